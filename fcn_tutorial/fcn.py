@@ -1,0 +1,177 @@
+"""FCN-32s, FCN-16s and FCN-8s: score layers on a backbone, upsampled and fused.
+
+`score_fr` scores the deepest map at stride 32. FCN-32s upsamples it to the image at once; FCN-16s
+first upsamples it twofold and adds the scores of pool4; FCN-8s does the same once more with pool3.
+
+Source: Long, Shelhamer and Darrell 2015, section 4.2 and Figure 3; layer names as in the reference
+release's `voc-fcn8s/net.py`.
+"""
+
+import keras
+
+from fcn_tutorial.convolutionize import convolutionize
+from fcn_tutorial.errors import InputError
+from fcn_tutorial.upsampling import BilinearUpsampling
+from fcn_tutorial.vgg import pretrained, vgg16, vgg_narrow
+
+VARIANTS = {"fcn32s": (), "fcn16s": ("pool4",), "fcn8s": ("pool4", "pool3")}
+STRIDE = 32
+
+
+@keras.saving.register_keras_serializable("fcn_tutorial")
+class PadToMultiple(keras.layers.Layer):
+    """Pad a map (N, H, W, C) with zeros at the bottom and right to multiples of `multiple`."""
+
+    def __init__(self, multiple, **kwargs):
+        super().__init__(**kwargs)
+        self.multiple = multiple
+
+    def call(self, x):
+        height, width = keras.ops.shape(x)[1:3]
+        below, right = -height % self.multiple, -width % self.multiple
+        return keras.ops.pad(x, ((0, 0), (0, below), (0, right), (0, 0)))
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        padded = [side and side + -side % self.multiple for side in (height, width)]
+        return (batch, *padded, channels)
+
+    def get_config(self):
+        return {**super().get_config(), "multiple": self.multiple}
+
+
+@keras.saving.register_keras_serializable("fcn_tutorial")
+class CropLike(keras.layers.Layer):
+    """Crop a map, called with [map, image], at the bottom and right to the image's sides."""
+
+    def call(self, inputs):
+        x, image = inputs
+        height, width = keras.ops.shape(image)[1:3]
+        return x[:, :height, :width]
+
+    def compute_output_shape(self, input_shape):
+        x, image = input_shape
+        return (*image[:3], x[3])
+
+
+def build_fcn(variant, num_classes, backbone="vgg16", weights="imagenet", initial=None, dropout=0.5):
+    """Build FCN-32s, FCN-16s or FCN-8s over a backbone.
+
+    variant: "fcn32s" | "fcn16s" | "fcn8s". backbone: "vgg16" | "vgg_narrow" | "mobilenet".
+    weights: of the backbone: "imagenet", None or the path of a file; for vgg_narrow None, or the
+    path of a classifier saved as .keras.
+    initial: a coarser FCN over the same backbone; its weights are copied, never shared (staged
+    training). Without it the network is trained at once. Either way the skips' score layers start
+    at zero, so that the network starts out as the coarser one.
+    dropout: the rate on fc6 and fc7.
+    Returns a model from images in 0..255 (N, H, W, 3), H and W >= 1, to float32 logits
+    (N, H, W, num_classes). Raises InputError for an unknown variant or backbone, a class count
+    outside 1..255, weights that cannot be loaded, or an `initial` that does not fit.
+    """
+    _check("variant", variant, VARIANTS)
+    _check("backbone", backbone, BACKBONES)
+    if int(num_classes) != num_classes or not 1 <= num_classes <= 255:
+        raise InputError(f"num_classes must be 1..255 (255 marks void), got {num_classes}.")
+    taps = BACKBONES[backbone](weights, dropout)
+    x = _score("score_fr", num_classes)(taps["fc7"])
+    stride = STRIDE
+    for skip in VARIANTS[variant]:
+        x = BilinearUpsampling(2, name="upscore2" if skip == "pool4" else "upscore_pool4")(x)
+        scores = _score(f"score_{skip}", num_classes, zero=True)(taps[skip])
+        x = keras.layers.Add(name=f"fuse_{skip}")([x, scores])
+        stride //= 2
+    x = keras.layers.Activation("linear", dtype="float32", name="logits_float32")(x)
+    x = BilinearUpsampling(stride, name=f"upscore{stride}", dtype="float32")(x)
+    x = CropLike(name="logits", dtype="float32")([x, taps["image"]])
+    model = keras.Model(taps["image"], x, name=variant)
+    if initial is not None:
+        _copy_weights(initial, model)
+    return model
+
+
+def _check(field, value, known):
+    if value not in known:
+        raise InputError(f"unknown {field} {value!r}: use one of {', '.join(sorted(known))}.")
+
+
+def _score(name, num_classes, zero=False):
+    initializer = "zeros" if zero else "glorot_uniform"
+    return keras.layers.Conv2D(num_classes, 1, kernel_initializer=initializer, name=name)
+
+
+def _copy_weights(initial, model):
+    """Copy weights layer by layer; only the skips' new score layers keep their own."""
+    theirs = {layer.name: layer for layer in initial.layers if layer.weights}
+    for layer in model.layers:
+        if not layer.weights or (layer.name.startswith("score_pool") and layer.name not in theirs):
+            continue
+        source = theirs.get(layer.name)
+        if source is None or [w.shape for w in source.weights] != [w.shape for w in layer.weights]:
+            raise InputError(
+                f"initial model {initial.name!r} does not fit: its layer {layer.name!r} is missing "
+                "or has another shape; build it with the same backbone and num_classes."
+            )
+        layer.set_weights(source.get_weights())
+
+
+def _vgg_taps(classifier, dropout):
+    """Image and the three maps to score, from a VGG classifier made fully convolutional."""
+    network = convolutionize(classifier)
+    image = keras.Input((None, None, 3), name="image")
+    x, outputs = image, {}
+    for layer in network.layers[1:-1]:
+        x = layer(x)
+        if layer.name == "preprocessing":
+            x = PadToMultiple(STRIDE, name="pad")(x)
+        elif layer.name in ("fc6", "fc7"):
+            x = keras.layers.Dropout(dropout, name=f"drop_{layer.name}")(x)
+        outputs[layer.name] = x
+    pool3, pool4 = outputs["block3_pool"], outputs["block4_pool"]
+    return {"image": image, "pool3": pool3, "pool4": pool4, "fc7": outputs["fc7"]}
+
+
+def _vgg16(weights, dropout):
+    return _vgg_taps(vgg16(weights), dropout)
+
+
+def _vgg_narrow(weights, dropout):
+    if weights in (None, "imagenet"):
+        return _vgg_taps(vgg_narrow(), dropout)
+    with pretrained(weights, "") as file:
+        classifier = keras.models.load_model(file, compile=False)
+    return _vgg_taps(classifier, dropout)
+
+
+def _mobilenet(weights, dropout):
+    """MobileNet's trunk up to stride 32, with fc6 and fc7 as new convolutions of 256 channels."""
+    image = keras.Input((None, None, 3), name="image")
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocessing")(image)
+    x = PadToMultiple(STRIDE, name="pad")(x)
+    with pretrained(weights, "mobilenet_1_0_224_no_top.weights.h5") as file:
+        network = keras.applications.MobileNet(include_top=False, weights=file, input_tensor=x)
+    published = keras.Model(image, network.get_layer("conv_pw_12_relu").output)
+    trunk = keras.models.clone_model(published, clone_function=_pad_before)
+    trunk.set_weights(published.get_weights())
+    x = trunk.output
+    for name, kernel in (("fc6", 3), ("fc7", 1)):
+        convolution = keras.layers.Conv2D(256, kernel, padding="same", activation="relu", name=name)
+        x = keras.layers.Dropout(dropout, name=f"drop_{name}")(convolution(x))
+    pool3 = trunk.get_layer("conv_pw_5_relu").output
+    pool4 = trunk.get_layer("conv_pw_11_relu").output
+    return {"image": trunk.input, "pool3": pool3, "pool4": pool4, "fc7": x}
+
+
+def _pad_before(layer):
+    """Copy a layer of MobileNet; two of its strided layers pad at the top left instead.
+
+    Padding always at the bottom right shifts the map of stride s by (s - 1) / 2 pixels against
+    the image. With these two turned round, no map is off by more than a quarter of a cell.
+    """
+    config = layer.get_config()
+    if layer.name in ("conv_pad_4", "conv_pad_12"):
+        config["padding"] = ((1, 0), (1, 0))
+    return type(layer).from_config(config)
+
+
+BACKBONES = {"vgg16": _vgg16, "vgg_narrow": _vgg_narrow, "mobilenet": _mobilenet}
+HEAD_LAYERS = ("fc6", "fc7", "score_fr", "score_pool4", "score_pool3")

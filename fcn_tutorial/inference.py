@@ -1,0 +1,43 @@
+"""Segment an image of any size, and evaluate a model at native resolution.
+
+Source: Long, Shelhamer and Darrell 2015, section 5: one confusion matrix over the whole set, at the
+images' own sizes, void left out.
+"""
+
+import numpy as np
+from tqdm import tqdm
+
+from fcn_tutorial.errors import InputError
+from fcn_tutorial.metrics import confusion_matrix, scores
+
+
+def segment(model, image):
+    """Class id of each pixel: image (H, W, 3) in 0..255 -> uint8 (H, W).
+
+    Raises InputError when the image has no pixel or is not (H, W, 3).
+    """
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise InputError(f"image must be (height, width, 3), RGB, got shape {image.shape}.")
+    logits = model.predict_on_batch(image[None].astype(np.float32))
+    return np.asarray(logits)[0].argmax(axis=-1).astype(np.uint8)
+
+
+def evaluate(model, dataset, progress=False):
+    """Scores of a model on a data set, image by image, from one pooled confusion matrix.
+
+    model: gives logits (N, H, W, C) with C = number of the data set's classes. Returns `Scores`.
+    Raises InputError when the data set is empty or the class counts differ.
+    """
+    num_classes = len(dataset.classes)
+    if len(dataset) == 0:
+        raise InputError(f"data set {dataset.name!r} ({dataset.split}) has no examples.")
+    if model.output_shape[-1] != num_classes:
+        raise InputError(
+            f"the model has {model.output_shape[-1]} classes, but {dataset.name!r} has "
+            f"{num_classes}: evaluate it on the data set it was trained for."
+        )
+    confusion = np.zeros((num_classes, num_classes), np.int64)
+    for image, label in tqdm(dataset, desc=f"evaluate {dataset.split}", disable=not progress):
+        confusion += confusion_matrix(label, segment(model, image), num_classes)
+    return scores(confusion)

@@ -1,0 +1,94 @@
+"""Confusion matrix -> pixel accuracy, mean accuracy, mean IoU, frequency-weighted IoU.
+
+Source: Long, Shelhamer and Darrell 2015, section 5 ("Metrics").
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fcn_tutorial.datasets import VOID
+from fcn_tutorial.errors import InputError
+
+
+def confusion_matrix(label, prediction, num_classes, void=VOID):
+    """Count how often each true class (row) was predicted as each class (column).
+
+    label, prediction: integer arrays of one shape, class ids; pixels whose label is `void` are left
+    out. Returns int64 (num_classes, num_classes); matrices of several images may be added.
+    Raises InputError when the shapes differ or an id outside 0..num_classes-1 occurs.
+    """
+    label, prediction = np.asarray(label), np.asarray(prediction)
+    if label.shape != prediction.shape:
+        raise InputError(
+            f"label {label.shape} and prediction {prediction.shape} differ in shape: compare maps "
+            "of one size."
+        )
+    labelled = label != void
+    truth, guess = label[labelled].astype(np.int64), prediction[labelled].astype(np.int64)
+    for what, ids in (("label", truth), ("prediction", guess)):
+        if ids.size and not 0 <= ids.min() <= ids.max() < num_classes:
+            worst = ids.max() if ids.max() >= num_classes else ids.min()
+            raise InputError(
+                f"{what} has class id {worst}, but num_classes is {num_classes}: ids must be "
+                f"0..{num_classes - 1}, or {void} for void."
+            )
+    pairs = np.bincount(num_classes * truth + guess, minlength=num_classes**2)
+    return pairs.reshape(num_classes, num_classes)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The four metrics of the paper, and what they come from; fractions in 0..1.
+
+    iou: float64 (C,), NaN for a class that occurs in neither label nor prediction.
+    confusion: int64 (C, C). A mean over no class at all is NaN.
+    """
+
+    pixel_accuracy: float
+    mean_accuracy: float
+    mean_iou: float
+    frequency_weighted_iou: float
+    iou: np.ndarray
+    confusion: np.ndarray
+
+
+def scores(confusion):
+    """Turn a confusion matrix (C, C) of pixel counts into `Scores`.
+
+    A class that occurs in neither label nor prediction is left out of the mean IoU, one without a
+    labelled pixel is left out of the mean accuracy.
+    Raises InputError when the matrix is not square or has a negative count.
+    """
+    confusion = np.asarray(confusion)
+    if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1] or (confusion < 0).any():
+        raise InputError(
+            f"a confusion matrix is square with counts >= 0, got shape {confusion.shape}."
+        )
+    correct = np.diag(confusion).astype(np.float64)
+    labelled, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
+    total = labelled.sum()
+    with np.errstate(invalid="ignore"):
+        accuracy = correct / labelled
+        iou = correct / (labelled + predicted - correct)
+        frequency = labelled / total
+    return Scores(
+        pixel_accuracy=float(correct.sum() / total) if total else float("nan"),
+        mean_accuracy=_mean_of_present(accuracy),
+        mean_iou=_mean_of_present(iou),
+        frequency_weighted_iou=float(np.nansum(frequency * iou)) if total else float("nan"),
+        iou=iou,
+        confusion=confusion.astype(np.int64),
+    )
+
+
+def _mean_of_present(values):
+    present = ~np.isnan(values)
+    return float(values[present].mean()) if present.any() else float("nan")
+
+
+def background_baseline(confusion, background=0):
+    """Scores of predicting `background` everywhere, on the labels that `confusion` counted."""
+    baseline = np.zeros_like(confusion)
+    baseline[:, background] = confusion.sum(axis=1)
+    return scores(baseline)

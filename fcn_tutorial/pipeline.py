@@ -1,0 +1,113 @@
+"""From a data set to augmented batches, with tf.data.
+
+Everything random is a function of (seed, position in the stream), so that a run that resumes at
+step k sees the very batches that it would have seen without the interruption.
+
+Source: random scale, crop and flip as in Long, Shelhamer and Darrell 2015, section 4.3, and the
+recipes that followed it.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from fcn_tutorial.datasets import VOID
+from fcn_tutorial.errors import InputError
+
+# ImageNet's mean colour: what a network's preprocessing turns into about zero.
+PAD_COLOR = (124, 117, 104)
+
+
+def batches(
+    dataset, batch_size, crop_size, scale=(1, 1), flip=False, color=0.0, seed=0, first_batch=0
+):
+    """Endless batches of random crops: images uint8 (N, crop, crop, 3), labels uint8 (N, crop, crop).
+
+    Every pass over the data set shuffles all of it anew. scale: smallest and largest factor by
+    which an example is resized before its crop. flip: mirror half of the examples. color: largest
+    relative change of brightness and contrast. What a crop has beyond the image is void.
+    first_batch: start at this batch of the stream. Returns a tf.data.Dataset; its attribute
+    `errors` collects the InputErrors that stopped it.
+    Raises InputError for an empty data set or settings that make no sense.
+    """
+    _check(dataset, batch_size, crop_size, scale)
+    errors = []
+
+    def example(position):
+        image, label = _load(dataset, _shuffled(position, len(dataset), seed), errors)
+        random = iter(tf.unstack(tf.random.stateless_uniform((6,), seed=[seed, position])))
+        image, label = _random_crop(image, label, crop_size, scale, random)
+        mirrored = tf.logical_and(flip, next(random) < 0.5)
+        image, label = tf.cond(
+            mirrored, lambda: (image[:, ::-1], label[:, ::-1]), lambda: (image, label)
+        )
+        return _jitter(image, color, random), label
+
+    positions = tf.data.Dataset.range(first_batch * batch_size, np.iinfo(np.int64).max)
+    stream = positions.map(example, num_parallel_calls=tf.data.AUTOTUNE)
+    stream = stream.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    stream.errors = errors
+    return stream
+
+
+def _check(dataset, batch_size, crop_size, scale):
+    if len(dataset) == 0:
+        raise InputError(f"data set {dataset.name!r} ({dataset.split}) has no examples.")
+    for field, value in (("batch_size", batch_size), ("crop_size", crop_size)):
+        if value < 1:
+            raise InputError(f"{field} must be at least 1, got {value}.")
+    if not 0 < scale[0] <= scale[1]:
+        raise InputError(f"scale must be [smallest, largest] with 0 < smallest, got {scale}.")
+
+
+def _shuffled(position, length, seed):
+    """Index of the example at `position`: pass after pass, each a permutation of the data set."""
+    seeds = [seed, position // length]
+    return tf.random.experimental.index_shuffle(position % length, seeds, max_index=length - 1)
+
+
+def _load(dataset, index, errors):
+    def read(index):
+        try:
+            return dataset[int(index)]
+        except InputError as error:
+            errors.append(error)
+            raise
+
+    image, label = tf.numpy_function(read, [index], (tf.uint8, tf.uint8), stateful=False)
+    return tf.ensure_shape(image, (None, None, 3)), tf.ensure_shape(label, (None, None))
+
+
+def _random_crop(image, label, crop_size, scale, random):
+    """Cut a random window and resize it to crop x crop, which equals resizing and then cropping.
+
+    The image is resized bilinearly, the label by nearest neighbour: class ids are never blended.
+    """
+    low, high = np.log(scale[0]), np.log(scale[1])
+    factor = tf.exp(low + (high - low) * next(random))
+    window = tf.maximum(tf.cast(tf.round(crop_size / factor), tf.int32), 1)
+    height, width = tf.shape(label)[0], tf.shape(label)[1]
+    below, right = tf.maximum(window - height, 0), tf.maximum(window - width, 0)
+    padding = [[0, below], [0, right]]
+    color = tf.constant(PAD_COLOR, tf.uint8)
+    image = tf.pad(image - color, [*padding, [0, 0]]) + color  # uint8 arithmetic wraps around
+    label = tf.pad(label, padding, constant_values=VOID)
+    top = _random_start(height + below - window, next(random))
+    left = _random_start(width + right - window, next(random))
+    image = image[top : top + window, left : left + window]
+    label = label[top : top + window, left : left + window]
+    size = (crop_size, crop_size)
+    image = tf.image.resize(image, size)
+    label = tf.image.resize(label[..., None], size, method="nearest")[..., 0]
+    return image, label
+
+
+def _random_start(room, random):
+    return tf.cast(random * tf.cast(room + 1, tf.float32), tf.int32)
+
+
+def _jitter(image, color, random):
+    """Change contrast and brightness by up to `color`, and round to uint8."""
+    contrast = 1 + color * (2 * next(random) - 1)
+    brightness = 255 * color * (2 * next(random) - 1)
+    image = (image - 127.5) * contrast + 127.5 + brightness
+    return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)

@@ -1,0 +1,409 @@
+"""Recipe -> trained model: Keras `fit`, with everything a run depends on and leaves in one folder.
+
+A run folder holds recipe.toml, environment.json, classes.json, history.csv, scores.json,
+tensorboard/ and checkpoints/: best.keras (by validation mean IoU) and last.weights.h5 (weights and
+optimizer, to resume from).
+
+Source: Long, Shelhamer and Darrell 2015, section 4.3, with AdamW and a cosine schedule in place of
+SGD at a fixed rate.
+"""
+
+import csv
+import difflib
+import importlib.metadata
+import json
+import os
+import platform
+import tomllib
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fcn_tutorial.datasets import VOID, Dataset, load_dataset
+from fcn_tutorial.errors import InputError
+from fcn_tutorial.fcn import HEAD_LAYERS, build_fcn
+from fcn_tutorial.inference import evaluate
+from fcn_tutorial.metrics import background_baseline
+from fcn_tutorial.pipeline import batches
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a training run depends on; the fields of a recipe's TOML file."""
+
+    dataset: str
+    train_split: str = "train"
+    val_split: str = "val"
+    limit: int = 0  # use only the first `limit` examples of each split; 0 = all
+
+    variant: str = "fcn8s"
+    backbone: str = "vgg16"
+    weights: str = "imagenet"  # of the backbone: "imagenet", "none" or a path
+    initial: str = ""  # run folder of a coarser FCN to start from (staged training)
+    dropout: float = 0.5
+
+    crop_size: int = 256
+    scale: tuple[float, float] = (1.0, 1.0)
+    flip: bool = False
+    color: float = 0.0
+
+    batch_size: int = 8
+    epochs: int = 10
+    steps_per_epoch: int = 0  # 0 = as many as one pass over the training split takes
+    learning_rate: float = 1e-3
+    trunk_learning_rate: float = 1.0  # of the pretrained layers, as a fraction of learning_rate
+    weight_decay: float = 0.0
+    warmup_epochs: float = 0.0
+    mixed_precision: bool = False
+    seed: int = 0
+
+    @classmethod
+    def load(cls, source):
+        """Read a recipe that comes with the package (by name) or a TOML file (by path).
+
+        Raises InputError for an unknown name, broken TOML, a misspelt key or a value of a wrong type.
+        """
+        path = RECIPES / f"{source}.toml"
+        if not path.is_file():
+            path = Path(source)
+        if not path.is_file():
+            known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
+            raise InputError(f"unknown recipe {str(source)!r}: use one of {known}, or a TOML file.")
+        try:
+            values = tomllib.loads(path.read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"recipe {path} is not valid TOML: {error}.") from error
+        return cls.from_dict(values, path)
+
+    @classmethod
+    def from_dict(cls, values, where="recipe"):
+        """Check names and types of the fields; `where` is named in errors."""
+        kinds = {field.name: field for field in fields(cls)}
+        for key, value in values.items():
+            if key not in kinds:
+                near = difflib.get_close_matches(key, kinds, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(kinds)}."
+                raise InputError(f"recipe {where} has an unknown key {key!r}: {hint}")
+            values[key] = _converted(value, kinds[key].type, f"{key!r} in recipe {where}")
+        if "dataset" not in values:
+            raise InputError(f"recipe {where} has no 'dataset': say which data set to train on.")
+        return cls(**values)
+
+    def save(self, path):
+        """Write the recipe as a TOML file."""
+        lines = [f"{key} = {json.dumps(value)}" for key, value in asdict(self).items()]
+        _write(path, "\n".join(lines) + "\n")
+
+
+def _converted(value, kind, where):
+    if kind is tuple[float, float] or str(kind).startswith("tuple"):
+        if isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)):
+            return tuple(map(float, value))
+        raise InputError(f"{where} must be two numbers, got {value!r}.")
+    if kind is float and _is_number(value):
+        return float(value)
+    if type(value) is not kind:
+        raise InputError(f"{where} must be of type {kind.__name__}, got {value!r}.")
+    if kind is int and value < 0:
+        raise InputError(f"{where} must be at least 0, got {value}.")
+    return value
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, read back: the best model and what belongs to it."""
+
+    folder: Path
+    recipe: Recipe
+    model: keras.Model
+    classes: tuple[str, ...]
+    palette: np.ndarray
+    history: list[dict]
+
+
+def load_run(folder):
+    """Open a run folder and load its best model.
+
+    Raises InputError when a file that belongs to a run is missing or broken.
+    """
+    folder = Path(folder)
+    recipe_file, best = folder / "recipe.toml", folder / "checkpoints" / "best.keras"
+    for path in (recipe_file, folder / "classes.json", best):
+        if not path.is_file():
+            raise InputError(f"{folder} is not a finished run: {path} is missing; train it first.")
+    legend = json.loads((folder / "classes.json").read_text())
+    try:
+        model = keras.models.load_model(best, compile=False)
+    except Exception as error:
+        raise InputError(f"model {best} cannot be loaded ({error}): train it again.") from error
+    return Run(
+        folder=folder,
+        recipe=Recipe.load(recipe_file),
+        model=model,
+        classes=tuple(legend["classes"]),
+        palette=np.array(legend["palette"], np.uint8),
+        history=_read_history(folder / "history.csv"),
+    )
+
+
+def train(recipe, output, verbose=1):
+    """Train by a recipe into the folder `output`, or go on with the run that is there.
+
+    recipe: a name, the path of a TOML file, or a Recipe. verbose: 1 shows a progress bar, 2 a line
+    an epoch, 0 nothing, as in Keras. Returns the finished `Run`.
+    Raises InputError for a bad recipe or data, or when `output` holds a run by another recipe.
+    """
+    recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
+    folder = Path(output)
+    training, validation = (
+        _limited(load_dataset(recipe.dataset, split), recipe.limit)
+        for split in (recipe.train_split, recipe.val_split)
+    )
+    _claim(folder, recipe, training)
+    keras.utils.set_random_seed(recipe.seed)
+    steps = recipe.steps_per_epoch or max(1, len(training) // recipe.batch_size)
+    model = compiled_model(recipe, len(training.classes), steps)
+    done = _resume(model, folder, steps)
+    data = batches(
+        training,
+        recipe.batch_size,
+        recipe.crop_size,
+        scale=recipe.scale,
+        flip=recipe.flip,
+        color=recipe.color,
+        seed=recipe.seed,
+        first_batch=done * steps,
+    )
+    if done < recipe.epochs:
+        _fit(model, data, validation, recipe, folder, steps, done, verbose)
+    return load_run(folder)
+
+
+def compiled_model(recipe, num_classes, steps_per_epoch):
+    """The recipe's model with its loss, optimizer and training metric.
+
+    The loss is the cross-entropy on logits, averaged over the pixels that are not void.
+    """
+    keras.mixed_precision.set_global_policy("mixed_float16" if recipe.mixed_precision else "float32")
+    initial = load_run(recipe.initial).model if recipe.initial else None
+    weights = None if recipe.weights == "none" else recipe.weights
+    if initial is not None:
+        weights = None
+    model = build_fcn(
+        recipe.variant, num_classes, recipe.backbone, weights, initial, recipe.dropout
+    )
+    keras.mixed_precision.set_global_policy("float32")
+    model.compile(
+        optimizer=_optimizer(recipe, model, steps_per_epoch),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=VOID),
+        metrics=[
+            keras.metrics.MeanIoU(
+                num_classes, ignore_class=VOID, sparse_y_pred=False, name="mean_iou"
+            )
+        ],
+    )
+    return model
+
+
+class DiscriminativeAdamW(keras.optimizers.AdamW):
+    """AdamW with a lower learning rate for some variables (by path): the pretrained trunk's."""
+
+    def __init__(self, *args, slow_paths=(), slow_factor=1.0, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.slow_paths, self.slow_factor = frozenset(slow_paths), slow_factor
+
+    def update_step(self, gradient, variable, learning_rate):
+        path = self._trainable_variables[self._get_variable_index(variable)].path
+        factor = self.slow_factor if path in self.slow_paths else 1.0
+        super().update_step(gradient, variable, factor * learning_rate)
+
+
+def _optimizer(recipe, model, steps_per_epoch):
+    """AdamW; the rate warms up linearly and then follows a cosine to zero."""
+    total, warmup = (int(n * steps_per_epoch) for n in (recipe.epochs, recipe.warmup_epochs))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else recipe.learning_rate,
+        decay_steps=max(1, total - warmup),
+        warmup_target=recipe.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    head = {w.path for name in HEAD_LAYERS for w in _weights_of(model, name)}
+    optimizer = DiscriminativeAdamW(
+        schedule,
+        weight_decay=recipe.weight_decay,
+        slow_paths=[w.path for w in model.trainable_weights if w.path not in head],
+        slow_factor=recipe.trunk_learning_rate,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _weights_of(model, name):
+    return [w for layer in model.layers if layer.name == name for w in layer.weights]
+
+
+def _fit(model, data, validation, recipe, folder, steps, done, verbose):
+    callbacks = [
+        RunFolder(folder, validation, done),
+        keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    try:
+        model.fit(
+            data,
+            epochs=recipe.epochs,
+            initial_epoch=done,
+            steps_per_epoch=steps,
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=verbose,
+        )
+    except Exception as error:
+        # tf.data wraps what went wrong with a file in an error of its own.
+        raise (data.errors[0] if data.errors else error) from None
+
+
+class RunFolder(keras.callbacks.Callback):
+    """After each epoch: validate at native resolution, then write history and checkpoints."""
+
+    def __init__(self, folder, validation, done):
+        super().__init__()
+        self.folder, self.validation = folder, validation
+        self.history = _read_history(folder / "history.csv")[:done]
+
+    def on_train_begin(self, logs=None):
+        # The same layers without the optimizer: what is saved for use, and for validation.
+        self.bare = keras.Model(self.model.inputs, self.model.outputs, name=self.model.name)
+
+    def on_epoch_end(self, epoch, logs=None):
+        result = evaluate(self.bare, self.validation)
+        logs["val_mean_iou"] = result.mean_iou
+        logs["val_pixel_accuracy"] = result.pixel_accuracy
+        best = max((row["val_mean_iou"] for row in self.history), default=-1.0)
+        self.history.append({"epoch": epoch + 1, **{k: float(v) for k, v in logs.items()}})
+        checkpoints = self.folder / "checkpoints"
+        checkpoints.mkdir(exist_ok=True)
+        if result.mean_iou > best or not (checkpoints / "best.keras").exists():
+            _replace(checkpoints / "best.keras", self.bare.save)
+            write_scores(self.folder / "scores.json", result, self.validation, epoch=epoch + 1)
+        _write_history(self.folder / "history.csv", self.history)
+        # Last of all, since this file says up to which epoch the others are whole.
+        _replace(checkpoints / "last.weights.h5", self.model.save_weights)
+
+
+def write_scores(path, result, dataset, **more):
+    """Write scores (fractions of 1), the all-background baseline and the classes as JSON."""
+    baseline = background_baseline(result.confusion)
+    named = {name: None if np.isnan(v) else v for name, v in zip(dataset.classes, result.iou, strict=True)}
+    content = {
+        "dataset": dataset.name,
+        "split": dataset.split,
+        "examples": len(dataset),
+        **more,
+        **{name: getattr(result, name) for name in METRICS},
+        "baseline": {name: getattr(baseline, name) for name in METRICS},
+        "iou": named,
+        "confusion": result.confusion.tolist(),
+    }
+    _write(path, json.dumps(content, indent=1) + "\n")
+
+
+METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
+
+
+class _Limited(Dataset):
+    """The first examples of a data set, for quick runs."""
+
+    def __init__(self, dataset, limit):
+        self.dataset = dataset
+        self.name, self.split = dataset.name, dataset.split
+        self.classes, self.palette = dataset.classes, dataset.palette
+        self.names = dataset.names[:limit]
+
+    def __getitem__(self, index):
+        return self.dataset[range(len(self))[index]]
+
+
+def _limited(dataset, limit):
+    return _Limited(dataset, limit) if limit else dataset
+
+
+def _claim(folder, recipe, dataset):
+    """Write what the run depends on, or check that what is there is a run by the same recipe."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"output folder {folder} cannot be made ({error.strerror}).") from error
+    path = folder / "recipe.toml"
+    if path.is_file():
+        theirs, ours = asdict(Recipe.load(path)), asdict(recipe)
+        for key in ours:
+            if theirs[key] != ours[key]:
+                raise InputError(
+                    f"{folder} holds a run with {key} = {theirs[key]!r}, but this recipe has "
+                    f"{ours[key]!r}: choose another output folder."
+                )
+    elif any(folder.iterdir()):
+        raise InputError(f"{folder} has files but no recipe.toml: choose a new or empty folder.")
+    recipe.save(path)
+    legend = {"classes": list(dataset.classes), "palette": dataset.palette.tolist()}
+    _write(folder / "classes.json", json.dumps(legend) + "\n")
+    _write(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
+
+
+def environment():
+    """Versions of what computes, and the machine, for the record."""
+    packages = ("fcn-tutorial", "tensorflow", "keras", "numpy", "pillow")
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in packages},
+        "backend": keras.backend.backend(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cpus": os.cpu_count(),
+    }
+
+
+def _resume(model, folder, steps):
+    """Load the last checkpoint, if there is one, and return how many epochs it has behind it."""
+    path = folder / "checkpoints" / "last.weights.h5"
+    if not path.is_file():
+        return 0
+    model.optimizer.build(model.trainable_variables)
+    try:
+        model.load_weights(path)
+    except Exception as error:
+        raise InputError(f"checkpoint {path} cannot be read ({error}): delete it.") from error
+    return int(model.optimizer.iterations.numpy()) // steps
+
+
+def _read_history(path):
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    return [{**row, "epoch": int(row["epoch"])} for row in rows]
+
+
+def _write_history(path, rows):
+    lines = [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]
+    _write(path, "\n".join(lines) + "\n")
+
+
+def _write(path, text):
+    _replace(path, lambda temporary: Path(temporary).write_text(text))
+
+
+def _replace(path, write):
+    """Write a file whole or not at all: under another name first, then renamed."""
+    temporary = path.with_name("unfinished-" + path.name)
+    write(temporary)
+    os.replace(temporary, path)

@@ -1,0 +1,101 @@
+"""Bilinear kernels, and two layers that upsample score maps: resizing and transposed convolution.
+
+Source: Long, Shelhamer and Darrell 2015, section 3.3 ("Upsampling is backwards strided
+convolution"); the kernel is that of `surgery.py` in the paper's reference release.
+"""
+
+import keras
+import numpy as np
+
+from fcn_tutorial.errors import InputError
+
+
+def bilinear_kernel(factor):
+    """The kernel whose transposed convolution at stride `factor` interpolates bilinearly.
+
+    factor: int >= 1, how many times larger the output is. Returns float32 (k, k) with
+    k = 2 * factor - factor % 2; each of the factor x factor phases of the kernel sums to 1.
+    Raises InputError when factor is not a whole number >= 1.
+    """
+    if int(factor) != factor or factor < 1:
+        raise InputError(f"upsampling factor must be a whole number >= 1, got {factor}.")
+    size = 2 * factor - factor % 2
+    distance = np.abs(np.arange(size) - (size - 1) / 2) / factor
+    weight = 1 - distance
+    return np.outer(weight, weight).astype(np.float32)
+
+
+@keras.saving.register_keras_serializable("fcn_tutorial")
+class BilinearUpsampling(keras.layers.Layer):
+    """Upsample score maps by a whole factor, bilinearly, with half-pixel centres.
+
+    Input (N, H, W, C), output (N, factor * H, factor * W, C). It has no weights, so it is frozen
+    and unregularised, and it repeats the edge, so that a constant map stays constant up to the
+    border. Away from the border it equals `transposed_convolution`.
+    """
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, scores):
+        return _interpolate(_interpolate(scores, self.factor, axis=1), self.factor, axis=2)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        grow = lambda side: None if side is None else self.factor * side  # noqa: E731
+        return (batch, grow(height), grow(width), channels)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+def _interpolate(x, factor, axis):
+    """Bilinear interpolation along one axis: each cell becomes `factor` new ones (phases)."""
+    first, last = (x[:, :1], x[:, -1:]) if axis == 1 else (x[:, :, :1], x[:, :, -1:])
+    rest, start = (x[:, 1:], x[:, :-1]) if axis == 1 else (x[:, :, 1:], x[:, :, :-1])
+    to_next = keras.ops.concatenate([rest, last], axis) - x
+    to_previous = keras.ops.concatenate([first, start], axis) - x
+    # Where the centres of the new cells lie, seen from the centre of the old one, in old cells.
+    positions = (np.arange(factor) + 0.5) / factor - 0.5
+    phases = [x + abs(t) * (to_next if t > 0 else to_previous) for t in positions.tolist()]
+    shape = list(keras.ops.shape(x))
+    shape[axis] *= factor
+    return keras.ops.reshape(keras.ops.stack(phases, axis + 1), shape)
+
+
+@keras.saving.register_keras_serializable("fcn_tutorial")
+class BilinearInitializer(keras.initializers.Initializer):
+    """Fill a transposed convolution's kernel (k, k, C, C): bilinear from each class to itself."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, shape, dtype=None):
+        kernel = bilinear_kernel(self.factor)
+        height, width, outputs, inputs = shape
+        if kernel.shape != (height, width):
+            raise InputError(f"a bilinear kernel for factor {self.factor} is {kernel.shape}.")
+        diagonal = np.eye(outputs, inputs, dtype=np.float32)
+        return keras.ops.convert_to_tensor(kernel[..., None, None] * diagonal, dtype=dtype)
+
+    def get_config(self):
+        return {"factor": self.factor}
+
+
+def transposed_convolution(factor, num_classes, trainable=False, name=None):
+    """Upsampling as the paper builds it: a transposed convolution that starts out bilinear.
+
+    Input (N, H, W, num_classes), output (N, (H - 1) * factor + k, ..., num_classes), where k is
+    the kernel's size: the caller crops. Zeros beyond the border make the outermost cells fade.
+    """
+    return keras.layers.Conv2DTranspose(
+        num_classes,
+        kernel_size=len(bilinear_kernel(factor)),
+        strides=factor,
+        padding="valid",
+        use_bias=False,
+        kernel_initializer=BilinearInitializer(factor),
+        trainable=trainable,
+        name=name,
+    )
