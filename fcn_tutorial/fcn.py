@@ -54,7 +54,9 @@ class CropLike(keras.layers.Layer):
         return (*image[:3], x[3])
 
 
-def build_fcn(variant, num_classes, backbone="vgg16", weights="imagenet", initial=None, dropout=0.5):
+def build_fcn(
+    variant, num_classes, backbone="vgg16", weights="imagenet", initial=None, dropout=0.5
+):
     """Build FCN-32s, FCN-16s or FCN-8s over a backbone.
 
     variant: "fcn32s" | "fcn16s" | "fcn8s". backbone: "vgg16" | "vgg_narrow" | "mobilenet".

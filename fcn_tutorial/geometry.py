@@ -63,13 +63,33 @@ class _Cells:
         return _Cells(stride, centre - half, centre + half)
 
 
+_PIXELS = _Cells(Fraction(1), Fraction(0), Fraction(0))
+
 _ELEMENTWISE = (
-    "Activation ReLU LeakyReLU ELU PReLU Softmax Dropout SpatialDropout2D GaussianNoise "
-    "BatchNormalization LayerNormalization GroupNormalization Rescaling Normalization Identity "
-    "Add Average Maximum Minimum Multiply Subtract Concatenate "
-    "VGGPreprocessing PadToMultiple"
-).split()
-_CONVOLUTIONS = "Conv2D DepthwiseConv2D SeparableConv2D MaxPooling2D AveragePooling2D".split()
+    keras.layers.Activation,
+    keras.layers.Add,
+    keras.layers.Average,
+    keras.layers.BatchNormalization,
+    keras.layers.Concatenate,
+    keras.layers.Dropout,
+    keras.layers.LeakyReLU,
+    keras.layers.Maximum,
+    keras.layers.Multiply,
+    keras.layers.ReLU,
+    keras.layers.Rescaling,
+    keras.layers.Softmax,
+    keras.layers.Subtract,
+)
+_WINDOWED = (
+    keras.layers.AveragePooling2D,
+    keras.layers.Conv2D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.MaxPooling2D,
+    keras.layers.SeparableConv2D,
+)
+# The library's own layers that leave the positions of cells alone; their modules come after this
+# one, so they are known here by name.
+_OWN = ("VGGPreprocessing", "PadToMultiple", "CropLike")
 
 
 def receptive_field(model, layer, axis=0):
@@ -92,9 +112,7 @@ def crop_offset(model, layer, onto=None, axis=0):
     Raises InputError when the strides differ.
     """
     moving = _trace(model, layer, axis)
-    fixed = _Cells(Fraction(1), Fraction(0), Fraction(0))
-    if onto is not None:
-        fixed = _trace(model, onto, axis)
+    fixed = _PIXELS if onto is None else _trace(model, onto, axis)
     if moving.stride != fixed.stride:
         raise InputError(
             f"cannot crop a layer of stride {_number(moving.stride)} onto one of stride "
@@ -110,7 +128,7 @@ def _number(fraction):
 
 def _trace(model, layer, axis):
     target = _find(model, layer)
-    cells_of = {id(tensor): _Cells(Fraction(1), Fraction(0), Fraction(0)) for tensor in model.inputs}
+    cells_of = {id(tensor): _PIXELS for tensor in model.inputs}
     for operation in model.operations:
         if isinstance(operation, keras.layers.InputLayer):
             continue
@@ -123,7 +141,7 @@ def _trace(model, layer, axis):
                 cells_of[id(tensor)] = cells
             if operation is target:
                 return cells
-    return _Cells(Fraction(1), Fraction(0), Fraction(0))
+    return _PIXELS
 
 
 def _find(model, layer):
@@ -145,32 +163,30 @@ def _union(inputs, operation):
 
 def _through(layer, cells, axis):
     """The rule for one layer, read from its configuration."""
-    kind = type(layer).__name__
-    if kind in _ELEMENTWISE:
+    if isinstance(layer, _ELEMENTWISE) or type(layer).__name__ in _OWN:
         return cells
-    if kind in _CONVOLUTIONS:
+    if isinstance(layer, _WINDOWED):
         kernel, stride, dilation = _window_of(layer, axis)
         # Keras pads so that the output has ceil(input / stride) cells; the odd pixel goes after.
         overhang = max((kernel - 1) * dilation + 1 - stride, 0)
         before = overhang // 2 if layer.padding == "same" else 0
         return cells.window(kernel, stride, before, dilation)
-    if kind == "Conv2DTranspose":
+    if isinstance(layer, keras.layers.Conv2DTranspose):
         kernel, stride, _ = _window_of(layer, axis)
         before = max(kernel - stride, 0) // 2 if layer.padding == "same" else 0
         return cells.transposed(kernel, stride, before)
-    if kind == "ZeroPadding2D":
+    if isinstance(layer, keras.layers.ZeroPadding2D):
         return cells.window(1, before=layer.padding[axis][0])
-    if kind == "Cropping2D":
+    if isinstance(layer, keras.layers.Cropping2D):
         return cells.window(1, before=-layer.cropping[axis][0])
-    if kind == "CropLike":
-        return cells
-    if kind == "BilinearUpsampling":
+    if type(layer).__name__ == "BilinearUpsampling":
         return cells.resized(layer.factor, reach=int(layer.factor > 1))
-    if kind == "UpSampling2D":
-        return cells.resized(layer.size[axis], reach=int(layer.interpolation == "bilinear"))
+    if isinstance(layer, keras.layers.UpSampling2D):
+        bilinear = layer.interpolation == "bilinear" and layer.size[axis] > 1
+        return cells.resized(layer.size[axis], reach=int(bilinear))
     raise InputError(
-        f"layer {layer.name!r} ({kind}) has no receptive field of a fixed size: ask for a layer "
-        "before it."
+        f"layer {layer.name!r} ({type(layer).__name__}) has no receptive field of a fixed size: "
+        "ask for a layer before it."
     )
 
 

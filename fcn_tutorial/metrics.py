@@ -87,8 +87,12 @@ def _mean_of_present(values):
     return float(values[present].mean()) if present.any() else float("nan")
 
 
-def background_baseline(confusion, background=0):
-    """Scores of predicting `background` everywhere, on the labels that `confusion` counted."""
+def constant_baseline(confusion):
+    """Scores of predicting one class everywhere, the most frequent one, on the counted labels.
+
+    On a data set with a background that is the all-background baseline. Returns (class id, Scores).
+    """
+    labelled = np.asarray(confusion).sum(axis=1)
     baseline = np.zeros_like(confusion)
-    baseline[:, background] = confusion.sum(axis=1)
-    return scores(baseline)
+    baseline[:, labelled.argmax()] = labelled
+    return int(labelled.argmax()), scores(baseline)

@@ -20,7 +20,7 @@ PAD_COLOR = (124, 117, 104)
 def batches(
     dataset, batch_size, crop_size, scale=(1, 1), flip=False, color=0.0, seed=0, first_batch=0
 ):
-    """Endless batches of random crops: images uint8 (N, crop, crop, 3), labels uint8 (N, crop, crop).
+    """Endless batches of random crops: images uint8 (N, crop, crop, 3), labels (N, crop, crop).
 
     Every pass over the data set shuffles all of it anew. scale: smallest and largest factor by
     which an example is resized before its crop. flip: mirror half of the examples. color: largest

@@ -15,7 +15,7 @@ import json
 import os
 import platform
 import tomllib
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import keras
@@ -25,9 +25,10 @@ from fcn_tutorial.datasets import VOID, Dataset, load_dataset
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.fcn import HEAD_LAYERS, build_fcn
 from fcn_tutorial.inference import evaluate
-from fcn_tutorial.metrics import background_baseline
+from fcn_tutorial.metrics import constant_baseline
 from fcn_tutorial.pipeline import batches
 
+METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
 RECIPES = Path(__file__).parent / "recipes"
 
 
@@ -65,7 +66,8 @@ class Recipe:
     def load(cls, source):
         """Read a recipe that comes with the package (by name) or a TOML file (by path).
 
-        Raises InputError for an unknown name, broken TOML, a misspelt key or a value of a wrong type.
+        Raises InputError for an unknown name, broken TOML, a misspelt key or a value of a
+        wrong type.
         """
         path = RECIPES / f"{source}.toml"
         if not path.is_file():
@@ -164,7 +166,7 @@ def train(recipe, output, verbose=1):
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     folder = Path(output)
     training, validation = (
-        _limited(load_dataset(recipe.dataset, split), recipe.limit)
+        limited(load_dataset(recipe.dataset, split), recipe.limit)
         for split in (recipe.train_split, recipe.val_split)
     )
     _claim(folder, recipe, training)
@@ -192,7 +194,9 @@ def compiled_model(recipe, num_classes, steps_per_epoch):
 
     The loss is the cross-entropy on logits, averaged over the pixels that are not void.
     """
-    keras.mixed_precision.set_global_policy("mixed_float16" if recipe.mixed_precision else "float32")
+    keras.mixed_precision.set_global_policy(
+        "mixed_float16" if recipe.mixed_precision else "float32"
+    )
     initial = load_run(recipe.initial).model if recipe.initial else None
     weights = None if recipe.weights == "none" else recipe.weights
     if initial is not None:
@@ -300,23 +304,23 @@ class RunFolder(keras.callbacks.Callback):
 
 
 def write_scores(path, result, dataset, **more):
-    """Write scores (fractions of 1), the all-background baseline and the classes as JSON."""
-    baseline = background_baseline(result.confusion)
-    named = {name: None if np.isnan(v) else v for name, v in zip(dataset.classes, result.iou, strict=True)}
+    """Write scores as JSON: fractions of 1, beside those of always predicting one class."""
+    constant, baseline = constant_baseline(result.confusion)
+    iou = [None if np.isnan(value) else value for value in result.iou]
     content = {
         "dataset": dataset.name,
         "split": dataset.split,
         "examples": len(dataset),
         **more,
         **{name: getattr(result, name) for name in METRICS},
-        "baseline": {name: getattr(baseline, name) for name in METRICS},
-        "iou": named,
+        "iou": dict(zip(dataset.classes, iou, strict=True)),
+        "baseline": {
+            "always": dataset.classes[constant],
+            **{name: getattr(baseline, name) for name in METRICS},
+        },
         "confusion": result.confusion.tolist(),
     }
     _write(path, json.dumps(content, indent=1) + "\n")
-
-
-METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
 
 
 class _Limited(Dataset):
@@ -332,7 +336,8 @@ class _Limited(Dataset):
         return self.dataset[range(len(self))[index]]
 
 
-def _limited(dataset, limit):
+def limited(dataset, limit):
+    """The data set, or only its first `limit` examples where limit is not 0."""
     return _Limited(dataset, limit) if limit else dataset
 
 

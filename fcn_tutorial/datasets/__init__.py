@@ -19,7 +19,7 @@ class Dataset(Sequence):
     """A split of a data set; `dataset[i]` is (image uint8 (H, W, 3), label uint8 (H, W)).
 
     Attributes: name, split (str); classes (tuple of str, its index is the class id);
-    palette (uint8 (C, 3), one RGB colour for each class); names (tuple of str, one for each example).
+    palette (uint8 (C, 3), one RGB colour for each class); names (tuple of str, one an example).
     """
 
     name: str

@@ -17,8 +17,18 @@ from fcn_tutorial.errors import InputError
 SPLITS = ("train", "val", "test")
 VOID_ON_DISK = 11
 CLASSES = (
-    "sky building pole road pavement tree sign_symbol fence car pedestrian bicyclist"
-).split()
+    "sky",
+    "building",
+    "pole",
+    "road",
+    "pavement",
+    "tree",
+    "sign_symbol",
+    "fence",
+    "car",
+    "pedestrian",
+    "bicyclist",
+)
 PALETTE = [
     (128, 128, 128),
     (128, 0, 0),
@@ -38,7 +48,7 @@ class CamVid(Dataset):
     """One split of CamVid; reads image and label from disk on access."""
 
     name = "camvid"
-    classes = tuple(CLASSES)
+    classes = CLASSES
     palette = np.array(PALETTE, np.uint8)
 
     def __init__(self, split, folder):

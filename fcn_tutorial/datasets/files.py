@@ -58,6 +58,18 @@ def read_pair(image_path, label_path, num_classes, void=VOID):
     return image, label
 
 
+def write_image(path, image):
+    """Write an image uint8 (H, W, 3) to a file whose suffix says the format."""
+    Image.fromarray(image).save(path)
+
+
+def write_label(path, label, palette):
+    """Write a label map uint8 (H, W) as a palette PNG: ids as they are, colours for viewers."""
+    image = Image.fromarray(label)
+    image.putpalette(np.asarray(palette, np.uint8).tobytes())
+    image.save(path)
+
+
 def _decoded(path):
     """Open and decode an image; whatever Pillow raises becomes one sentence with the path."""
     if not Path(path).is_file():

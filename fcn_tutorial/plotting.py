@@ -1,0 +1,192 @@
+"""Figures of the book: label maps, predictions, scores, curves.
+
+Colours come from the data set's palette; figures have a white ground, so that they read on dark
+pages too, and are narrow, so that their letters are legible on a phone.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.patches import Patch
+
+from fcn_tutorial.datasets import VOID
+from fcn_tutorial.errors import InputError
+
+VOID_COLOR = (224, 224, 192)  # as in PASCAL VOC's own palette
+STYLE = {
+    "figure.facecolor": "white",
+    "figure.dpi": 110,
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "savefig.bbox": "tight",
+}
+# Okabe and Ito's colours, told apart by colour-blind readers too.
+LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+def colorize(label, palette):
+    """Colours of a label map (H, W): uint8 (H, W, 3); void gets PASCAL VOC's cream colour."""
+    lookup = np.empty((256, 3), np.uint8)
+    lookup[:] = VOID_COLOR
+    lookup[: len(palette)] = palette
+    return lookup[np.asarray(label, np.uint8)]
+
+
+def overlay(image, label, palette, alpha=0.5):
+    """The image with the label's colours over it: uint8 (H, W, 3); void shows the image alone.
+
+    image: uint8 (H, W, 3). label: uint8 (H, W). alpha: share of the label's colour, 0..1.
+    Raises InputError when image and label differ in size.
+    """
+    if np.shape(image)[:2] != np.shape(label):
+        raise InputError(
+            f"image {np.shape(image)[:2]} and label {np.shape(label)} differ in height or width."
+        )
+    share = np.where(np.asarray(label) == VOID, 0, alpha)[..., None]
+    return np.round((1 - share) * image + share * colorize(label, palette)).astype(np.uint8)
+
+
+def show(images, titles=None, columns=None, width=6.0):
+    """Draw images (H, W, 3) or maps (H, W) side by side, in rows of `columns`."""
+    columns = columns or len(images)
+    rows = -(-len(images) // columns)
+    shape = np.shape(images[0])
+    height = width / columns * shape[0] / shape[1] * rows + 0.35 * rows
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+        for axis in axes.flat:
+            axis.axis("off")
+        for axis, image in zip(axes.flat, images, strict=False):
+            axis.imshow(image, interpolation="nearest")
+        for axis, title in zip(axes.flat, titles or [], strict=False):
+            axis.set_title(title)
+        _finish(figure)
+
+
+def show_examples(dataset, indices, width=6.0):
+    """Images of a data set in one row, their labels in the next, and a legend of the classes."""
+    pairs = [dataset[index] for index in indices]
+    pictures = [image for image, _ in pairs]
+    pictures += [colorize(label, dataset.palette) for _, label in pairs]
+    _grid(pictures, len(indices), dataset, width)
+
+
+def show_predictions(dataset, indices, predictions, width=6.0):
+    """One row for each example: image, label, and a column for each of `predictions`.
+
+    predictions: dict from a title to a list of label maps, one for each index.
+    """
+    pictures = []
+    for row, index in enumerate(indices):
+        image, label = dataset[index]
+        maps = [label, *(maps[row] for maps in predictions.values())]
+        pictures += [image, *(colorize(each, dataset.palette) for each in maps)]
+    titles = ["image", "label", *predictions]
+    _grid(pictures, len(titles), dataset, width, titles)
+
+
+def _grid(pictures, columns, dataset, width, titles=()):
+    rows = len(pictures) // columns
+    ratio = np.mean([np.shape(p)[0] / np.shape(p)[1] for p in pictures])
+    with plt.rc_context(STYLE):
+        size = (width, width / columns * ratio * rows + 0.9)
+        figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+        for axis, picture in zip(axes.flat, pictures, strict=True):
+            axis.imshow(picture, interpolation="nearest")
+            axis.axis("off")
+        for axis, title in zip(axes[0], titles, strict=False):
+            axis.set_title(title)
+        handles = legend_handles(dataset.classes, dataset.palette)
+        figure.legend(handles=handles, loc="lower center", ncols=4, frameon=False, fontsize=10)
+        figure.tight_layout(pad=0.4, rect=(0, 0.45 / size[1], 1, 1))
+        plt.show()
+
+
+def legend_handles(classes, palette):
+    """Coloured patches with the classes' names, and one for void."""
+    colors = [*np.asarray(palette) / 255, np.array(VOID_COLOR) / 255]
+    names = [*classes, "void"]
+    return [
+        Patch(facecolor=color, edgecolor="0.4", label=name.replace("_", " "))
+        for color, name in zip(colors, names, strict=True)
+    ]
+
+
+def draw_legend(classes, palette, path):
+    """Write the legend of a palette as a picture file."""
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=(2.2, 0.26 * len(classes) + 0.5))
+        figure.legend(handles=legend_handles(classes, palette), loc="center", frameon=False)
+        figure.savefig(path)
+        plt.close(figure)
+
+
+def plot_history(histories, metric="val_mean_iou", label="mean IoU (validation)", width=5.5):
+    """Curves over epochs: histories is a dict from a name to a run's history (list of dicts)."""
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(width, 0.6 * width))
+        for (name, rows), color in zip(histories.items(), LINE_COLORS, strict=False):
+            epochs = [row["epoch"] for row in rows]
+            values = [row[metric] for row in rows]
+            axis.plot(epochs, values, marker="o", markersize=3, color=color, label=name)
+        axis.set(xlabel="epoch", ylabel=label)
+        axis.legend(frameon=False)
+        _finish(figure)
+
+
+def plot_iou(results, classes, width=5.5):
+    """Bars of IoU for each class; results is a dict from a name to `Scores`."""
+    with plt.rc_context(STYLE):
+        height = (0.16 * len(results) + 0.15) * len(classes) + 0.8
+        figure, axis = plt.subplots(figsize=(width, height))
+        places = np.arange(len(classes))
+        thickness = 0.8 / len(results)
+        for row, (name, result) in enumerate(results.items()):
+            offset = (row - (len(results) - 1) / 2) * thickness
+            values = 100 * np.nan_to_num(result.iou)
+            color = LINE_COLORS[row % len(LINE_COLORS)]
+            axis.barh(places + offset, values, thickness * 0.9, color=color, label=name)
+        axis.set_yticks(places, [name.replace("_", " ") for name in classes])
+        axis.invert_yaxis()
+        axis.set(xlabel="IoU (%)", xlim=(0, 100))
+        axis.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
+        _finish(figure)
+
+
+def plot_confusion(confusion, classes, width=5.0):
+    """Confusion matrix: each row (a true class) in per cent of its pixels."""
+    share = 100 * confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    names = [name.replace("_", " ") for name in classes]
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(width, width))
+        axis.imshow(share, cmap="Blues", vmin=0, vmax=100)
+        for (row, column), value in np.ndenumerate(share):
+            color = "white" if value > 60 else "black"
+            axis.text(column, row, f"{value:.0f}", ha="center", va="center", color=color)
+        axis.set_xticks(range(len(names)), names, rotation=45, ha="right")
+        axis.set_yticks(range(len(names)), names)
+        axis.set(xlabel="predicted", ylabel="true")
+        _finish(figure)
+
+
+def show_score_maps(scores, classes, columns=3, width=6.0):
+    """One map for each class of scores (H, W, C), all on one colour scale."""
+    rows = -(-len(classes) // columns)
+    low, high = float(np.min(scores)), float(np.max(scores))
+    ratio = scores.shape[0] / scores.shape[1]
+    with plt.rc_context(STYLE):
+        size = (width, (width / columns * ratio + 0.35) * rows)
+        figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+        for axis in axes.flat:
+            axis.axis("off")
+        for index, (axis, name) in enumerate(zip(axes.flat, classes, strict=False)):
+            axis.imshow(scores[..., index], cmap="viridis", vmin=low, vmax=high)
+            axis.set_title(name.replace("_", " "))
+        _finish(figure)
+
+
+def _finish(figure):
+    figure.tight_layout(pad=0.4)
+    plt.show()
