@@ -28,7 +28,7 @@ _MODULES = {
     "Scores": "metrics",
     "evaluate": "inference",
     "segment": "inference",
-    "read_image": "inference",
+    "read_image": "datasets.files",
     "load_run": "training",
     "Recipe": "training",
     "train": "training",

@@ -36,9 +36,8 @@ def convolutionize(classifier, padding="same"):
     if padding not in ("same", "valid"):
         raise InputError(f'padding must be "same" or "valid", got {padding!r}.')
     flatten, head = _split(classifier)
-    image = keras.Input((None, None, classifier.input_shape[-1]), name="image")
-    trunk = keras.Model(classifier.input, flatten.input)
-    convolutional_trunk = keras.models.clone_model(trunk, input_tensors=image)
+    trunk = keras.Model(classifier.inputs[0], flatten.input)
+    convolutional_trunk = _any_size(trunk)
     convolutional_trunk.set_weights(trunk.get_weights())
     x = convolutional_trunk.output
     grid = flatten.input.shape[1:3]
@@ -48,7 +47,7 @@ def convolutionize(classifier, padding="same"):
             grid = (1, 1)
         else:
             x = _copied(layer, x)
-    return keras.Model(image, x, name=f"{classifier.name}_convolutional")
+    return keras.Model(convolutional_trunk.input, x, name=f"{classifier.name}_convolutional")
 
 
 def dense_to_convolution(dense, x, grid=(1, 1), padding="valid"):
@@ -71,6 +70,15 @@ def dense_to_convolution(dense, x, grid=(1, 1), padding="valid"):
     return scores
 
 
+def _any_size(layer):
+    """Copy a layer without its weights; a model's copy takes images of any height and width."""
+    if not isinstance(layer, keras.Model):
+        return type(layer).from_config(layer.get_config())
+    model = keras.Model(layer.inputs[0], layer.outputs[0], name=layer.name)
+    image = keras.Input((None, None, model.input.shape[-1]), name="image")
+    return keras.models.clone_model(model, input_tensors=image, clone_function=_any_size)
+
+
 def _copied(layer, x):
     copy = type(layer).from_config(layer.get_config())
     y = copy(x)
@@ -86,6 +94,11 @@ def _split(classifier):
         raise InputError(
             f"classifier {classifier.name!r} has {len(flattens)} Flatten layers: convolutionize "
             "takes a classifier with exactly one, in front of its Dense layers."
+        )
+    if len(flattens[0].input.shape) != 4:
+        raise InputError(
+            f"classifier {classifier.name!r} flattens no feature map (N, h, w, C), but "
+            f"{flattens[0].input.shape}: its head has no place on a grid."
         )
     head = layers[layers.index(flattens[0]) + 1 :]
     if not any(isinstance(layer, keras.layers.Dense) for layer in head):

@@ -7,6 +7,9 @@ Source: Long, Shelhamer and Darrell 2015, section 4.2 and Figure 3; layer names 
 release's `voc-fcn8s/net.py`.
 """
 
+from numbers import Integral
+from pathlib import Path
+
 import keras
 
 from fcn_tutorial.convolutionize import convolutionize
@@ -16,6 +19,7 @@ from fcn_tutorial.vgg import pretrained, vgg16, vgg_narrow
 
 VARIANTS = {"fcn32s": (), "fcn16s": ("pool4",), "fcn8s": ("pool4", "pool3")}
 STRIDE = 32
+SHAPES_CLASSIFIER = Path(__file__).parent / "weights" / "vgg_narrow_shapes.keras"
 
 
 @keras.saving.register_keras_serializable("fcn_tutorial")
@@ -54,14 +58,12 @@ class CropLike(keras.layers.Layer):
         return (*image[:3], x[3])
 
 
-def build_fcn(
-    variant, num_classes, backbone="vgg16", weights="imagenet", initial=None, dropout=0.5
-):
+def build_fcn(variant, num_classes, backbone="vgg16", weights=None, initial=None, dropout=0.5):
     """Build FCN-32s, FCN-16s or FCN-8s over a backbone.
 
     variant: "fcn32s" | "fcn16s" | "fcn8s". backbone: "vgg16" | "vgg_narrow" | "mobilenet".
-    weights: of the backbone: "imagenet", None or the path of a file; for vgg_narrow None, or the
-    path of a classifier saved as .keras.
+    weights: of the backbone: "imagenet", None (random) or the path of a file; for vgg_narrow
+    "shapes" (the classifier of chapter 3), None or the path of a classifier saved as .keras.
     initial: a coarser FCN over the same backbone; its weights are copied, never shared (staged
     training). Without it the network is trained at once. Either way the skips' score layers start
     at zero, so that the network starts out as the coarser one.
@@ -72,8 +74,10 @@ def build_fcn(
     """
     _check("variant", variant, VARIANTS)
     _check("backbone", backbone, BACKBONES)
-    if int(num_classes) != num_classes or not 1 <= num_classes <= 255:
-        raise InputError(f"num_classes must be 1..255 (255 marks void), got {num_classes}.")
+    if not (isinstance(num_classes, Integral) and 1 <= num_classes <= 255):
+        raise InputError(
+            f"num_classes must be a whole number 1..255 (255 marks void), got {num_classes!r}."
+        )
     taps = BACKBONES[backbone](weights, dropout)
     x = _score("score_fr", num_classes)(taps["fc7"])
     stride = STRIDE
@@ -137,9 +141,11 @@ def _vgg16(weights, dropout):
 
 
 def _vgg_narrow(weights, dropout):
-    if weights in (None, "imagenet"):
+    if weights is None:
         return _vgg_taps(vgg_narrow(), dropout)
-    with pretrained(weights, "") as file:
+    if weights == "imagenet":
+        raise InputError('vgg_narrow has no ImageNet weights: use "shapes", None or a path.')
+    with pretrained(SHAPES_CLASSIFIER if weights == "shapes" else weights, "") as file:
         classifier = keras.models.load_model(file, compile=False)
     return _vgg_taps(classifier, dropout)
 

@@ -93,7 +93,7 @@ _OWN = ("VGGPreprocessing", "PadToMultiple", "CropLike")
 
 
 def receptive_field(model, layer, axis=0):
-    """Receptive field of `layer` (a name or a layer) in a Keras functional model.
+    """Receptive field of `layer` (a name or a layer) in a functional or sequential Keras model.
 
     axis: 0 for height, 1 for width. Returns a ReceptiveField in input pixels.
     Raises InputError when there is no such layer, or when one on the way has no receptive field
@@ -129,7 +129,7 @@ def _number(fraction):
 def _trace(model, layer, axis):
     target = _find(model, layer)
     cells_of = {id(tensor): _PIXELS for tensor in model.inputs}
-    for operation in model.operations:
+    for operation in _operations(model):
         if isinstance(operation, keras.layers.InputLayer):
             continue
         for node in operation._inbound_nodes:
@@ -144,14 +144,18 @@ def _trace(model, layer, axis):
     return _PIXELS
 
 
+def _operations(model):
+    """All operations of a functional model, or the layers of a sequential one, in their order."""
+    return getattr(model, "operations", None) or model.layers
+
+
 def _find(model, layer):
-    if not isinstance(layer, str):
-        return layer
-    for operation in model.operations:
-        if operation.name == layer:
+    for operation in _operations(model):
+        if layer in (operation, operation.name):
             return operation
-    names = ", ".join(operation.name for operation in model.operations)
-    raise InputError(f"model {model.name!r} has no layer {layer!r}; its layers are: {names}.")
+    names = ", ".join(operation.name for operation in _operations(model))
+    name = getattr(layer, "name", layer)
+    raise InputError(f"model {model.name!r} has no layer {name!r}; its layers are: {names}.")
 
 
 def _union(inputs, operation):
@@ -172,8 +176,12 @@ def _through(layer, cells, axis):
         before = overhang // 2 if layer.padding == "same" else 0
         return cells.window(kernel, stride, before, dilation)
     if isinstance(layer, keras.layers.Conv2DTranspose):
-        kernel, stride, _ = _window_of(layer, axis)
-        before = max(kernel - stride, 0) // 2 if layer.padding == "same" else 0
+        kernel, stride, dilation = _window_of(layer, axis)
+        kernel = (kernel - 1) * dilation + 1
+        overhang = kernel - stride
+        if layer.output_padding is not None:
+            overhang = kernel - kernel % 2 - layer.output_padding[axis]
+        before = max(overhang, 0) // 2 if layer.padding == "same" else 0
         return cells.transposed(kernel, stride, before)
     if isinstance(layer, keras.layers.ZeroPadding2D):
         return cells.window(1, before=layer.padding[axis][0])

@@ -43,7 +43,7 @@ class Recipe:
 
     variant: str = "fcn8s"
     backbone: str = "vgg16"
-    weights: str = "imagenet"  # of the backbone: "imagenet", "none" or a path
+    weights: str = "imagenet"  # of the backbone: "imagenet", "shapes", "none" or a path
     initial: str = ""  # run folder of a coarser FCN to start from (staged training)
     dropout: float = 0.5
 

@@ -4,6 +4,8 @@ Source: Long, Shelhamer and Darrell 2015, section 3.3 ("Upsampling is backwards 
 convolution"); the kernel is that of `surgery.py` in the paper's reference release.
 """
 
+from numbers import Integral
+
 import keras
 import numpy as np
 
@@ -17,12 +19,16 @@ def bilinear_kernel(factor):
     k = 2 * factor - factor % 2; each of the factor x factor phases of the kernel sums to 1.
     Raises InputError when factor is not a whole number >= 1.
     """
-    if int(factor) != factor or factor < 1:
-        raise InputError(f"upsampling factor must be a whole number >= 1, got {factor}.")
+    _check_factor(factor)
     size = 2 * factor - factor % 2
     distance = np.abs(np.arange(size) - (size - 1) / 2) / factor
     weight = 1 - distance
     return np.outer(weight, weight).astype(np.float32)
+
+
+def _check_factor(factor):
+    if not (isinstance(factor, Integral) and factor >= 1):
+        raise InputError(f"upsampling factor must be a whole number >= 1, got {factor!r}.")
 
 
 @keras.saving.register_keras_serializable("fcn_tutorial")
@@ -32,10 +38,12 @@ class BilinearUpsampling(keras.layers.Layer):
     Input (N, H, W, C), output (N, factor * H, factor * W, C). It has no weights, so it is frozen
     and unregularised, and it repeats the edge, so that a constant map stays constant up to the
     border. Away from the border it equals `transposed_convolution`.
+    Raises InputError when factor is not a whole number >= 1.
     """
 
     def __init__(self, factor, **kwargs):
         super().__init__(**kwargs)
+        _check_factor(factor)
         self.factor = factor
 
     def call(self, scores):

@@ -77,10 +77,10 @@ def _renamed(model, names, name):
 
     clone = keras.models.clone_model(model, clone_function=rename)
     clone.set_weights(model.get_weights())
-    return keras.Model(clone.input, clone.output, name=name)
+    return keras.Model(clone.inputs[0], clone.outputs[0], name=name)
 
 
-def vgg_narrow(num_classes=6, input_size=96, widths=(16, 32, 48, 64, 96), padding="same", seed=0):
+def vgg_narrow(num_classes=6, input_size=96, widths=(8, 16, 32, 64, 128), padding="same", seed=0):
     """A VGG for two CPU cores: images in 0..255 (N, input_size, input_size, 3) -> logits.
 
     Five blocks of two 3 x 3 convolutions and a pooling, like VGG-16's, with few channels and batch
@@ -100,7 +100,8 @@ def vgg_narrow(num_classes=6, input_size=96, widths=(16, 32, 48, 64, 96), paddin
     for block, channels in enumerate(widths, start=1):
         for index in (1, 2):
             x = _convolution(channels, padding, f"block{block}_conv{index}", next(initializers))(x)
-            x = keras.layers.BatchNormalization(name=f"block{block}_bn{index}")(x)
+            # Runs are short, so the running statistics must follow quickly.
+            x = keras.layers.BatchNormalization(momentum=0.9, name=f"block{block}_bn{index}")(x)
             x = keras.layers.ReLU(name=f"block{block}_relu{index}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
     x = keras.layers.Flatten(name="flatten")(x)

@@ -1,0 +1,47 @@
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.DEFAULT_GOAL := book
+.PHONY: book test notebooks format clean requirements help install
+
+book: install ## Execute the chapters and build the book (the default)
+	$(BIN)/python book/build.py
+
+test: install ## Lint, test the library and the chapters, build the book and test its pages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pytest --ignore=tests/book tests
+	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 -n 2 --dist loadscope book/
+	$(BIN)/python book/build.py
+	REQUIRE_BOOK=true $(BIN)/pytest tests/book
+
+notebooks: install ## Execute the chapters in place (one: make notebooks CHAPTER=book/NAME.ipynb)
+	$(BIN)/python book/execute.py $(CHAPTER)
+
+format: install ## Format the code and the chapters
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove what was built (.venv stays)
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+
+requirements: install ## Pin in requirements.txt what pyproject.toml asks for
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra book --extra test \
+		pyproject.toml -o requirements.txt
+
+help: ## List these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "The course needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is not one of them:" \
+			"name another, as in make PYTHON=python3.12." >&2; exit 1; }
+	@echo "Installing what the course needs into .venv; the first time this takes some minutes."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,80 @@
+"""Time the course's story on the shapes data set: classifier -> FCN-32s -> FCN-16s -> FCN-8s.
+
+    python benchmarks/story.py runs/story
+
+Trains the narrow VGG on single-shape crops, then the three networks, each from the one before, and
+prints minutes and mean IoU on held-out scenes beside the all-background baseline. To renew what the
+package carries, copy runs/story/classifier.keras to fcn_tutorial/weights/vgg_narrow_shapes.keras.
+"""
+
+import json
+import platform
+import shutil
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+
+import fcn_tutorial as fcn
+from fcn_tutorial.datasets.shapes import single_shapes
+from fcn_tutorial.metrics import constant_baseline
+from fcn_tutorial.training import write_scores
+
+CROPS, EPOCHS, BATCH = 3000, 4, 32
+STAGES = {"fcn32s": 3, "fcn16s": 3, "fcn8s": 9}  # epochs of each
+
+
+def train_classifier(path):
+    """Train the narrow VGG on single-shape crops; return its accuracy on other crops."""
+    keras.utils.set_random_seed(0)
+    images, labels = single_shapes(CROPS)
+    classifier = fcn.vgg_narrow()
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, EPOCHS * CROPS // BATCH)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    classifier.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
+    classifier.fit(images, labels, batch_size=BATCH, epochs=EPOCHS, verbose=2)
+    # A model that was never compiled is saved without its optimizer, at a third of the size.
+    keras.Model(classifier.inputs, classifier.outputs, name=classifier.name).save(path)
+    return classifier.evaluate(*single_shapes(600, seed=1), verbose=0)[1]
+
+
+def train_stages(folder, classifier):
+    """Train the three networks, each from the one before; yield (variant, run)."""
+    recipe = replace(fcn.Recipe.load("shapes"), weights=str(classifier))
+    for variant, epochs in STAGES.items():
+        run = fcn.train(
+            replace(recipe, variant=variant, epochs=epochs), folder / variant, verbose=2
+        )
+        yield variant, run
+        recipe = replace(recipe, initial=str(run.folder))
+
+
+def main(folder):
+    folder = Path(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    started = time.perf_counter()
+    accuracy = train_classifier(folder / "classifier.keras")
+    rows = {"classifier": {"accuracy": accuracy, "minutes": (time.perf_counter() - started) / 60}}
+    for variant, run in train_stages(folder, folder / "classifier.keras"):
+        minutes = (time.perf_counter() - started) / 60
+        test = fcn.load_dataset("shapes", "test")
+        result = fcn.evaluate(run.model, test)
+        write_scores(run.folder / "scores-shapes-test.json", result, test)
+        rows[variant] = {"mean_iou": result.mean_iou, "minutes": minutes}
+    _, baseline = constant_baseline(result.confusion)
+    rows["all background"] = {"mean_iou": baseline.mean_iou}
+    machine = f"{platform.machine()}, {keras.backend.backend()}"
+    (folder / "story.json").write_text(json.dumps({"machine": machine, **rows}, indent=1) + "\n")
+    print(f"\n{'':16}{'mean IoU':>10}{'minutes so far':>16}")
+    for name, row in rows.items():
+        score = f"{100 * row['mean_iou']:.1f} %" if "mean_iou" in row else ""
+        minutes = f"{row['minutes']:.1f}" if "minutes" in row else ""
+        print(f"{name:16}{score:>10}{minutes:>16}")
+    print(f"The classifier names {accuracy:.1%} of 600 other crops. Wrote {folder}/story.json.")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "runs/story")

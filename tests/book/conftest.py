@@ -1,0 +1,59 @@
+"""The built pages, a server for them and a browser, for the book's own tests."""
+
+import os
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = Path("/usr/bin/chromium")
+sys.path.insert(0, str(ROOT / "book"))  # the tests use book/build.py and book/execute.py
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+def lacking(reason, required):
+    """Skip the test; fail it where the environment variable `required` is set."""
+    if os.environ.get(required) == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def html():
+    """The folder of the built pages."""
+    folder = ROOT / "_build" / "html"
+    if not (folder / "index.html").exists():
+        lacking("the pages are not there: run `make book` first", required="REQUIRE_BOOK")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(html):
+    """The address at which the built pages are served."""
+    handler = partial(QuietHandler, directory=html)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, headless."""
+    if not CHROMIUM.exists():
+        lacking(f"no browser at {CHROMIUM}: install the package chromium", required="CI")
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield chromium
+        chromium.close()

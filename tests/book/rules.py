@@ -1,0 +1,210 @@
+"""What every chapter must be: each rule yields one complaint for each thing that is wrong."""
+
+import ast
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import nbformat
+from execute import fingerprint
+from IPython.core.inputtransformer2 import TransformerManager
+
+ROOT = Path(__file__).resolve().parents[2]
+
+OPENING = ["you will be able to", "you need", "minute", "two CPU cores", "Colab GPU"]
+ENDING = ["Summary", "Exercises", "What to read next"]
+FENCE = re.compile(r"^ *(```+|~~~+).*?^ *\1`*~*\s*?$", re.M | re.S)
+MATHS = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.S)
+TAG = re.compile(r"</?[a-zA-Z][^>]*>|<!--.*?-->", re.S)
+WORD = re.compile(r"[^\W\d_][\w'-]*")
+DIRECTIVE = re.compile(r"^ *(?:```+|~~~+|:::+) *\{[^}]+\}.*$", re.M)
+LABEL = re.compile(r"^\([\w:.-]+\)=\s*$", re.M)
+CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)
+ROLE_NAME = re.compile(r"\{[a-zA-Z][\w:.+-]*\}$")
+EXERCISE = re.compile(r"\*\*Exercise (\d+\.\d+)\.\*\*")
+
+
+@dataclass
+class Chapter:
+    """A notebook, the number of its chapter and its size on the disk in bytes."""
+
+    number: int
+    notebook: nbformat.NotebookNode
+    size: int = 0
+
+    @classmethod
+    def load(cls, path):
+        notebook = nbformat.read(path, as_version=4)
+        return cls(int(path.stem.split("-")[0]), notebook, path.stat().st_size)
+
+    @property
+    def code_cells(self):
+        return [cell for cell in self.notebook.cells if cell.cell_type == "code"]
+
+    @property
+    def markdown(self):
+        cells = self.notebook.cells
+        return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+    @property
+    def outputs(self):
+        return [output for cell in self.code_cells for output in cell.outputs]
+
+
+def opens_with_goals_needs_and_minutes(chapter):
+    cells = chapter.notebook.cells
+    first_code = next((i for i, cell in enumerate(cells) if cell.cell_type == "code"), len(cells))
+    opening = "\n".join(cell.source for cell in cells[:first_code])
+    if not opening.startswith("# "):
+        yield "does not open with its title"
+    opening = " ".join(opening.split()).lower()
+    for phrase in OPENING:
+        if phrase.lower() not in opening:
+            yield f"says nothing of “{phrase}” before its first code cell"
+
+
+def ends_with_summary_exercises_and_reading(chapter):
+    headings = re.findall(r"^## +(.+?)\s*$", FENCE.sub("", chapter.markdown), re.M)
+    if headings[-3:] != ENDING:
+        yield f"ends with the sections {headings[-3:]}, not {ENDING}"
+
+
+def has_1200_to_2500_words(chapter):
+    prose = TAG.sub(" ", MATHS.sub(" ", FENCE.sub(" ", chapter.markdown)))
+    words = len(WORD.findall(prose))
+    if not 1200 <= words <= 2500:
+        yield f"has {words} words of prose"
+
+
+def has_15_to_35_short_code_cells(chapter):
+    lengths = [len(cell.source.splitlines()) for cell in chapter.code_cells]
+    if not 15 <= len(lengths) <= 35:
+        yield f"has {len(lengths)} code cells"
+    if lengths and median(lengths) > 5:
+        yield f"has code cells of {median(lengths)} lines in the median"
+    for number, length in enumerate(lengths, start=1):
+        if length > 25:
+            yield f"has {length} lines in code cell {number}"
+
+
+def is_plain_markdown(chapter):
+    for directive in DIRECTIVE.findall(chapter.markdown):
+        yield f"holds a MyST directive: {directive}"
+    prose = FENCE.sub("", chapter.markdown)
+    for label in LABEL.findall(prose):
+        yield f"holds a MyST label: {label}"
+    for span in CODE_SPAN.finditer(prose):
+        role = ROLE_NAME.search(prose[: span.start()])
+        if role:
+            yield f"holds a MyST role: {role.group()}{span.group()}"
+
+
+def weighs_at_most_600_kb(chapter):
+    if chapter.size > 600_000:
+        yield f"weighs {chapter.size} bytes"
+
+
+def is_executed_in_order(chapter):
+    counts = [cell.execution_count for cell in chapter.code_cells]
+    if counts != list(range(1, len(counts) + 1)):
+        yield f"was not executed once from top to bottom: {counts}"
+    if not chapter.outputs:
+        yield "stores no outputs"
+    for output in chapter.outputs:
+        if output.output_type == "error":
+            yield f"stores an error: {output.ename}"
+        if output.get("name") == "stderr":
+            yield f"stores text from stderr: {output.text[:100]}"
+
+
+def holds_the_outputs_of_its_code(chapter):
+    stored = chapter.notebook.metadata.get("fcn_tutorial", {}).get("fingerprint")
+    if stored != fingerprint(chapter.notebook):
+        yield "holds outputs of other code: run `make notebooks`"
+
+
+def shows_an_image(cell):
+    return any(
+        kind.startswith("image/")
+        for output in cell.get("outputs", [])
+        for kind in output.get("data", {})
+    )
+
+
+def describes_every_image(chapter):
+    for number, cell in enumerate(chapter.code_cells, start=1):
+        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        if shows_an_image(cell) and not alt.strip():
+            yield f"shows an image without metadata mystnb.image.alt in code cell {number}"
+        for output in cell.outputs:
+            page = "".join(output.get("data", {}).get("text/html", ""))
+            if re.search(r"<img(?![^>]*\balt=[\"'][^\"'])", page):
+                yield f"shows an <img> without alt text in code cell {number}"
+
+
+def captions_every_figure(chapter):
+    cells = [*chapter.notebook.cells, nbformat.v4.new_markdown_cell()]
+    after_images = [after for cell, after in pairwise(cells) if shows_an_image(cell)]
+    for figure, after in enumerate(after_images, start=1):
+        caption = f"**Figure {chapter.number}.{figure}.**"
+        if after.cell_type != "markdown" or not after.source.startswith(caption):
+            yield f"has no Markdown cell that starts with {caption} after image {figure}"
+
+
+def without_docstrings(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+def definitions(source):
+    """(name, syntax tree without docstrings) of each function and class at the top level."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, without_docstrings(node)
+
+
+def library_definitions(folder=ROOT / "fcn_tutorial"):
+    """{name: the syntax trees that the library's modules define under it}."""
+    found = {}
+    for path in folder.rglob("*.py"):
+        for name, tree in definitions(path.read_text(encoding="utf-8")):
+            found.setdefault(name, []).append(tree)
+    return found
+
+
+def shows_the_librarys_code(chapter):
+    library = library_definitions()
+    for cell in chapter.code_cells:
+        for name, tree in definitions(TransformerManager().transform_cell(cell.source)):
+            if name in library and tree not in library[name]:
+                yield f"defines {name} otherwise than the library does"
+
+
+def solves_every_exercise(chapter):
+    exercises = EXERCISE.split(chapter.markdown)[1:]
+    numbers, texts = exercises[::2], exercises[1::2]
+    if numbers != [f"{chapter.number}.{i + 1}" for i in range(len(numbers))] or not numbers:
+        yield f"has the exercises {numbers}, not {chapter.number}.1, {chapter.number}.2, ..."
+    for number, text in zip(numbers, texts, strict=True):
+        if not re.search(r"<details>.*<summary>.*</details>", text, re.S):
+            yield f"has no solution in <details> after exercise {number}"
+
+
+RULES = [
+    opens_with_goals_needs_and_minutes,
+    ends_with_summary_exercises_and_reading,
+    has_1200_to_2500_words,
+    has_15_to_35_short_code_cells,
+    is_plain_markdown,
+    weighs_at_most_600_kb,
+    is_executed_in_order,
+    holds_the_outputs_of_its_code,
+    describes_every_image,
+    captions_every_figure,
+    shows_the_librarys_code,
+    solves_every_exercise,
+]

@@ -1,0 +1,21 @@
+"""Every chapter keeps every rule of the book (rules.py)."""
+
+import pytest
+import yaml
+from rules import ROOT, RULES, Chapter
+
+CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+
+
+def test_every_chapter_is_in_the_table_of_contents():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    listed = {entry["file"] for part in toc["parts"] for entry in part["chapters"]}
+    assert CHAPTERS
+    assert {f"book/{path.stem}" for path in CHAPTERS} <= listed
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_chapter(path, rule):
+    complaints = list(rule(Chapter.load(path)))
+    assert not complaints, "\n".join(f"{path.name} {complaint}" for complaint in complaints)

@@ -1,0 +1,247 @@
+"""A convolutionized classifier equals the classifier, in one place and slid over the image."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from keras import layers
+
+import fcn_tutorial as fcn
+
+SEEDS = st.integers(0, 1000)
+
+
+def image_of(*shape, seed=0):
+    return np.random.default_rng(seed).uniform(0, 1, shape).astype(np.float32)
+
+
+def assert_same(ours, theirs):
+    ours, theirs = np.asarray(ours), np.asarray(theirs)
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+
+
+def randomize(model, seed):
+    """Give every weight a value of its own, biases and moving statistics included."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        spread = rng.normal(0, 0.5, weight.shape)
+        weight.assign(np.abs(spread) + 0.5 if "variance" in weight.path else spread)
+    return model
+
+
+def trunk(x, residual):
+    x = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(x)
+    if residual:
+        x = layers.Add()([x, layers.Conv2D(4, 3, padding="same")(x)])
+    return layers.BatchNormalization()(x)
+
+
+HEADS = {
+    "one": [("dense", None)],
+    "softmax": [("dense", "relu"), ("dropout", None), ("dense", "softmax")],
+    "layers": [("dense", None), ("batchnorm", None), ("relu", None), ("dense", None), ("softmax", None)],
+    "early": [("dropout", None), ("activation", "tanh"), ("dense", "relu"), ("dense", None)],
+}
+
+
+def head_layers(kind):
+    make = {
+        "dense": lambda activation: layers.Dense(5, activation=activation),
+        "dropout": lambda _: layers.Dropout(0.5),
+        "batchnorm": lambda _: layers.BatchNormalization(),
+        "relu": lambda _: layers.ReLU(),
+        "softmax": lambda _: layers.Softmax(),
+        "activation": layers.Activation,
+    }
+    return [layers.Flatten(), *(make[name](argument) for name, argument in HEADS[kind])]
+
+
+def functional(grid, head, residual, seed):
+    """A classifier whose head sees grid cells, on images of twice as many pixels."""
+    x = image = keras.Input((2 * grid[0], 2 * grid[1], 3))
+    x = trunk(x, residual)
+    for layer in head_layers(head):
+        x = layer(x)
+    return randomize(keras.Model(image, x, name="functional"), seed)
+
+
+def sequential(grid, head, seed):
+    convolution = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")
+    image = keras.Input((2 * grid[0], 2 * grid[1], 3))
+    return randomize(keras.Sequential([image, convolution, *head_layers(head)]), seed)
+
+
+classifiers = st.one_of(
+    st.builds(
+        functional,
+        st.tuples(st.integers(1, 7), st.integers(1, 7)),
+        st.sampled_from(sorted(HEADS)),
+        st.booleans(),
+        SEEDS,
+    ),
+    st.builds(
+        sequential,
+        st.tuples(st.integers(1, 7), st.integers(1, 7)),
+        st.sampled_from(sorted(HEADS)),
+        SEEDS,
+    ),
+)
+few = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@few
+@given(classifiers, SEEDS)
+def test_valid_gives_one_cell_with_the_classifiers_answer(classifier, seed):
+    image = image_of(2, *classifier.input_shape[1:], seed=seed)
+    network = fcn.convolutionize(classifier, padding="valid")
+    assert network.input_shape == (None, None, None, 3)
+    assert_same(network(image), np.asarray(classifier(image))[:, None, None])
+
+
+@few
+@given(classifiers, SEEDS)
+def test_same_keeps_the_grid_and_its_centre_cell_is_the_classifiers_answer(classifier, seed):
+    _, height, width, _ = classifier.input_shape
+    rows, columns = height // 2, width // 2
+    image = image_of(2, height, width, 3, seed=seed)
+    network = fcn.convolutionize(classifier)
+    scores = np.asarray(network(image))
+    assert scores.shape == (2, rows, columns, 5)
+    assert_same(scores[:, (rows - 1) // 2, (columns - 1) // 2], classifier(image))
+    assert network(image_of(1, height + 6, width + 8, 3)).shape == (1, rows + 3, columns + 4, 5)
+
+
+def unpadded_classifier(head, seed, nested=False):
+    """Its trunk pads nothing, has stride 4, and gives 2 x 3 cells on an image of 15 x 19."""
+    body = [
+        layers.Conv2D(4, 3, strides=2, activation="relu"),
+        layers.BatchNormalization(),
+        layers.Conv2D(6, 3, activation="relu"),
+        layers.MaxPooling2D(2),
+    ]
+    if nested:
+        body = [keras.Sequential([keras.Input((15, 19, 3)), *body], name="trunk")]
+    return randomize(
+        keras.Sequential([keras.Input((15, 19, 3)), *body, *head_layers(head)]), seed
+    )
+
+
+@pytest.mark.parametrize("head", sorted(HEADS))
+def test_valid_equals_the_classifier_slid_over_a_larger_image(head):
+    classifier = unpadded_classifier(head, seed=1)
+    assert classifier.layers[3].output.shape[1:3] == (2, 3)
+    image = image_of(1, 15 + 3 * 4, 19 + 2 * 4, 3)
+    scores = fcn.convolutionize(classifier, padding="valid")(image)
+    windows = [
+        [classifier(image[:, 4 * i : 4 * i + 15, 4 * j : 4 * j + 19]) for j in range(3)]
+        for i in range(4)
+    ]
+    assert_same(scores[0], np.asarray(windows)[:, :, 0])
+
+
+def test_valid_is_the_narrow_vgg_slid_over_a_larger_image():
+    classifier = randomize(fcn.vgg_narrow(3, 220, widths=(2, 3, 3, 4, 4), padding="valid"), seed=0)
+    image = 255 * image_of(1, 252, 220, 3)
+    scores = fcn.convolutionize(classifier, padding="valid")(image)
+    assert scores.shape == (1, 2, 1, 3)
+    assert_same(scores[0, 1, 0], classifier(image[:, 32:])[0])
+
+
+def test_trunk_that_is_a_model_of_its_own_takes_any_size_too():
+    classifier = unpadded_classifier("one", seed=2, nested=True)
+    image = image_of(1, 19, 19, 3)
+    scores = fcn.convolutionize(classifier, padding="valid")(image)
+    assert_same(scores[0, 1, 0], classifier(image[:, 4:])[0])
+
+
+def test_vgg16_and_its_convolutional_form_agree(vgg16, vgg16_convolutional):
+    image = 255 * image_of(1, 224, 224, 3)
+    assert_same(vgg16_convolutional(image)[:, 0, 0], vgg16(image))
+    assert vgg16_convolutional.get_layer("fc6").kernel.shape == (7, 7, 512, 4096)
+
+
+def test_layers_keep_their_names_activations_and_weights():
+    classifier = unpadded_classifier("softmax", seed=3)
+    network = fcn.convolutionize(classifier)
+    names = [layer.name for layer in classifier.layers if not isinstance(layer, layers.Flatten)]
+    assert [layer.name for layer in network.layers[1:]] == names
+    for layer in classifier.layers:
+        if isinstance(layer, layers.Dense):
+            convolution = network.get_layer(layer.name)
+            assert convolution.activation is layer.activation
+            kernel = np.asarray(convolution.kernel)
+            np.testing.assert_array_equal(kernel.ravel(), np.ravel(layer.kernel))
+    assert network.count_params() == classifier.count_params()
+
+
+def test_weights_are_copies():
+    classifier = unpadded_classifier("layers", seed=4)
+    network = fcn.convolutionize(classifier)
+    before = [weights.copy() for weights in network.get_weights()]
+    for weight in classifier.weights:
+        weight.assign(weight + 1)
+    for kept, now in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, now)
+    for ours, theirs in zip(network.get_weights(), classifier.get_weights(), strict=True):
+        assert not np.isclose(ours.ravel(), theirs.ravel()).any()
+
+
+def test_convolutional_network_survives_saving(tmp_path):
+    network = fcn.convolutionize(unpadded_classifier("softmax", seed=5, nested=True))
+    network.save(tmp_path / "network.keras")
+    loaded = keras.models.load_model(tmp_path / "network.keras")
+    image = image_of(1, 33, 26, 3)
+    np.testing.assert_array_equal(loaded(image), network(image))
+
+
+# Classifiers that cannot be made convolutional.
+
+
+def refused(*head):
+    x = image = keras.Input((8, 8, 3))
+    for layer in [layers.Conv2D(4, 3), *head]:
+        x = layer(x)
+    return keras.Model(image, x, name="refused")
+
+
+def branched():
+    image = keras.Input((8, 8, 3))
+    x = layers.Flatten()(layers.Conv2D(4, 3)(image))
+    return keras.Model(image, layers.Add()([layers.Dense(5)(x), layers.Dense(5)(x)]))
+
+
+def two_heads():
+    image = keras.Input((8, 8, 3))
+    x = layers.Flatten()(layers.Conv2D(4, 3)(image))
+    return keras.Model(image, [layers.Dense(5)(x), layers.Dense(5)(x)])
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: refused(layers.GlobalAveragePooling2D(), layers.Dense(5)), "0 Flatten"),
+        (lambda: refused(layers.Conv2D(5, 1)), "0 Flatten"),
+        (lambda: refused(layers.Flatten()), "no Dense"),
+        (lambda: refused(layers.Flatten(), layers.Flatten(), layers.Dense(5)), "2 Flatten"),
+        (
+            lambda: refused(layers.GlobalAveragePooling2D(), layers.Flatten(), layers.Dense(5)),
+            "flattens no feature map",
+        ),
+        (
+            lambda: refused(layers.Flatten(), layers.BatchNormalization(), layers.Dense(5)),
+            "(BatchNormalization)",
+        ),
+        (lambda: refused(layers.Flatten(), layers.Reshape((-1, 1)), layers.Dense(5)), "(Reshape)"),
+        (branched, "(Add)"),
+        (two_heads, "chain"),
+    ],
+)
+def test_head_that_is_no_chain_from_flatten_to_dense_is_refused(refusal, make, says):
+    assert says in refusal(fcn.convolutionize, make())
+
+
+def test_unknown_padding_is_refused(refusal):
+    classifier = refused(layers.Flatten(), layers.Dense(5))
+    assert "'full'" in refusal(fcn.convolutionize, classifier, padding="full")

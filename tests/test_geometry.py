@@ -1,0 +1,295 @@
+"""Receptive fields and crop offsets, against the paper's numbers and against gradients."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from keras import layers
+
+import fcn_tutorial as fcn
+
+
+@pytest.mark.parametrize(
+    ("layer", "size", "stride"),
+    [
+        ("block1_conv2", 5, 1),
+        ("block3_pool", 44, 8),
+        ("block4_pool", 100, 16),
+        ("block5_pool", 212, 32),
+        ("fc6", 404, 32),
+        ("fc7", 404, 32),
+    ],
+)
+def test_vgg16_has_the_papers_receptive_fields(vgg16_convolutional, layer, size, stride):
+    field = fcn.receptive_field(vgg16_convolutional, layer)
+    assert (field.size, field.stride) == (size, stride)
+
+
+def paper_trunk():
+    """VGG-16 of the reference release, with one channel: conv1_1 pads by 100, fc6 is valid."""
+    image = keras.Input((64, 64, 1))
+    x = layers.ZeroPadding2D(100)(image)
+    pools = {}
+    for block, convolutions in enumerate((2, 2, 3, 3, 3), start=1):
+        for index in range(convolutions):
+            padding = "valid" if (block, index) == (1, 0) else "same"
+            x = layers.Conv2D(1, 3, padding=padding)(x)
+        x = pools[f"pool{block}"] = layers.MaxPooling2D(2)(x)
+    x = layers.Conv2D(1, 7, name="fc6")(x)
+    x = layers.Conv2D(1, 1, name="fc7")(x)
+    score_fr = layers.Conv2D(1, 1, name="score_fr")(x)
+    score_pool4 = layers.Conv2D(1, 1, name="score_pool4")(pools["pool4"])
+    score_pool3 = layers.Conv2D(1, 1, name="score_pool3")(pools["pool3"])
+    return image, score_fr, score_pool4, score_pool3
+
+
+def upscored(x, kernel, factor, name):
+    return layers.Conv2DTranspose(1, kernel, factor, use_bias=False, name=name)(x)
+
+
+def fused(x, skip, before, name):
+    """Crop the skip's scores by `before` cells, and to the size of x, and add them."""
+    sides = [(before, skip.shape[axis] - before - x.shape[axis]) for axis in (1, 2)]
+    return layers.Add(name=name)([x, layers.Cropping2D(sides)(skip)])
+
+
+def test_crop_offset_of_the_papers_fcn32s():
+    image, score_fr, _, _ = paper_trunk()
+    model = keras.Model(image, upscored(score_fr, 64, 32, "upscore"))
+    assert fcn.crop_offset(model, "upscore") == 19
+    assert fcn.crop_offset(model, "upscore", axis=1) == 19
+
+
+def test_crop_offsets_of_the_papers_fcn16s():
+    image, score_fr, score_pool4, _ = paper_trunk()
+    x = fused(upscored(score_fr, 4, 2, "upscore2"), score_pool4, 5, "fuse_pool4")
+    model = keras.Model(image, upscored(x, 32, 16, "upscore16"))
+    assert fcn.crop_offset(model, "score_pool4", onto="upscore2") == 5
+    assert fcn.crop_offset(model, "upscore16") == 27
+
+
+def test_crop_offsets_of_the_papers_fcn8s():
+    image, score_fr, score_pool4, score_pool3 = paper_trunk()
+    x = fused(upscored(score_fr, 4, 2, "upscore2"), score_pool4, 5, "fuse_pool4")
+    x = fused(upscored(x, 4, 2, "upscore_pool4"), score_pool3, 9, "fuse_pool3")
+    model = keras.Model(image, upscored(x, 16, 8, "upscore8"))
+    assert fcn.crop_offset(model, "score_pool4", onto="upscore2") == 5
+    assert fcn.crop_offset(model, "score_pool3", onto="upscore_pool4") == 9
+    assert fcn.crop_offset(model, "upscore8") == 31
+
+
+# What a cell really sees: nets of positive weights, whose gradients show it.
+
+SIDES = st.tuples(st.integers(1, 4), st.integers(1, 4))
+BORDERS = st.tuples(*4 * [st.integers(0, 3)]).map(lambda b: (b[:2], b[2:]))
+
+
+@st.composite
+def windows(draw):
+    """(kind, kernel, stride, dilation, padding) of a convolution or pooling."""
+    kind = draw(st.sampled_from(["conv", "depthwise", "separable", "max", "average", "residual"]))
+    dilated = kind in ("conv", "residual") and draw(st.booleans())
+    stride = 1 if dilated or kind == "residual" else draw(st.integers(1, 3))
+    padding = "same" if kind == "residual" else draw(st.sampled_from(["same", "valid"]))
+    kernel = draw(SIDES)
+    if kernel == (1, 1) and stride > 1:
+        kernel = (1, 2)  # TensorFlow 2.21 crashes in the gradient of a strided 1 x 1 convolution.
+    return kind, kernel, stride, 2 if dilated else 1, padding
+
+
+@st.composite
+def upsamplings(draw):
+    """(kind, factor, options), or None."""
+    kind = draw(st.sampled_from([None, "transposed", "bilinear", "resized", "nearest"]))
+    factor = draw(st.integers(1, 3))
+    options = {}
+    if kind == "transposed":
+        sides = draw(SIDES)
+        options["kernel_size"] = tuple(factor + side for side in sides)
+        options["padding"] = draw(st.sampled_from(["same", "valid"]))
+        if factor == 1:
+            options["dilation_rate"] = draw(st.integers(1, 2))
+        elif draw(st.booleans()):
+            options["output_padding"] = factor - 1
+    return kind and (kind, factor, options)
+
+
+def apply_window(x, spec, smooth):
+    """smooth: average where the net takes the maximum, whose gradient shows one pixel only."""
+    kind, kernel, stride, dilation, padding = spec
+    options = {"strides": stride, "padding": padding}
+    if kind == "residual":
+        branch = layers.Conv2D(
+            1, kernel, padding="same", dilation_rate=dilation, kernel_initializer="ones"
+        )(x)
+        return layers.Add()([x, branch])
+    if kind == "conv":
+        return layers.Conv2D(
+            1, kernel, dilation_rate=dilation, kernel_initializer="ones", **options
+        )(x)
+    if kind == "depthwise":
+        return layers.DepthwiseConv2D(kernel, depthwise_initializer="ones", **options)(x)
+    if kind == "separable":
+        ones = {"depthwise_initializer": "ones", "pointwise_initializer": "ones"}
+        return layers.SeparableConv2D(1, kernel, **ones, **options)(x)
+    if kind == "max" and not smooth:
+        return layers.MaxPooling2D(kernel, **options)(x)
+    return layers.AveragePooling2D(kernel, **options)(x)
+
+
+def apply_upsampling(x, spec):
+    kind, factor, options = spec
+    if kind == "transposed":
+        return layers.Conv2DTranspose(1, strides=factor, kernel_initializer="ones", **options)(x)
+    if kind == "bilinear":
+        return fcn.BilinearUpsampling(factor)(x)
+    interpolation = "bilinear" if kind == "resized" else "nearest"
+    return layers.UpSampling2D(factor, interpolation=interpolation)(x)
+
+
+def network(sides, specs, borders, upsampling, smooth):
+    image = keras.Input((*sides, 1))
+    x = layers.ZeroPadding2D(borders)(image)
+    for spec in specs:
+        x = apply_window(x, spec, smooth)
+    x = apply_upsampling(x, upsampling) if upsampling else x
+    return keras.Model(image, layers.Cropping2D(borders, name="last")(x))
+
+
+def fitting_side(specs, border, axis):
+    """A side for which each strided layer with padding="same" starts on a multiple of its stride.
+
+    Also more than three receptive fields long, so that the cell in the middle sees no border.
+    """
+    size = np.prod([stride for _, _, stride, _, _ in specs])
+    for _, kernel, stride, dilation, _ in reversed(specs):
+        size = size * stride + kernel[axis] * dilation
+    for side in range(3 * size + 40, 3 * size + 400):
+        cells, fits = side + sum(border), True
+        for _, kernel, stride, dilation, padding in specs:
+            if padding == "same":
+                fits, cells = fits and cells % stride == 0, -(-cells // stride)
+            else:
+                cells = (cells - (kernel[axis] - 1) * dilation - 1) // stride + 1
+        if fits:
+            return side
+    raise AssertionError("no side fits")
+
+
+def seen_ranges(model, cells):
+    """First and last row and column that each cell (i, j) of the output sees."""
+    image = tf.ones((1, *model.input_shape[1:]))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(image)
+        output = model(image)
+        values = [output[0, i, j, 0] for i, j in cells]
+    for value in values:
+        seen = tape.gradient(value, image)[0, :, :, 0].numpy() > 0
+        rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+        yield (rows[0], rows[-1]), (columns[0], columns[-1])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(windows(), min_size=1, max_size=4), BORDERS, upsamplings())
+def test_receptive_field_is_what_the_gradient_shows(specs, borders, upsampling):
+    sides = [fitting_side(specs, borders[axis], axis) for axis in (0, 1)]
+    model = network(sides, specs, borders, upsampling, smooth=False)
+    smooth = network(sides, specs, borders, upsampling, smooth=True)
+    # An upsampled cell sees a little more or less than its neighbour: take one whole period.
+    factor = upsampling[1] if upsampling else 1
+    middle = [side // 2 for side in model.output_shape[1:3]]
+    cells = [(middle[0] + phase, middle[1] + phase) for phase in range(factor)]
+    ranges = np.array(list(seen_ranges(smooth, cells)))
+    assert (ranges > 0).all() and (ranges < np.array(sides)[:, None] - 1).all()
+    stride = np.prod([spec[2] for spec in specs]) / factor
+    for axis in (0, 1):
+        field = fcn.receptive_field(model, "last", axis=axis)
+        first, last = ranges[:, axis].T
+        positions = np.array(cells)[:, axis] * stride
+        assert field.stride == pytest.approx(stride)
+        assert field.size == (last - first + 1).max()
+        assert field.offset == pytest.approx(((first + last) / 2 - positions).mean())
+
+
+# The library's own networks.
+
+
+def test_score_maps_over_the_narrow_vgg_lie_on_the_grid_that_upsampling_assumes(narrow):
+    for layer, stride in (("block3_pool", 8), ("block4_pool", 16), ("fc7", 32)):
+        field = fcn.receptive_field(narrow, layer)
+        assert (field.stride, field.offset) == (stride, (stride - 1) / 2)
+    assert fcn.crop_offset(narrow, "fuse_pool4", onto="block4_pool") == 0
+    assert fcn.crop_offset(narrow, "logits") == 0
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_score_maps_over_mobilenet_are_off_the_grid_by_at_most_a_quarter_cell(mobilenet, axis):
+    for layer, stride in (("conv_pw_5_relu", 8), ("conv_pw_11_relu", 16), ("fc7", 32)):
+        field = fcn.receptive_field(mobilenet, layer, axis=axis)
+        assert field.stride == stride
+        assert abs(field.offset - (stride - 1) / 2) <= stride / 4
+
+
+# What may be asked for.
+
+
+def small_classifier():
+    return keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            layers.Conv2D(4, (5, 3), strides=2, name="conv"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(5, name="dense"),
+        ],
+        name="small",
+    )
+
+
+def test_layer_may_be_given_by_name_or_itself_in_a_sequential_or_functional_model():
+    sequential = small_classifier()
+    functional = keras.Model(sequential.inputs, sequential.outputs)
+    conv = sequential.get_layer("conv")
+    expected = fcn.receptive_field(functional, "conv")
+    assert (expected.size, expected.stride, expected.offset) == (5, 2, 2)
+    assert fcn.receptive_field(functional, conv) == expected
+    assert fcn.receptive_field(sequential, "conv") == expected
+    assert fcn.receptive_field(sequential, conv, axis=1).size == 3
+
+
+def test_input_layer_sees_one_pixel():
+    image = keras.Input((None, None, 3), name="image")
+    model = keras.Model(image, layers.Conv2D(1, 3)(image))
+    field = fcn.receptive_field(model, "image")
+    assert (field.size, field.stride, field.offset) == (1, 1, 0)
+
+
+def test_layer_that_is_not_in_the_model_is_refused(refusal):
+    stranger = layers.Conv2D(1, 3, name="stranger")
+    stranger(keras.Input((8, 8, 3)))
+    assert "no layer 'nowhere'" in refusal(fcn.receptive_field, small_classifier(), "nowhere")
+    assert "no layer 'stranger'" in refusal(fcn.receptive_field, small_classifier(), stranger)
+
+
+@pytest.mark.parametrize("layer", ["flatten", "dense"])
+def test_layer_without_receptive_field_is_refused(refusal, layer):
+    assert "'flatten' (Flatten)" in refusal(fcn.receptive_field, small_classifier(), layer)
+
+
+def test_global_pooling_is_refused(refusal):
+    image = keras.Input((8, 8, 3))
+    model = keras.Model(image, layers.GlobalAveragePooling2D(name="pool")(image))
+    assert "'pool'" in refusal(fcn.receptive_field, model, "pool")
+
+
+def test_maps_of_different_strides_cannot_be_cropped_or_merged(refusal):
+    image = keras.Input((None, None, 1))
+    fine = layers.Conv2D(1, 3, padding="same", name="fine")(image)
+    coarse = layers.MaxPooling2D(2, name="coarse")(fine)
+    model = keras.Model(image, [fine, coarse])
+    assert "upsample" in refusal(fcn.crop_offset, model, "coarse")
+    assert "upsample" in refusal(fcn.crop_offset, model, "coarse", onto="fine")
+    merged = layers.Add(name="merged")([layers.Conv2D(1, 1)(image), layers.Conv2D(1, 1, 2)(image)])
+    model = keras.Model(image, merged)
+    assert "different strides" in refusal(fcn.receptive_field, model, "merged")

@@ -1,0 +1,101 @@
+"""The loss that training compiles: cross-entropy on logits, averaged over pixels not void."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fcn_tutorial as fcn
+from fcn_tutorial.training import compiled_model
+
+VOID = 255
+NUM_CLASSES = 4
+
+
+@pytest.fixture(scope="module")
+def model():
+    recipe = fcn.Recipe(dataset="shapes", variant="fcn32s", backbone="vgg_narrow", weights="none")
+    return compiled_model(recipe, NUM_CLASSES, steps_per_epoch=1)
+
+
+@pytest.fixture
+def loss(model):
+    """(label, logits) -> the loss, and its gradient with respect to the logits."""
+
+    def value_and_gradient(label, logits):
+        label, logits = tf.constant(label, tf.uint8), tf.constant(logits, tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = model.compute_loss(y=label, y_pred=logits)
+        return float(value), tape.gradient(value, logits).numpy()
+
+    return value_and_gradient
+
+
+def random_batch(seed=0, void=0.3, shape=(2, 5, 6)):
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, NUM_CLASSES, shape).astype(np.uint8)
+    label[rng.random(shape) < void] = VOID
+    return label, rng.normal(0, 3, (*shape, NUM_CLASSES)).astype(np.float32)
+
+
+def cross_entropy_by_hand(label, logits):
+    logits = logits.astype(np.float64)
+    losses = [
+        np.log(np.exp(scores - scores.max()).sum()) + scores.max() - scores[truth]
+        for truth, scores in zip(label.ravel(), logits.reshape(-1, NUM_CLASSES), strict=True)
+        if truth != VOID
+    ]
+    return np.mean(losses)
+
+
+def test_model_is_compiled_with_keras_cross_entropy(model):
+    assert isinstance(model.loss, keras.losses.SparseCategoricalCrossentropy)
+
+
+@pytest.mark.parametrize("void", [0, 0.3, 0.95])
+def test_loss_is_the_mean_cross_entropy_of_labelled_pixels(loss, void):
+    label, logits = random_batch(void=void)
+    assert loss(label, logits)[0] == pytest.approx(cross_entropy_by_hand(label, logits), rel=1e-5)
+
+
+def test_gradient_is_softmax_minus_truth_on_labelled_pixels_and_zero_on_void(loss):
+    label, logits = random_batch()
+    _, gradient = loss(label, logits)
+    labelled = label != VOID
+    probability = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    expected = (probability - np.eye(NUM_CLASSES)[label % NUM_CLASSES]) / labelled.sum()
+    np.testing.assert_allclose(gradient[labelled], expected[labelled], atol=1e-6)
+    assert (gradient[~labelled] == 0).all()
+
+
+@pytest.mark.parametrize("gap", [60, 1e4])
+def test_loss_is_finite_and_exact_for_a_wide_gap_between_logits(loss, gap):
+    label = np.zeros((1, 2, 2), np.uint8)
+    logits = np.zeros((1, 2, 2, NUM_CLASSES), np.float32)
+    logits[..., 1] = gap
+    value, gradient = loss(label, logits)
+    assert value == pytest.approx(gap)
+    assert np.isfinite(gradient).all()
+    np.testing.assert_allclose(gradient[..., 0], -1 / 4, rtol=1e-5)
+
+
+def test_batch_of_void_has_loss_and_gradient_zero(loss):
+    _, logits = random_batch()
+    value, gradient = loss(np.full(logits.shape[:-1], VOID, np.uint8), logits)
+    assert value == 0
+    assert (gradient == 0).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), below=st.integers(0, 9), right=st.integers(0, 9))
+def test_padding_with_void_changes_nothing(model, seed, below, right):
+    label, logits = random_batch(seed)
+    padding = ((0, 0), (0, below), (0, right))
+    padded_label = np.pad(label, padding, constant_values=VOID)
+    padded_logits = np.pad(logits, (*padding, (0, 0)), constant_values=50.0)
+    value = model.compute_loss(y=tf.constant(label), y_pred=tf.constant(logits))
+    padded = model.compute_loss(y=tf.constant(padded_label), y_pred=tf.constant(padded_logits))
+    assert float(padded) == pytest.approx(float(value), rel=1e-5)

@@ -1,0 +1,160 @@
+"""Confusion matrix and scores, against scikit-learn and the paper's formulas."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+import fcn_tutorial as fcn
+from fcn_tutorial.metrics import constant_baseline
+
+VOID = 255
+
+
+@st.composite
+def maps(draw):
+    """(label, prediction, num_classes): random maps with void and with absent classes."""
+    num_classes = draw(st.integers(1, 7))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    shape = draw(st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)))
+    used = rng.choice(num_classes, size=rng.integers(1, num_classes + 1), replace=False)
+    label, prediction = rng.choice(used, shape), rng.integers(0, num_classes, shape)
+    label[rng.random(shape) < draw(st.sampled_from([0, 0.3]))] = VOID
+    dtype = draw(st.sampled_from([np.uint8, np.int32, np.int64]))
+    return label.astype(dtype), prediction.astype(dtype), num_classes
+
+
+@pytest.mark.filterwarnings("ignore:A single label was found")
+@settings(max_examples=50, deadline=None)
+@given(maps())
+def test_confusion_matrix_equals_scikit_learn_on_labelled_pixels(drawn):
+    label, prediction, num_classes = drawn
+    confusion = fcn.confusion_matrix(label, prediction, num_classes)
+    counted = label != VOID
+    assert confusion.dtype == np.int64
+    assert confusion.sum() == counted.sum()
+    if counted.any():
+        expected = sk.confusion_matrix(
+            label[counted], prediction[counted], labels=range(num_classes)
+        )
+        np.testing.assert_array_equal(confusion, expected)
+
+
+def test_rows_are_labels_and_columns_predictions():
+    confusion = fcn.confusion_matrix([[0, 0, 1]], [[2, 2, 1]], 3)
+    np.testing.assert_array_equal(confusion, [[0, 0, 2], [0, 1, 0], [0, 0, 0]])
+
+
+def test_predictions_on_void_pixels_do_not_count():
+    label = np.array([0, 1, VOID, VOID])
+    some, other = np.array([0, 1, 0, 1]), np.array([0, 1, VOID, 99])
+    np.testing.assert_array_equal(
+        fcn.confusion_matrix(label, some, 2), fcn.confusion_matrix(label, other, 2)
+    )
+
+
+def test_void_may_be_another_id():
+    confusion = fcn.confusion_matrix([0, 11, 1], [0, 0, 1], 2, void=11)
+    np.testing.assert_array_equal(confusion, np.eye(2))
+
+
+@pytest.mark.filterwarnings("ignore:A single label was found")
+@settings(max_examples=50, deadline=None)
+@given(maps())
+def test_scores_equal_scikit_learn(drawn):
+    label, prediction, num_classes = drawn
+    counted = label != VOID
+    truth, guess = label[counted], prediction[counted]
+    scores = fcn.scores(fcn.confusion_matrix(label, prediction, num_classes))
+    if not counted.any():
+        return
+    present = np.union1d(truth, guess)
+    iou = sk.jaccard_score(truth, guess, labels=present, average=None)
+    recall = sk.recall_score(truth, guess, labels=np.unique(truth), average="macro")
+    assert scores.pixel_accuracy == pytest.approx(sk.accuracy_score(truth, guess))
+    assert scores.mean_accuracy == pytest.approx(recall)
+    assert scores.mean_iou == pytest.approx(iou.mean())
+    np.testing.assert_allclose(scores.iou[present], iou)
+    assert np.isnan(np.delete(scores.iou, present)).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(maps())
+def test_frequency_weighted_iou_is_the_papers_formula(drawn):
+    label, prediction, num_classes = drawn
+    n = fcn.confusion_matrix(label, prediction, num_classes)
+    total, weighted = n.sum(), 0.0
+    for i in range(num_classes):
+        t_i, predicted = sum(n[i]), sum(n[j][i] for j in range(num_classes))
+        if t_i:
+            weighted += t_i * n[i][i] / (t_i + predicted - n[i][i])
+    result = fcn.scores(n).frequency_weighted_iou
+    assert result == pytest.approx(weighted / total) if total else np.isnan(result)
+
+
+@settings(max_examples=20, deadline=None)
+@given(maps(), st.randoms(use_true_random=False))
+def test_pooled_matrix_does_not_depend_on_order_or_batches(drawn, random):
+    label, prediction, num_classes = drawn
+    pooled = fcn.confusion_matrix(label, prediction, num_classes)
+    pairs = list(zip(label, prediction, strict=True))
+    random.shuffle(pairs)
+    apart = sum(fcn.confusion_matrix(a, b, num_classes) for a, b in pairs)
+    np.testing.assert_array_equal(pooled, apart)
+
+
+def test_absent_classes_are_left_out_of_the_means():
+    # Class 1 is predicted but never labelled, class 2 occurs nowhere.
+    scores = fcn.scores([[3, 1, 0], [0, 0, 0], [0, 0, 0]])
+    assert scores.pixel_accuracy == 0.75
+    assert scores.mean_accuracy == 0.75
+    assert scores.mean_iou == pytest.approx((3 / 4 + 0) / 2)
+    np.testing.assert_array_equal(scores.iou, [0.75, 0, np.nan])
+
+
+def test_scores_of_only_void_are_nan():
+    label = np.full((4, 4), VOID, np.uint8)
+    scores = fcn.scores(fcn.confusion_matrix(label, np.zeros_like(label), 3))
+    names = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
+    assert all(np.isnan(getattr(scores, name)) for name in names)
+    assert np.isnan(scores.iou).all()
+
+
+def test_scores_keep_the_counts_as_int64():
+    confusion = np.array([[2**40, 1], [0, 5]])
+    scores = fcn.scores(confusion)
+    assert scores.confusion.dtype == np.int64
+    np.testing.assert_array_equal(scores.confusion, confusion)
+
+
+def test_constant_baseline_predicts_the_most_frequent_class_everywhere():
+    label = np.array([0, 1, 1, 1, 2, VOID])
+    confusion = fcn.confusion_matrix(label, np.array([0, 0, 2, 1, 2, 0]), 4)
+    most_frequent, baseline = constant_baseline(confusion)
+    expected = fcn.scores(fcn.confusion_matrix(label, np.ones_like(label), 4))
+    assert most_frequent == 1
+    np.testing.assert_array_equal(baseline.confusion, expected.confusion)
+    assert baseline.pixel_accuracy == pytest.approx(3 / 5)
+    assert baseline.mean_accuracy == pytest.approx(1 / 3)
+    assert baseline.mean_iou == pytest.approx((3 / 5) / 3)
+
+
+@pytest.mark.parametrize(
+    ("label", "prediction", "says"),
+    [
+        (np.zeros((2, 3)), np.zeros((3, 2)), "shape"),
+        ([0, 1], [0, 3], "prediction has class id 3"),
+        ([0, 3], [0, 0], "label has class id 3"),
+        ([0, -1], [0, 0], "label has class id -1"),
+        ([0, 1], [0, -7], "prediction has class id -7"),
+        ([0, 1], [0, VOID], "prediction has class id 255"),
+    ],
+)
+def test_unusable_maps_are_refused(refusal, label, prediction, says):
+    assert says in refusal(fcn.confusion_matrix, np.array(label), np.array(prediction), 3)
+
+
+@pytest.mark.parametrize("confusion", [np.zeros((2, 3)), np.zeros(4), [[1, -1], [0, 1]]])
+def test_unusable_confusion_matrix_is_refused(refusal, confusion):
+    assert "square" in refusal(fcn.scores, confusion)

@@ -1,0 +1,70 @@
+"""The package: light to import, and its public names are what they say."""
+
+import importlib
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import fcn_tutorial as fcn
+
+CONTRACT = [
+    "load_dataset",
+    "vgg16",
+    "convolutionize",
+    "build_fcn",
+    "bilinear_kernel",
+    "receptive_field",
+    "train",
+    "evaluate",
+    "segment",
+    "confusion_matrix",
+    "scores",
+    "overlay",
+    "Recipe",
+]
+
+
+def test_import_loads_no_framework():
+    code = (
+        "import sys, fcn_tutorial; "
+        "print(*{'tensorflow', 'keras', 'torch', 'jax'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_public_names_of_the_design_are_listed():
+    assert set(CONTRACT) <= set(fcn.__all__)
+    assert set(fcn.__all__) <= set(dir(fcn))
+
+
+@pytest.mark.parametrize("name", fcn.__all__)
+def test_every_public_name_is_callable_and_documented(name):
+    public = getattr(fcn, name)
+    assert callable(public)
+    assert inspect.getdoc(public)
+
+
+def test_convolutionize_stays_the_function_when_its_module_is_imported():
+    importlib.import_module("fcn_tutorial.fcn")
+    module = importlib.import_module("fcn_tutorial.convolutionize")
+    assert inspect.ismodule(module)
+    assert inspect.isfunction(fcn.convolutionize)
+    from fcn_tutorial import convolutionize
+
+    assert convolutionize is module.convolutionize
+
+
+def test_other_modules_are_attributes_of_the_package():
+    assert importlib.import_module("fcn_tutorial.geometry") is fcn.geometry
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = fcn.no_such_name
+
+
+def test_input_error_is_a_value_error():
+    assert issubclass(fcn.InputError, ValueError)
