@@ -22,8 +22,8 @@ from fcn_tutorial.datasets.shapes import single_shapes
 from fcn_tutorial.metrics import constant_baseline
 from fcn_tutorial.training import write_scores
 
-CROPS, EPOCHS, BATCH = 3000, 4, 32
-STAGES = {"fcn32s": 3, "fcn16s": 3, "fcn8s": 9}  # epochs of each
+CROPS, EPOCHS, BATCH = 3000, 3, 32
+STAGES = {"fcn32s": 6, "fcn16s": 3, "fcn8s": 6}  # epochs of each
 
 
 def train_classifier(path):

@@ -132,8 +132,11 @@ def _vgg_taps(classifier, dropout):
         elif layer.name in ("fc6", "fc7"):
             x = keras.layers.Dropout(dropout, name=f"drop_{layer.name}")(x)
         outputs[layer.name] = x
-    pool3, pool4 = outputs["block3_pool"], outputs["block4_pool"]
-    return {"image": image, "pool3": pool3, "pool4": pool4, "fc7": outputs["fc7"]}
+    tapped = {"pool3": "block3_pool", "pool4": "block4_pool", "fc7": "fc7"}
+    for name in tapped.values():
+        if name not in outputs:
+            raise InputError(f"model {classifier.name!r} is no VGG, it has no layer {name!r}.")
+    return {"image": image, **{tap: outputs[name] for tap, name in tapped.items()}}
 
 
 def _vgg16(weights, dropout):
@@ -146,8 +149,7 @@ def _vgg_narrow(weights, dropout):
     if weights == "imagenet":
         raise InputError('vgg_narrow has no ImageNet weights: use "shapes", None or a path.')
     with pretrained(SHAPES_CLASSIFIER if weights == "shapes" else weights, "") as file:
-        classifier = keras.models.load_model(file, compile=False)
-    return _vgg_taps(classifier, dropout)
+        return _vgg_taps(keras.models.load_model(file, compile=False), dropout)
 
 
 def _mobilenet(weights, dropout):

@@ -65,6 +65,24 @@ def show(images, titles=None, columns=None, width=6.0):
         _finish(figure)
 
 
+def show_ids(maps, palette, titles=None, width=6.0):
+    """Draw small label maps (H, W) side by side, with the class id of each pixel on its colour."""
+    rows, columns = np.shape(maps[0])
+    with plt.rc_context(STYLE):
+        size = (width, width / len(maps) * rows / columns + 0.35)
+        figure, axes = plt.subplots(1, len(maps), figsize=size, squeeze=False)
+        for axis, ids in zip(axes.flat, maps, strict=True):
+            colors = colorize(ids, palette)
+            axis.imshow(colors, interpolation="nearest")
+            axis.axis("off")
+            for (row, column), class_id in np.ndenumerate(ids):
+                ink = "white" if colors[row, column].mean() < 90 else "black"
+                axis.text(column, row, class_id, color=ink, ha="center", va="center")
+        for axis, title in zip(axes.flat, titles or [], strict=False):
+            axis.set_title(title)
+        _finish(figure)
+
+
 def show_examples(dataset, indices, width=6.0):
     """Images of a data set in one row, their labels in the next, and a legend of the classes."""
     pairs = [dataset[index] for index in indices]

@@ -112,7 +112,11 @@ def vgg_narrow(num_classes=6, input_size=96, widths=(8, 16, 32, 64, 128), paddin
             kernel_initializer=keras.initializers.HeNormal(next(initializers)),
             name=name,
         )(x)
-    logits = keras.layers.Dense(num_classes, name="fc8")(x)
+    logits = keras.layers.Dense(
+        num_classes,
+        kernel_initializer=keras.initializers.GlorotUniform(next(initializers)),
+        name="fc8",
+    )(x)
     return keras.Model(image, logits, name="vgg_narrow")
 
 

@@ -127,9 +127,7 @@ def test_the_two_layers_are_equal_away_from_the_border(factor):
     assert transposed.shape == (2, 5 * factor + size, 4 * factor + size, 3)
     inside = np.s_[:, factor:-factor, factor:-factor]
     ours = np.asarray(fcn.BilinearUpsampling(factor)(maps))
-    np.testing.assert_allclose(
-        cropped(transposed, factor, maps)[inside], ours[inside], atol=1e-5
-    )
+    np.testing.assert_allclose(cropped(transposed, factor, maps)[inside], ours[inside], atol=1e-5)
 
 
 @pytest.mark.parametrize("factor", [2, 3, 8])

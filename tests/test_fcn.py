@@ -1,0 +1,291 @@
+"""FCN-32s, FCN-16s and FCN-8s: any size in, logits of that size out; staged building; saving."""
+
+import keras
+import numpy as np
+import pytest
+import scipy.ndimage
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fcn_tutorial as fcn
+
+NUM_CLASSES = 3
+VARIANTS = ["fcn32s", "fcn16s", "fcn8s"]
+SKIPS = ["score_pool4", "score_pool3"]
+
+
+def image_of(height, width, batch=1, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (batch, height, width, 3)).astype(np.uint8)
+
+
+def perturb(model, seed=0):
+    """Move every weight away from where it started, so that equality means something."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        weight.assign(weight + rng.uniform(0.01, 0.1, weight.shape))
+    return model
+
+
+def zoomed(maps, factor):
+    return scipy.ndimage.zoom(
+        np.asarray(maps), (1, factor, factor, 1), order=1, mode="nearest", grid_mode=True
+    )
+
+
+def outputs_of(model, image, *names):
+    part = keras.Model(model.input, {name: model.get_layer(name).output for name in names})
+    outputs = part(image)
+    return [np.asarray(outputs[name]) for name in names]
+
+
+def copies_of(weights):
+    return [np.array(weight) for weight in weights]
+
+
+def assert_close(ours, theirs):
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+
+
+@pytest.fixture(scope="module", params=["vgg_narrow", "mobilenet"])
+def staged(request):
+    """The three variants over one backbone, each built from the one before."""
+    build = {"num_classes": NUM_CLASSES, "backbone": request.param, "weights": None}
+    models = {"fcn32s": perturb(fcn.build_fcn("fcn32s", **build))}
+    models["fcn16s"] = fcn.build_fcn("fcn16s", **build, initial=models["fcn32s"])
+    models["fcn8s"] = fcn.build_fcn("fcn8s", **build, initial=models["fcn16s"])
+    return models
+
+
+@pytest.fixture(params=["narrow", "mobilenet"])
+def fcn8s(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (33, 65), (64, 32)])
+def test_logits_are_float32_at_the_images_size(staged, variant, size):
+    logits = np.asarray(staged[variant](image_of(*size)))
+    assert logits.shape == (1, *size, NUM_CLASSES)
+    assert logits.dtype == np.float32
+    assert np.isfinite(logits).all()
+
+
+@settings(max_examples=10, deadline=None)
+@given(height=st.integers(1, 70), width=st.integers(1, 70), batch=st.integers(1, 3))
+def test_any_size_is_segmented(narrow, height, width, batch):
+    logits = narrow(image_of(height, width, batch))
+    assert logits.shape == (batch, height, width, NUM_CLASSES)
+
+
+def test_model_takes_any_size_by_its_signature(fcn8s):
+    assert fcn8s.input_shape == (None, None, None, 3)
+    assert fcn8s.output_shape == (None, None, None, NUM_CLASSES)
+    assert fcn8s.output.dtype == "float32"
+
+
+def test_bytes_and_floats_are_the_same_image(fcn8s):
+    image = image_of(20, 30)
+    np.testing.assert_array_equal(fcn8s(image), fcn8s(image.astype(np.float32)))
+
+
+def test_images_of_a_batch_do_not_see_each_other(fcn8s):
+    images = image_of(40, 33, batch=2)
+    apart = np.concatenate([fcn8s(images[:1]), fcn8s(images[1:])])
+    assert_close(np.asarray(fcn8s(images)), apart)
+
+
+def test_image_is_padded_at_the_bottom_right_with_what_preprocesses_to_zero(fcn8s):
+    image = image_of(33, 50).astype(np.float32)
+    padded = np.pad(image, ((0, 0), (0, 31), (0, 14), (0, 0)), constant_values=127.5)
+    assert_close(np.asarray(fcn8s(image)), np.asarray(fcn8s(padded))[:, :33, :50])
+
+
+def test_score_layers_of_the_skips_start_at_zero(fcn8s):
+    for name in SKIPS:
+        assert not any(weight.any() for weight in fcn8s.get_layer(name).get_weights())
+    assert fcn8s.get_layer("score_fr").get_weights()[0].any()
+
+
+def test_fcn32s_is_score_fr_upsampled_at_once(staged):
+    image = image_of(70, 40)
+    (score_fr,) = outputs_of(staged["fcn32s"], image, "score_fr")
+    logits = np.asarray(staged["fcn32s"](image))
+    assert_close(logits, zoomed(score_fr, 32)[:, :70, :40])
+
+
+def test_staged_fcn16s_starts_as_the_scores_of_fcn32s_upsampled_in_two_steps(staged):
+    # Twofold and then sixteenfold is close to, but not the same as, 32-fold at once.
+    image = image_of(70, 40)
+    (score_fr,) = outputs_of(staged["fcn32s"], image, "score_fr")
+    logits = np.asarray(staged["fcn16s"](image))
+    assert_close(logits, zoomed(zoomed(score_fr, 2), 16)[:, :70, :40])
+    assert np.abs(logits - staged["fcn32s"](image)).max() > 0
+
+
+def test_staged_fcn8s_starts_as_the_scores_of_fcn16s_upsampled_in_two_steps(staged):
+    image = image_of(70, 40)
+    (fused,) = outputs_of(staged["fcn16s"], image, "fuse_pool4")
+    assert_close(np.asarray(staged["fcn8s"](image)), zoomed(zoomed(fused, 2), 8)[:, :70, :40])
+
+
+@pytest.mark.parametrize("backbone", ["vgg_narrow", "mobilenet"])
+def test_skips_are_added_to_the_scores_upsampled_twofold(backbone):
+    model = perturb(fcn.build_fcn("fcn8s", NUM_CLASSES, backbone=backbone, weights=None))
+    image = image_of(70, 40)
+    score_fr, pool4, pool3 = outputs_of(model, image, "score_fr", *SKIPS)
+    assert [maps.shape[1:3] for maps in (score_fr, pool4, pool3)] == [(3, 2), (6, 4), (12, 8)]
+    expected = zoomed(zoomed(zoomed(score_fr, 2) + pool4, 2) + pool3, 8)[:, :70, :40]
+    assert_close(np.asarray(model(image)), expected)
+
+
+@pytest.mark.parametrize(("coarse", "fine"), [("fcn32s", "fcn16s"), ("fcn16s", "fcn8s")])
+def test_staged_model_starts_with_equal_weights(staged, coarse, fine):
+    for layer in staged[coarse].layers:
+        theirs = staged[fine].get_layer(layer.name).get_weights() if layer.weights else []
+        for ours, other in zip(layer.get_weights(), theirs, strict=True):
+            np.testing.assert_array_equal(ours, other)
+
+
+@pytest.mark.parametrize("trained", ["fcn32s", "fcn16s"])
+def test_training_one_model_leaves_the_other_unchanged(staged, trained):
+    model = staged[trained]
+    other = staged["fcn16s" if trained == "fcn32s" else "fcn32s"]
+    before, kept = copies_of(model.weights), copies_of(other.weights)
+    model.compile(
+        keras.optimizers.SGD(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    model.train_on_batch(image_of(32, 32, batch=2), np.ones((2, 32, 32), np.uint8))
+    assert any(not np.array_equal(a, b) for a, b in zip(before, model.weights, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(kept, other.weights, strict=True))
+    model.set_weights(before)
+
+
+def test_skip_scores_learn_from_zero(narrow):
+    model = keras.models.clone_model(narrow)
+    model.set_weights(narrow.get_weights())
+    model.compile(
+        keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    model.train_on_batch(image_of(32, 32, batch=2), np.ones((2, 32, 32), np.uint8))
+    for name in SKIPS:
+        assert model.get_layer(name).get_weights()[0].any()
+
+
+@pytest.mark.parametrize("backbone", ["vgg_narrow", "mobilenet"])
+def test_saved_model_gives_exactly_the_same_logits(backbone, tmp_path):
+    model = perturb(fcn.build_fcn("fcn8s", NUM_CLASSES, backbone=backbone, weights=None))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for size in ((33, 65), (1, 1)):
+        np.testing.assert_array_equal(loaded(image_of(*size)), model(image_of(*size)))
+
+
+def test_half_precision_still_gives_float32_logits():
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        model = fcn.build_fcn("fcn16s", NUM_CLASSES, backbone="vgg_narrow", weights=None)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert model.get_layer("fc7").compute_dtype == "float16"
+    logits = np.asarray(model(image_of(33, 20)))
+    assert logits.dtype == np.float32
+    assert np.isfinite(logits).all()
+
+
+# Where the weights come from.
+
+
+def test_fcn8s_over_vgg16_has_its_weights(vgg16, monkeypatch):
+    monkeypatch.setattr("fcn_tutorial.fcn.vgg16", lambda weights: vgg16)
+    model = fcn.build_fcn("fcn8s", 21, backbone="vgg16", weights=None)
+    scores = 21 * sum(channels + 1 for channels in (4096, 512, 256))
+    assert model.count_params() == 134_260_544 + scores
+    for name in ("block1_conv1", "block5_conv3", "fc6", "fc7"):
+        ours, theirs = model.get_layer(name).get_weights(), vgg16.get_layer(name).get_weights()
+        assert all(np.array_equal(a.ravel(), b.ravel()) for a, b in zip(ours, theirs, strict=True))
+    assert model(image_of(33, 40)).shape == (1, 33, 40, 21)
+
+
+def test_narrow_vgg_takes_the_weights_of_a_saved_classifier(tmp_path):
+    classifier = perturb(fcn.vgg_narrow(num_classes=5, input_size=64))
+    classifier.save(tmp_path / "classifier.keras")
+    path = tmp_path / "classifier.keras"
+    model = fcn.build_fcn("fcn32s", NUM_CLASSES, backbone="vgg_narrow", weights=path)
+    for name in ("block1_conv1", "block5_bn2", "fc6", "fc7"):
+        ours, theirs = model.get_layer(name).get_weights(), classifier.get_layer(name).get_weights()
+        assert all(np.array_equal(a.ravel(), b.ravel()) for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("way", ["path", "imagenet"])
+def test_mobilenet_takes_the_weights_of_kerass_file(tmp_path, monkeypatch, way):
+    published = perturb(
+        keras.applications.MobileNet(include_top=False, weights=None, input_shape=(224, 224, 3))
+    )
+    path = tmp_path / "mobilenet_1_0_224_no_top.weights.h5"
+    published.save_weights(path)
+    monkeypatch.setenv("FCN_WEIGHTS", str(tmp_path))
+    weights = path if way == "path" else "imagenet"
+    model = fcn.build_fcn("fcn32s", NUM_CLASSES, backbone="mobilenet", weights=weights)
+    names = [layer.name for layer in published.layers if layer.weights and "13" not in layer.name]
+    assert names[-1] == "conv_pw_12_bn"
+    for name in names:
+        ours, theirs = model.get_layer(name).get_weights(), published.get_layer(name).get_weights()
+        assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"variant": "fcn4s"}, "'fcn4s'"),
+        ({"backbone": "resnet"}, "'resnet'"),
+        ({"num_classes": 0}, "got 0"),
+        ({"num_classes": 256}, "got 256"),
+        ({"num_classes": -3}, "got -3"),
+        ({"num_classes": 2.5}, "got 2.5"),
+        ({"num_classes": float("nan")}, "got nan"),
+        ({"num_classes": "21"}, "got '21'"),
+        ({"num_classes": None}, "got None"),
+        ({"weights": "no/such/file.keras"}, "no/such/file.keras"),
+        ({"backbone": "mobilenet", "weights": "no/such/file.h5"}, "no/such/file.h5"),
+        ({"backbone": "vgg16", "weights": "no/such/file.h5"}, "no/such/file.h5"),
+    ],
+)
+def test_unusable_argument_is_refused(refusal, arguments, says):
+    usable = {"variant": "fcn8s", "num_classes": 3, "backbone": "vgg_narrow", "weights": None}
+    assert says in refusal(fcn.build_fcn, **{**usable, **arguments})
+
+
+@pytest.mark.parametrize("num_classes", [1, 255])
+def test_extreme_class_counts_are_usable(num_classes):
+    model = fcn.build_fcn("fcn32s", num_classes, backbone="vgg_narrow", weights=None)
+    assert model(image_of(2, 3)).shape == (1, 2, 3, num_classes)
+
+
+@pytest.mark.parametrize("backbone", ["vgg_narrow", "mobilenet"])
+def test_corrupt_weight_file_is_refused(refusal, tmp_path, backbone):
+    path = tmp_path / "corrupt.weights.h5"
+    path.write_bytes(b"no weights at all")
+    message = refusal(fcn.build_fcn, "fcn32s", 3, backbone=backbone, weights=path)
+    assert str(path) in message
+
+
+def test_saved_model_that_is_no_vgg_is_refused(refusal, tmp_path):
+    image = keras.Input((32, 32, 3))
+    x = keras.layers.Flatten()(keras.layers.Conv2D(2, 3)(image))
+    path = tmp_path / "other.keras"
+    keras.Model(image, keras.layers.Dense(2)(x)).save(path)
+    assert str(path) in refusal(fcn.build_fcn, "fcn32s", 3, backbone="vgg_narrow", weights=path)
+
+
+def test_initial_model_with_another_class_count_is_refused(refusal, narrow):
+    message = refusal(fcn.build_fcn, "fcn8s", 4, "vgg_narrow", weights=None, initial=narrow)
+    assert "'score_fr'" in message
+
+
+def test_initial_model_over_another_backbone_is_refused(refusal, mobilenet):
+    message = refusal(fcn.build_fcn, "fcn8s", 3, "vgg_narrow", weights=None, initial=mobilenet)
+    assert "same backbone" in message
