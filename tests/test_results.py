@@ -1,0 +1,87 @@
+"""What README and the results say: every number is read from a file of a run."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fcn_tutorial as fcn
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+SCORES = sorted((ROOT / "results").rglob("scores*.json"))
+FOLDERS = sorted(path.parent for path in (ROOT / "results").rglob("recipe.toml"))
+
+
+def read(name):
+    return json.loads((ROOT / "results" / name).read_text())
+
+
+def percent(value):
+    return f"{100 * value:.1f} %"
+
+
+@pytest.mark.parametrize("path", SCORES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_scores_follow_from_the_confusion_matrix_beside_them(path):
+    stored = json.loads(path.read_text())
+    result = fcn.scores(np.array(stored["confusion"]))
+    assert stored["mean_iou"] == pytest.approx(result.mean_iou)
+    assert stored["pixel_accuracy"] == pytest.approx(result.pixel_accuracy)
+    assert stored["mean_iou"] > stored["baseline"]["mean_iou"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_run_of_record_has_recipe_environment_history_and_scores(folder):
+    recipe = fcn.Recipe.load(folder / "recipe.toml")
+    assert json.loads((folder / "environment.json").read_text())["keras"]
+    rows = (folder / "history.csv").read_text().splitlines()
+    assert len(rows) == 1 + recipe.epochs
+    assert json.loads((folder / "scores.json").read_text())["split"] == recipe.val_split
+
+
+def test_the_shipped_camvid_recipe_is_the_one_of_record():
+    assert fcn.Recipe.load("camvid") == fcn.Recipe.load(ROOT / "results/camvid/recipe.toml")
+
+
+def test_readme_quotes_the_camvid_scores():
+    test, val = read("camvid/scores-camvid-test.json"), read("camvid/scores.json")
+    row = re.search(r"^\| FCN-8s, MobileNet.*$", README, re.M).group()
+    for value in (val["mean_iou"], test["mean_iou"], test["pixel_accuracy"]):
+        assert percent(value) in row
+    baseline = re.search(r"^\| always .*$", README, re.M).group()
+    assert percent(test["baseline"]["mean_iou"]) in baseline
+
+
+def test_readme_quotes_the_shapes_scores():
+    story = read("shapes/story.json")
+    for variant in ("fcn32s", "fcn16s", "fcn8s"):
+        row = re.search(rf"^\| FCN-{variant[3:]} \|.*$", README, re.M).group()
+        stored = read(f"shapes/{variant}/scores-shapes-test.json")
+        assert stored["mean_iou"] == pytest.approx(story[variant]["mean_iou"])
+        assert percent(stored["mean_iou"]) in row
+        assert f"{story[variant]['minutes']:.1f}" in row
+
+
+def test_the_story_meets_its_promises():
+    story = read("shapes/story.json")
+    assert story["fcn8s"]["mean_iou"] >= 0.75
+    assert story["fcn8s"]["minutes"] <= 4
+    assert story["fcn16s"]["mean_iou"] - story["fcn32s"]["mean_iou"] >= 0.03
+    assert story["fcn8s"]["mean_iou"] - story["fcn16s"]["mean_iou"] >= 0.03
+
+
+def test_readme_names_only_targets_of_the_makefile_and_recipes_that_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"`make (\w+)`|^make (\w+)$", README, re.M)
+    assert targets
+    for target in map("".join, targets):
+        assert re.search(rf"^{target}:", makefile, re.M)
+    for recipe in re.findall(r"fcn-tutorial train (\w+)", README):
+        fcn.Recipe.load(recipe)
+
+
+def test_readme_names_only_files_that_exist():
+    for path in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / path).exists(), path
