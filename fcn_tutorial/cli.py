@@ -151,7 +151,7 @@ def _print_scores(result, classes):
         print(f"IoU {name:20}{_percent(value):>8}  {_percent(other):>{width}}")
     for field in ("mean_iou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou"):
         value, other = getattr(result, field), getattr(baseline, field)
-        name = field.replace("_", " ")
+        name = field.replace("_", " ").replace("iou", "IoU")
         print(f"{name:24}{_percent(value):>8}  {_percent(other):>{width}}")
 
 

@@ -169,10 +169,12 @@ def train(recipe, output, verbose=1):
         limited(load_dataset(recipe.dataset, split), recipe.limit)
         for split in (recipe.train_split, recipe.val_split)
     )
-    _claim(folder, recipe, training)
+    _check_folder(folder, recipe)
     keras.utils.set_random_seed(recipe.seed)
     steps = recipe.steps_per_epoch or max(1, len(training) // recipe.batch_size)
     model = compiled_model(recipe, len(training.classes), steps)
+    # Only now, when the recipe is known to give a model, does it take hold of the folder.
+    _describe(folder, recipe, training)
     done = _resume(model, folder, steps)
     data = batches(
         training,
@@ -288,6 +290,11 @@ class RunFolder(keras.callbacks.Callback):
         self.bare = keras.Model(self.model.inputs, self.model.outputs, name=self.model.name)
 
     def on_epoch_end(self, epoch, logs=None):
+        if not np.isfinite(logs["loss"]):
+            raise InputError(
+                f"the loss became {logs['loss']} in epoch {epoch + 1}: lower learning_rate and train "
+                f"into another folder; the checkpoints of the epochs before stay in {self.folder}."
+            )
         result = evaluate(self.bare, self.validation)
         logs["val_mean_iou"] = result.mean_iou
         logs["val_pixel_accuracy"] = result.pixel_accuracy
@@ -341,12 +348,8 @@ def limited(dataset, limit):
     return _Limited(dataset, limit) if limit else dataset
 
 
-def _claim(folder, recipe, dataset):
-    """Write what the run depends on, or check that what is there is a run by the same recipe."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"output folder {folder} cannot be made ({error.strerror}).") from error
+def _check_folder(folder, recipe):
+    """Make sure that the folder is new, or holds a run by the same recipe."""
     path = folder / "recipe.toml"
     if path.is_file():
         theirs, ours = asdict(Recipe.load(path)), asdict(recipe)
@@ -356,9 +359,17 @@ def _claim(folder, recipe, dataset):
                     f"{folder} holds a run with {key} = {theirs[key]!r}, but this recipe has "
                     f"{ours[key]!r}: choose another output folder."
                 )
-    elif any(folder.iterdir()):
+    elif folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder} has files but no recipe.toml: choose a new or empty folder.")
-    recipe.save(path)
+
+
+def _describe(folder, recipe, dataset):
+    """Write what the run depends on into its folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"output folder {folder} cannot be made ({error.strerror}).") from error
+    recipe.save(folder / "recipe.toml")
     legend = {"classes": list(dataset.classes), "palette": dataset.palette.tolist()}
     _write(folder / "classes.json", json.dumps(legend) + "\n")
     _write(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from keras import layers
 
@@ -84,6 +84,11 @@ def test_crop_offsets_of_the_papers_fcn8s():
 
 SIDES = st.tuples(st.integers(1, 4), st.integers(1, 4))
 BORDERS = st.tuples(*4 * [st.integers(0, 3)]).map(lambda b: (b[:2], b[2:]))
+
+
+CONV = ("conv", (3, 2), 2, 1, "same")
+KERNEL = {"kernel_size": (3, 4), "padding": "same"}
+NO_BORDERS = ((0, 0), (0, 0))
 
 
 @st.composite
@@ -193,6 +198,9 @@ def seen_ranges(model, cells):
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(windows(), min_size=1, max_size=4), BORDERS, upsamplings())
+@example([CONV], NO_BORDERS, ("transposed", 2, {**KERNEL, "output_padding": 1}))
+@example([CONV], NO_BORDERS, ("transposed", 2, {**KERNEL, "output_padding": 0}))
+@example([CONV], NO_BORDERS, ("transposed", 1, {**KERNEL, "dilation_rate": 2}))
 def test_receptive_field_is_what_the_gradient_shows(specs, borders, upsampling):
     sides = [fitting_side(specs, borders[axis], axis) for axis in (0, 1)]
     model = network(sides, specs, borders, upsampling, smooth=False)
