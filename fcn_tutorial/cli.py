@@ -107,17 +107,18 @@ def check(
 
     from fcn_tutorial.datasets import load_dataset
 
-    damaged = []
+    damaged = 0
     for split in ("train", "val", "test"):
         examples = load_dataset(dataset, split, root)
         for index in tqdm(range(len(examples)), desc=f"{dataset} {split}"):
             try:
                 examples[index]
             except InputError as error:
-                damaged.append(str(error))
+                damaged += 1
+                tqdm.write(str(error))
         print(f"{split}: {len(examples)} examples")
     if damaged:
-        raise InputError("\n".join(damaged))
+        raise InputError(f"{dataset} has {damaged} damaged examples: restore the files above.")
     print(f"{dataset} is whole.")
 
 

@@ -8,10 +8,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Patch
 
-from fcn_tutorial.datasets import VOID
+from fcn_tutorial.datasets import VOID, VOID_COLOR
 from fcn_tutorial.errors import InputError
 
-VOID_COLOR = (224, 224, 192)  # as in PASCAL VOC's own palette
 STYLE = {
     "figure.facecolor": "white",
     "figure.dpi": 110,

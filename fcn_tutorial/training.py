@@ -292,8 +292,8 @@ class RunFolder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if not np.isfinite(logs["loss"]):
             raise InputError(
-                f"the loss became {logs['loss']} in epoch {epoch + 1}: lower learning_rate and train "
-                f"into another folder; the checkpoints of the epochs before stay in {self.folder}."
+                f"the loss became {logs['loss']} in epoch {epoch + 1}: lower learning_rate and "
+                f"train into another folder; the epochs before it stay in {self.folder}."
             )
         result = evaluate(self.bare, self.validation)
         logs["val_mean_iou"] = result.mean_iou

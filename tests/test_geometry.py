@@ -87,7 +87,7 @@ BORDERS = st.tuples(*4 * [st.integers(0, 3)]).map(lambda b: (b[:2], b[2:]))
 
 
 CONV = ("conv", (3, 2), 2, 1, "same")
-KERNEL = {"kernel_size": (3, 4), "padding": "same"}
+KERNEL = {"kernel_size": (3, 5), "padding": "same"}
 NO_BORDERS = ((0, 0), (0, 0))
 
 

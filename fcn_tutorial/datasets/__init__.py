@@ -11,6 +11,7 @@ import numpy as np
 from fcn_tutorial.errors import InputError
 
 VOID = 255
+VOID_COLOR = (224, 224, 192)  # as in PASCAL VOC's own palette
 
 _MODULES = {"shapes": "shapes", "camvid": "camvid"}
 

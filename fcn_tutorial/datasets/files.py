@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from fcn_tutorial.datasets import VOID
+from fcn_tutorial.datasets import VOID, VOID_COLOR
 from fcn_tutorial.errors import InputError
 
 
@@ -65,8 +65,11 @@ def write_image(path, image):
 
 def write_label(path, label, palette):
     """Write a label map uint8 (H, W) as a palette PNG: ids as they are, colours for viewers."""
+    # With fewer than 256 colours the PNG would have fewer than eight bits, too few for void.
+    colors = np.full((256, 3), VOID_COLOR, np.uint8)
+    colors[: len(palette)] = palette
     image = Image.fromarray(label)
-    image.putpalette(np.asarray(palette, np.uint8).tobytes())
+    image.putpalette(colors.tobytes())
     image.save(path)
 
 

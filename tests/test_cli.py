@@ -1,0 +1,181 @@
+"""The command line: what it prints and writes, and how it answers bad input."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import fcn_tutorial as fcn
+from fcn_tutorial import cli
+
+RECIPE = """
+dataset = "shapes"
+backbone = "vgg_narrow"
+weights = "none"
+crop_size = 32
+batch_size = 2
+steps_per_epoch = 1
+"""
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run a command; returns exit code, what it printed and its last line on stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["fcn-tutorial", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+            raise SystemExit(0)
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return stopped.value.code or 0, captured.out, (captured.err.splitlines() or [""])[-1]
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a quick run."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "quick.toml").write_text(RECIPE)
+    quick = replace(fcn.Recipe.load(folder / "quick.toml"), epochs=1, limit=2)
+    return fcn.train(quick, folder / "run", verbose=0).folder
+
+
+def test_train_writes_a_run_and_says_where(call, tmp_path):
+    (tmp_path / "quick.toml").write_text(RECIPE)
+    code, out, _ = call(
+        "train", tmp_path / "quick.toml", "--output", tmp_path / "run", "--epochs", 1, "--limit", 2
+    )
+    assert code == 0
+    assert f"Wrote the run to {tmp_path / 'run'}" in out
+    assert fcn.load_run(tmp_path / "run").recipe.limit == 2
+
+
+def test_evaluate_prints_a_table_with_the_baseline_beside_it(call, trained):
+    code, out, _ = call("evaluate", trained, "--limit", 3)
+    assert code == 0
+    rows = {line[:24].strip(): line for line in out.splitlines()}
+    assert "always background" in out
+    for name in ("background", "disc", "cross"):
+        assert rows[f"IoU {name}"].count("%") == 2
+    assert rows["mean IoU"].count("%") == 2
+    assert (trained / "scores-shapes-test.json").is_file()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "CMYK"])
+def test_segment_takes_images_of_every_mode(call, trained, tmp_path, mode):
+    photo = tmp_path / "photo.tif"
+    Image.fromarray(np.zeros((9, 14, 3), np.uint8)).convert(mode).save(photo)
+    code, out, _ = call("segment", trained, photo, "--output", tmp_path / "out")
+    assert code == 0
+    assert str(tmp_path / "out") in out
+    label = Image.open(tmp_path / "out" / "photo-label.png")
+    assert (label.mode, label.size) == ("P", (14, 9))
+    assert Image.open(tmp_path / "out" / "photo-overlay.png").size == (14, 9)
+    assert (tmp_path / "out" / "legend.png").is_file()
+
+
+def test_segment_takes_a_folder_and_an_image_of_one_pixel(call, trained, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "b.jpg"):
+        Image.new("RGB", (1, 1)).save(tmp_path / "photos" / name)
+    code, _, _ = call("segment", trained, tmp_path / "photos", "--output", tmp_path / "out")
+    assert code == 0
+    assert Image.open(tmp_path / "out" / "b-label.png").size == (1, 1)
+
+
+def test_what_was_written_before_a_bad_image_stays(call, trained, tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_text("no image")
+    images = tmp_path / "good.png", tmp_path / "bad.png"
+    code, _, error = call("segment", trained, *images, "--output", tmp_path / "out")
+    assert code == 2
+    assert "bad.png cannot be read" in error
+    assert (tmp_path / "out" / "good-label.png").is_file()
+
+
+def bad_inputs(folder, run):
+    """(arguments, what the sentence must say) of calls that cannot succeed."""
+    (folder / "empty").mkdir()
+    (folder / "file").write_text("")
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        Image.new("RGB", (4, 4)).save(folder / name / "photo.png")
+    recipes = {
+        "misspelt": 'dataset = "shapes"\nvariannt = "fcn8s"',
+        "variant": 'dataset = "shapes"\nvariant = "fcn4s"\nbackbone = "vgg_narrow"',
+        "backbone": 'dataset = "shapes"\nbackbone = "resnet"',
+        "dataset": 'dataset = "cityscapes"',
+        "weights": 'dataset = "shapes"\nbackbone = "mobilenet"\nweights = "absent.h5"',
+    }
+    for name, text in recipes.items():
+        (folder / f"{name}.toml").write_text(text)
+
+    def train(name, output="new"):
+        return ["train", folder / f"{name}.toml", "--output", folder / output]
+
+    return [
+        (["train", "pascal", "--output", folder / "new"], "unknown recipe 'pascal'"),
+        (train("misspelt"), "did you mean 'variant'"),
+        (train("variant"), "unknown variant 'fcn4s'"),
+        (train("backbone"), "unknown backbone 'resnet'"),
+        (train("dataset"), "unknown data set 'cityscapes'"),
+        (train("weights"), "absent.h5"),
+        (["train", "shapes", "--output", run], "choose another output folder"),
+        (["train", "shapes", "--output", folder / "file", "--limit", 2], "cannot be made"),
+        (["train", "shapes", "--output", folder / "new", "--epochs", 0], "--epochs"),
+        (["evaluate", folder / "empty"], "not a finished run"),
+        (["evaluate", run, "--dataset", "cityscapes"], "unknown data set"),
+        (["evaluate", run, "--split", "dev"], "unknown split 'dev'"),
+        (["segment", run, folder / "absent.jpg"], "absent.jpg is missing"),
+        (["segment", run, folder / "empty"], "holds no image"),
+        (["segment", run, folder / "one", folder / "two"], "same file"),
+        (["segment", run, folder / "one", "--output", folder / "file"], "cannot be made"),
+        (["data", "check", "cityscapes"], "unknown data set"),
+    ]
+
+
+def test_bad_input_ends_in_one_sentence_and_exit_code_2(call, trained, tmp_path):
+    for arguments, sentence in bad_inputs(tmp_path, trained):
+        code, _, error = call(*arguments)
+        assert code == 2, arguments
+        assert sentence in error or "--epochs" in map(str, arguments), (arguments, error)
+    assert not (tmp_path / "new").exists()
+
+
+def test_data_check_names_every_damaged_file(call, camvid_root):
+    code, out, _ = call("data", "check", "camvid", "--root", camvid_root)
+    assert code == 0
+    assert "camvid is whole" in out
+    folder = camvid_root / "CamVid"
+    (folder / "train" / "train1.png").unlink()
+    Image.new("L", (64, 48), 200).save(folder / "valannot" / "val2.png")
+    code, out, error = call("data", "check", "camvid", "--root", camvid_root)
+    assert code == 2
+    assert "whole" not in out
+    assert "train1.png is missing" in out
+    assert "val2.png has class id 200" in out
+    assert "2 damaged" in error
+
+
+def test_doctor_says_what_is_there(call, camvid_root, monkeypatch):
+    monkeypatch.setenv("FCN_DATA", str(camvid_root))
+    code, out, _ = call("doctor")
+    assert code == 0
+    assert "CamVid found" in out
+    assert "tensorflow" in out
+
+
+def test_the_installed_command_answers_in_a_shell(tmp_path):
+    command = [sys.executable, "-c", "from fcn_tutorial.cli import main; main()"]
+    done = subprocess.run(
+        [*command, "evaluate", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1

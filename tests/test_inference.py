@@ -1,0 +1,60 @@
+"""Segmenting images and evaluating models."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix as reference
+
+import fcn_tutorial as fcn
+from fcn_tutorial.datasets import VOID, Dataset
+
+
+class Noise(Dataset):
+    name, split, classes = "noise", "val", ("a", "b", "c")
+    palette = np.zeros((3, 3), np.uint8)
+    names = ("first", "second", "third")
+
+    def __getitem__(self, index):
+        rng = np.random.default_rng(index)
+        size = (5 + range(3)[index], 9)
+        label = rng.choice([0, 1, 2, VOID], size).astype(np.uint8)
+        return rng.integers(0, 256, (*size, 3), dtype=np.uint8), label
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Gives each pixel the class of its brightest channel."""
+    image = keras.Input((None, None, 3))
+    return keras.Model(image, keras.layers.Rescaling(1 / 255)(image))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 8)])
+def test_segment_gives_one_class_for_each_pixel(model, size):
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    label = fcn.segment(model, image)
+    assert label.dtype == np.uint8
+    np.testing.assert_array_equal(label, image.argmax(axis=-1))
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 4), (0, 4, 3), (1, 4, 4, 3)])
+def test_segment_refuses_what_is_no_rgb_image(model, shape):
+    with pytest.raises(fcn.InputError, match=r"\(height, width, 3\)"):
+        fcn.segment(model, np.zeros(shape, np.uint8))
+
+
+def test_evaluate_pools_all_pixels_that_are_not_void(model):
+    dataset = Noise()
+    labels = np.concatenate([label.ravel() for _, label in dataset])
+    guesses = np.concatenate([image.argmax(axis=-1).ravel() for image, _ in dataset])
+    known = labels != VOID
+    expected = reference(labels[known], guesses[known], labels=range(3))
+    np.testing.assert_array_equal(fcn.evaluate(model, dataset).confusion, expected)
+
+
+def test_evaluate_refuses_another_number_of_classes_and_an_empty_set(model):
+    with pytest.raises(fcn.InputError, match="3 classes, but 'shapes' has 6"):
+        fcn.evaluate(model, fcn.load_dataset("shapes", "val"))
+    empty = Noise()
+    empty.names = ()
+    with pytest.raises(fcn.InputError, match="no examples"):
+        fcn.evaluate(model, empty)

@@ -1,0 +1,133 @@
+"""Batches: aligned, never blended, complete, repeatable."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+import fcn_tutorial as fcn
+from fcn_tutorial.datasets import VOID, Dataset
+
+
+class Coded(Dataset):
+    """Images whose red tells the class and whose green tells the example."""
+
+    name, split = "coded", "train"
+    classes, palette = ("a", "b"), np.zeros((2, 3), np.uint8)
+
+    def __init__(self, count=7, size=(40, 48), ids=(0, 10)):
+        self.names = tuple(map(str, range(count)))
+        self.size, self.ids = size, ids
+
+    def __getitem__(self, index):
+        rng = np.random.default_rng(index)
+        blocks = rng.choice(self.ids, (self.size[0] // 8 + 1, self.size[1] // 8 + 1))
+        label = np.kron(blocks, np.ones((8, 8)))[: self.size[0], : self.size[1]].astype(np.uint8)
+        image = np.zeros((*self.size, 3), np.uint8)
+        image[..., 0], image[..., 1] = 20 * label, index
+        return image, label
+
+
+def take(dataset, count, **options):
+    stream = fcn.batches(dataset, **{"batch_size": 2, "crop_size": 32, **options})
+    return [(image.numpy(), label.numpy()) for image, label in islice(stream, count)]
+
+
+def test_batches_have_one_shape_and_are_uint8():
+    for image, label in take(Coded(), 3):
+        assert image.shape == (2, 32, 32, 3)
+        assert label.shape == (2, 32, 32)
+        assert image.dtype == label.dtype == np.uint8
+
+
+@pytest.mark.parametrize("scale", [(1, 1), (0.5, 2.0)])
+def test_image_and_label_stay_aligned(scale):
+    for images, labels in take(Coded(), 6, scale=scale, flip=True, seed=3):
+        known = labels != VOID
+        guess = np.where(images[..., 0] > 100, 10, 0)
+        # Bilinear edges of the image may fall on either side of the label's edges.
+        assert (guess == labels)[known].mean() > 0.95
+
+
+def test_class_ids_are_never_blended():
+    for _, labels in take(Coded(), 8, scale=(0.4, 2.5), flip=True):
+        assert set(np.unique(labels).tolist()) <= {0, 10, VOID}
+
+
+def test_what_lies_beyond_the_image_is_void():
+    for images, labels in take(Coded(size=(20, 24)), 4):
+        assert (labels[:, 20:] == VOID).all()
+        assert (labels[:, :, 24:] == VOID).all()
+        assert (labels[:, :20, :24] != VOID).all()
+        assert (images[:, 25:, 28:] == (124, 117, 104)).all()
+
+
+def test_every_pass_sees_every_example_once_in_another_order():
+    seen = [int(image[0, 0, 0, 1]) for image, _ in take(Coded(), 21, batch_size=1)]
+    passes = [seen[:7], seen[7:14], seen[14:]]
+    assert all(sorted(each) == list(range(7)) for each in passes)
+    assert len({tuple(each) for each in passes}) > 1
+
+
+def test_without_augmentation_and_at_full_size_the_examples_come_as_they_are():
+    dataset = Coded(size=(32, 32))
+    for images, labels in take(dataset, 3):
+        for image, label in zip(images, labels, strict=True):
+            source_image, source_label = dataset[int(image[0, 0, 1])]
+            np.testing.assert_array_equal(image, source_image)
+            np.testing.assert_array_equal(label, source_label)
+
+
+def test_the_same_seed_gives_the_same_batches_and_another_one_does_not():
+    options = {"scale": (0.5, 2), "flip": True, "color": 0.2}
+    first, again = take(Coded(), 4, **options, seed=1), take(Coded(), 4, **options, seed=1)
+    other = take(Coded(), 4, **options, seed=2)
+    for (image, label), (same_image, same_label) in zip(first, again, strict=True):
+        np.testing.assert_array_equal(image, same_image)
+        np.testing.assert_array_equal(label, same_label)
+    assert not all(np.array_equal(x[0], y[0]) for x, y in zip(first, other, strict=True))
+
+
+def test_a_stream_that_starts_later_goes_on_as_the_whole_one_does():
+    options = {"scale": (0.5, 2), "flip": True, "color": 0.2, "seed": 5}
+    whole, later = take(Coded(), 6, **options), take(Coded(), 3, **options, first_batch=3)
+    for (image, label), (later_image, later_label) in zip(whole[3:], later, strict=True):
+        np.testing.assert_array_equal(image, later_image)
+        np.testing.assert_array_equal(label, later_label)
+
+
+def test_flip_mirrors_about_half_of_the_examples():
+    dataset = Coded(count=1, size=(32, 32))
+    source = dataset[0][1]
+    labels = [label[0] for _, label in take(dataset, 60, batch_size=1, flip=True)]
+    mirrored = sum(np.array_equal(label, source[:, ::-1]) for label in labels)
+    straight = sum(np.array_equal(label, source) for label in labels)
+    assert mirrored + straight == 60
+    assert 15 <= mirrored <= 45
+
+
+def test_color_changes_the_image_within_its_bounds_and_never_the_label():
+    dataset = Coded(count=1, size=(32, 32))
+    source_image, source_label = dataset[0]
+    for image, label in take(dataset, 6, batch_size=1, color=0.1):
+        np.testing.assert_array_equal(label[0], source_label)
+        change = np.abs(image[0].astype(int) - source_image)
+        assert change.max() <= 0.1 * 127.5 + 0.1 * 255 + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"batch_size": 0}, "batch_size"),
+        ({"crop_size": 0}, "crop_size"),
+        ({"scale": (2, 1)}, "scale"),
+    ],
+)
+def test_senseless_settings_are_named(options, field):
+    with pytest.raises(fcn.InputError, match=field):
+        take(Coded(), 1, **options)
+
+
+def test_an_empty_data_set_is_refused():
+    with pytest.raises(fcn.InputError, match="no examples"):
+        take(Coded(count=0), 1)

@@ -1,0 +1,63 @@
+"""Overlays, colours, and figures that can be drawn."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import fcn_tutorial as fcn
+from fcn_tutorial import plotting
+
+PALETTE = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
+IMAGE = np.full((2, 2, 3), 100, np.uint8)
+LABEL = np.array([[0, 1], [255, 1]], np.uint8)
+
+
+def test_overlay_mixes_colours_and_leaves_void_alone():
+    mixed = fcn.overlay(IMAGE, LABEL, PALETTE)
+    assert mixed.dtype == np.uint8
+    np.testing.assert_array_equal(mixed[0, 0], [50, 50, 50])
+    np.testing.assert_array_equal(mixed[0, 1], [150, 100, 75])
+    np.testing.assert_array_equal(mixed[1, 0], [100, 100, 100])
+
+
+def test_overlay_goes_from_the_image_to_the_label():
+    np.testing.assert_array_equal(fcn.overlay(IMAGE, LABEL, PALETTE, alpha=0), IMAGE)
+    np.testing.assert_array_equal(
+        fcn.overlay(IMAGE, LABEL, PALETTE, alpha=1)[:, 1], PALETTE[[1, 1]]
+    )
+
+
+def test_overlay_refuses_another_size():
+    with pytest.raises(fcn.InputError, match="differ in height or width"):
+        fcn.overlay(IMAGE, LABEL[:1], PALETTE)
+
+
+def test_colorize_gives_void_its_own_colour():
+    colors = plotting.colorize(LABEL, PALETTE)
+    np.testing.assert_array_equal(colors[0, 1], PALETTE[1])
+    np.testing.assert_array_equal(colors[1, 0], plotting.VOID_COLOR)
+
+
+def test_figures_show_what_they_are_given(tmp_path):
+    dataset = fcn.load_dataset("shapes", "val")
+    label = dataset[0][1]
+    confusion = fcn.confusion_matrix(label, np.zeros_like(label), 6)
+    history = [{"epoch": 1, "val_mean_iou": 0.2}, {"epoch": 2, "val_mean_iou": 0.4}]
+    plt.close("all")
+    plotting.show([IMAGE, LABEL], titles=["image", "label"])
+    plotting.show_examples(dataset, [0, 1])
+    plotting.show_predictions(dataset, [0], {"mine": [label]})
+    plotting.show_score_maps(np.zeros((3, 3, 6)), dataset.classes)
+    plotting.plot_history({"run": history})
+    plotting.plot_iou({"model": fcn.scores(confusion)}, dataset.classes)
+    plotting.plot_confusion(confusion, dataset.classes)
+    figures = [plt.figure(number) for number in plt.get_fignums()]
+    assert len(figures) == 7
+    titles = [axis.get_title() for axis in figures[2].axes]
+    assert titles == ["image", "label", "mine"]
+    line = figures[4].axes[0].lines[0]
+    np.testing.assert_array_equal(line.get_xydata(), [[1, 0.2], [2, 0.4]])
+    assert all(figure.get_size_inches()[0] <= 6 for figure in figures)
+    plt.close("all")
+    plotting.draw_legend(dataset.classes, dataset.palette, tmp_path / "legend.png")
+    assert fcn.read_image(tmp_path / "legend.png").ndim == 3
