@@ -205,7 +205,7 @@ def _quiet_import():
 def main():
     """Entry point: run the command; bad input becomes one sentence and exit code 2."""
     try:
-        app()
+        app(prog_name="fcn-tutorial")
     except (InputError, OSError) as error:
         print(f"fcn-tutorial: {error}", file=sys.stderr)
         sys.exit(2)

@@ -46,7 +46,7 @@ def convolutionize(classifier, padding="same"):
             x = dense_to_convolution(layer, x, grid, padding)
             grid = (1, 1)
         else:
-            x = _copied(layer, x)
+            x = copied(layer, x)
     return keras.Model(convolutional_trunk.input, x, name=f"{classifier.name}_convolutional")
 
 
@@ -79,7 +79,8 @@ def _any_size(layer):
     return keras.models.clone_model(model, input_tensors=image, clone_function=_any_size)
 
 
-def _copied(layer, x):
+def copied(layer, x):
+    """Apply a copy of a layer, with its weights, to a symbolic map x; returns the output map."""
     copy = type(layer).from_config(layer.get_config())
     y = copy(x)
     copy.set_weights(layer.get_weights())

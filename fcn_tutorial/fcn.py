@@ -12,7 +12,7 @@ from pathlib import Path
 
 import keras
 
-from fcn_tutorial.convolutionize import convolutionize
+from fcn_tutorial.convolutionize import convolutionize, copied
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.upsampling import BilinearUpsampling
 from fcn_tutorial.vgg import pretrained, vgg16, vgg_narrow
@@ -66,7 +66,7 @@ def build_fcn(variant, num_classes, backbone="vgg16", weights=None, initial=None
     "shapes" (the classifier of chapter 3), None or the path of a classifier saved as .keras.
     initial: a coarser FCN over the same backbone; its weights are copied, never shared (staged
     training). Without it the network is trained at once. Either way the skips' score layers start
-    at zero, so that the network starts out as the coarser one.
+    at zero, so that the network starts out giving nearly what the coarser one gives.
     dropout: the rate on fc6 and fc7.
     Returns a model from images in 0..255 (N, H, W, 3), H and W >= 1, to float32 logits
     (N, H, W, num_classes). Raises InputError for an unknown variant or backbone, a class count
@@ -86,7 +86,6 @@ def build_fcn(variant, num_classes, backbone="vgg16", weights=None, initial=None
         scores = _score(f"score_{skip}", num_classes, zero=True)(taps[skip])
         x = keras.layers.Add(name=f"fuse_{skip}")([x, scores])
         stride //= 2
-    x = keras.layers.Activation("linear", dtype="float32", name="logits_float32")(x)
     x = BilinearUpsampling(stride, name=f"upscore{stride}", dtype="float32")(x)
     x = CropLike(name="logits", dtype="float32")([x, taps["image"]])
     model = keras.Model(taps["image"], x, name=variant)
@@ -126,7 +125,7 @@ def _vgg_taps(classifier, dropout):
     image = keras.Input((None, None, 3), name="image")
     x, outputs = image, {}
     for layer in network.layers[1:-1]:
-        x = layer(x)
+        x = copied(layer, x)
         if layer.name == "preprocessing":
             x = PadToMultiple(STRIDE, name="pad")(x)
         elif layer.name in ("fc6", "fc7"):

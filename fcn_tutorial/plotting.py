@@ -37,11 +37,12 @@ def overlay(image, label, palette, alpha=0.5):
     """The image with the label's colours over it: uint8 (H, W, 3); void shows the image alone.
 
     image: uint8 (H, W, 3). label: uint8 (H, W). alpha: share of the label's colour, 0..1.
-    Raises InputError when image and label differ in size.
+    Raises InputError when image and label differ in size, or the image is not (H, W, 3).
     """
-    if np.shape(image)[:2] != np.shape(label):
+    if np.shape(image) != (*np.shape(label), 3):
         raise InputError(
-            f"image {np.shape(image)[:2]} and label {np.shape(label)} differ in height or width."
+            f"image {np.shape(image)} and label {np.shape(label)} differ in height or width, or "
+            "the image is not RGB, (height, width, 3)."
         )
     share = np.where(np.asarray(label) == VOID, 0, alpha)[..., None]
     return np.round((1 - share) * image + share * colorize(label, palette)).astype(np.uint8)

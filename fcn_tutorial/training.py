@@ -34,7 +34,10 @@ RECIPES = Path(__file__).parent / "recipes"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that a training run depends on; the fields of a recipe's TOML file."""
+    """Everything that a training run depends on; the fields of a recipe's TOML file.
+
+    Raises InputError for a value of a wrong type or one that no training could use.
+    """
 
     dataset: str
     train_split: str = "train"
@@ -62,12 +65,21 @@ class Recipe:
     mixed_precision: bool = False
     seed: int = 0
 
+    def __post_init__(self):
+        for field in fields(self):
+            value = _converted(getattr(self, field.name), field.type, repr(field.name))
+            object.__setattr__(self, field.name, value)
+        for name in ("crop_size", "batch_size", "epochs"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name!r} must be at least 1, got {getattr(self, name)}.")
+        if self.dropout >= 1:
+            raise InputError(f"'dropout' must be below 1, got {self.dropout}.")
+
     @classmethod
     def load(cls, source):
         """Read a recipe that comes with the package (by name) or a TOML file (by path).
 
-        Raises InputError for an unknown name, broken TOML, a misspelt key or a value of a
-        wrong type.
+        Raises InputError for an unknown name, broken TOML, a misspelt key or a bad value.
         """
         path = RECIPES / f"{source}.toml"
         if not path.is_file():
@@ -76,42 +88,47 @@ class Recipe:
             known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
             raise InputError(f"unknown recipe {str(source)!r}: use one of {known}, or a TOML file.")
         try:
-            values = tomllib.loads(path.read_text())
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"recipe {path} is not valid TOML: {error}.") from error
         return cls.from_dict(values, path)
 
     @classmethod
     def from_dict(cls, values, where="recipe"):
-        """Check names and types of the fields; `where` is named in errors."""
-        kinds = {field.name: field for field in fields(cls)}
-        for key, value in values.items():
-            if key not in kinds:
-                near = difflib.get_close_matches(key, kinds, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(kinds)}."
+        """Check names and values of the fields; `where` is named in errors."""
+        known = [field.name for field in fields(cls)]
+        for key in values:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"use {', '.join(known)}."
                 raise InputError(f"recipe {where} has an unknown key {key!r}: {hint}")
-            values[key] = _converted(value, kinds[key].type, f"{key!r} in recipe {where}")
         if "dataset" not in values:
             raise InputError(f"recipe {where} has no 'dataset': say which data set to train on.")
-        return cls(**values)
+        try:
+            return cls(**values)
+        except InputError as error:
+            raise InputError(f"recipe {where}: {error}") from error
 
     def save(self, path):
         """Write the recipe as a TOML file."""
-        lines = [f"{key} = {json.dumps(value)}" for key, value in asdict(self).items()]
-        _write(path, "\n".join(lines) + "\n")
+        values = {key: json.dumps(value, ensure_ascii=False) for key, value in asdict(self).items()}
+        _write(path, "".join(f"{key} = {value}\n" for key, value in values.items()))
 
 
-def _converted(value, kind, where):
-    if kind is tuple[float, float] or str(kind).startswith("tuple"):
-        if isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)):
-            return tuple(map(float, value))
-        raise InputError(f"{where} must be two numbers, got {value!r}.")
+def _converted(value, kind, name):
+    """The value as a field of type `kind` holds it, where it means the same there."""
+    if kind is str and isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if str(kind).startswith("tuple"):
+        if isinstance(value, (list, tuple)) and len(value) == 2:
+            return tuple(_converted(each, float, name) for each in value)
+        raise InputError(f"{name} must be two numbers, got {value!r}.")
     if kind is float and _is_number(value):
-        return float(value)
+        value = float(value)
     if type(value) is not kind:
-        raise InputError(f"{where} must be of type {kind.__name__}, got {value!r}.")
-    if kind is int and value < 0:
-        raise InputError(f"{where} must be at least 0, got {value}.")
+        raise InputError(f"{name} must be of type {kind.__name__}, got {value!r}.")
+    if kind in (int, float) and not 0 <= value < float("inf"):
+        raise InputError(f"{name} must be at least 0 and finite, got {value}.")
     return value
 
 
@@ -141,19 +158,29 @@ def load_run(folder):
     for path in (recipe_file, folder / "classes.json", best):
         if not path.is_file():
             raise InputError(f"{folder} is not a finished run: {path} is missing; train it first.")
-    legend = json.loads((folder / "classes.json").read_text())
-    try:
-        model = keras.models.load_model(best, compile=False)
-    except Exception as error:
-        raise InputError(f"model {best} cannot be loaded ({error}): train it again.") from error
+    classes, palette = _opened(folder / "classes.json", _read_legend)
     return Run(
         folder=folder,
         recipe=Recipe.load(recipe_file),
-        model=model,
-        classes=tuple(legend["classes"]),
-        palette=np.array(legend["palette"], np.uint8),
-        history=_read_history(folder / "history.csv"),
+        model=_opened(best, lambda path: keras.models.load_model(path, compile=False)),
+        classes=classes,
+        palette=palette,
+        history=_opened(folder / "history.csv", _read_history),
     )
+
+
+def _read_legend(path):
+    legend = json.loads(path.read_text())
+    return tuple(legend["classes"]), np.array(legend["palette"], np.uint8)
+
+
+def _opened(path, read, advice="train the run again"):
+    """Read a file of a run; whatever goes wrong becomes one sentence with the path."""
+    try:
+        return read(path)
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path} cannot be loaded ({reason}): {advice}.") from error
 
 
 def train(recipe, output, verbose=1):
@@ -173,8 +200,6 @@ def train(recipe, output, verbose=1):
     keras.utils.set_random_seed(recipe.seed)
     steps = recipe.steps_per_epoch or max(1, len(training) // recipe.batch_size)
     model = compiled_model(recipe, len(training.classes), steps)
-    # Only now, when the recipe is known to give a model, does it take hold of the folder.
-    _describe(folder, recipe, training)
     done = _resume(model, folder, steps)
     data = batches(
         training,
@@ -186,6 +211,8 @@ def train(recipe, output, verbose=1):
         seed=recipe.seed,
         first_batch=done * steps,
     )
+    # Only now, when the recipe is known to be usable, does it take hold of the folder.
+    _describe(folder, recipe, training)
     if done < recipe.epochs:
         _fit(model, data, validation, recipe, folder, steps, done, verbose)
     return load_run(folder)
@@ -287,14 +314,10 @@ class RunFolder(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         # The same layers without the optimizer: what is saved for use, and for validation.
-        self.bare = keras.Model(self.model.inputs, self.model.outputs, name=self.model.name)
+        self.bare = keras.Model(self.model.inputs[0], self.model.outputs[0], name=self.model.name)
 
     def on_epoch_end(self, epoch, logs=None):
-        if not np.isfinite(logs["loss"]):
-            raise InputError(
-                f"the loss became {logs['loss']} in epoch {epoch + 1}: lower learning_rate and "
-                f"train into another folder; the epochs before it stay in {self.folder}."
-            )
+        self._check_finite(epoch + 1, logs["loss"])
         result = evaluate(self.bare, self.validation)
         logs["val_mean_iou"] = result.mean_iou
         logs["val_pixel_accuracy"] = result.pixel_accuracy
@@ -308,6 +331,16 @@ class RunFolder(keras.callbacks.Callback):
         _write_history(self.folder / "history.csv", self.history)
         # Last of all, since this file says up to which epoch the others are whole.
         _replace(checkpoints / "last.weights.h5", self.model.save_weights)
+
+    def _check_finite(self, epoch, loss):
+        wrong = None if np.isfinite(loss) else f"the loss became {loss}"
+        if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
+            wrong = wrong or "weights became NaN or infinite"
+        if wrong:
+            raise InputError(
+                f"{wrong} in epoch {epoch}: lower learning_rate and train into another folder; "
+                f"the epochs before it stay in {self.folder}."
+            )
 
 
 def write_scores(path, result, dataset, **more):
@@ -394,11 +427,18 @@ def _resume(model, folder, steps):
     if not path.is_file():
         return 0
     model.optimizer.build(model.trainable_variables)
-    try:
-        model.load_weights(path)
-    except Exception as error:
-        raise InputError(f"checkpoint {path} cannot be read ({error}): delete it.") from error
-    return int(model.optimizer.iterations.numpy()) // steps
+    _opened(path, model.load_weights, "delete it to train from the start")
+    iterations = int(model.optimizer.iterations.numpy())
+    _advance_dropout(model, iterations)
+    return iterations // steps
+
+
+def _advance_dropout(model, iterations):
+    """Put dropout's random state, which no checkpoint holds, where it is after `iterations`."""
+    for layer in model.layers:
+        if getattr(layer, "seed_generator", None) is not None:
+            state = layer.seed_generator.state
+            state.assign(keras.ops.convert_to_numpy(state) + np.array([0, iterations], "uint32"))
 
 
 def _read_history(path):
@@ -415,7 +455,7 @@ def _write_history(path, rows):
 
 
 def _write(path, text):
-    _replace(path, lambda temporary: Path(temporary).write_text(text))
+    _replace(path, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
 
 
 def _replace(path, write):

@@ -86,12 +86,12 @@ def vgg_narrow(num_classes=6, input_size=96, widths=(8, 16, 32, 64, 128), paddin
     Five blocks of two 3 x 3 convolutions and a pooling, like VGG-16's, with few channels and batch
     normalisation so that it trains from scratch within a minute. Returns float32 (N, num_classes).
     padding: "same" as in VGG, or "valid" for a network that never sees a padded zero (it needs
-    input_size >= 220). Raises InputError when the image is too small for five poolings.
+    input_size >= 220). Raises InputError when the image is smaller.
     """
     smallest = 32 if padding == "same" else 220
     if input_size < smallest:
         raise InputError(
-            f"input_size {input_size} is too small for five poolings: with padding={padding!r} use "
+            f"input_size {input_size} is too small for fc6: with padding={padding!r} use "
             f"at least {smallest}."
         )
     image = keras.Input((input_size, input_size, 3), name="image")

@@ -1,7 +1,6 @@
 """What several test files need: a quiet TensorFlow, refused input, and VGG-16 built once."""
 
 import os
-import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -76,59 +75,3 @@ def camvid_root(tmp_path):
             lines.append(f"/SegNet/CamVid/{split}/{split}{index}.png /SegNet/other.png")
         (tmp_path / "CamVid" / f"{split}.txt").write_text("\n".join(lines) + "\n")
     return tmp_path
-
-
-@pytest.fixture(scope="session")
-def tiny_camvid(tmp_path_factory):
-    """A folder for $FCN_DATA that holds CamVid's layout: six examples of 48 x 64 in each split."""
-    import numpy as np
-    from PIL import Image
-
-    root, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
-    colors = rng.integers(0, 256, (12, 3))
-    for split in ("train", "val", "test"):
-        lines = []
-        for folder in (split, f"{split}annot"):
-            (root / "CamVid" / folder).mkdir(parents=True)
-        for index in range(6):
-            label = np.kron(rng.integers(0, 12, (3, 4)), np.ones((16, 16), int)).astype(np.uint8)
-            files = [f"CamVid/{folder}/{split}{index}.png" for folder in (split, f"{split}annot")]
-            Image.fromarray(colors[label].astype(np.uint8)).save(root / files[0])
-            Image.fromarray(label).save(root / files[1])
-            lines.append(" ".join(f"/SegNet/{file}" for file in files))
-        (root / "CamVid" / f"{split}.txt").write_text("\n".join(lines) + "\n")
-    return root
-
-
-@pytest.fixture
-def camvid(tiny_camvid, tmp_path, monkeypatch):
-    """A copy of the tiny CamVid to damage: the folder CamVid below $FCN_DATA."""
-    shutil.copytree(tiny_camvid, tmp_path / "data")
-    monkeypatch.setenv("FCN_DATA", str(tmp_path / "data"))
-    return tmp_path / "data" / "CamVid"
-
-
-@pytest.fixture(scope="session")
-def tiny_recipe():
-    return fcn.Recipe(
-        dataset="camvid",
-        variant="fcn32s",
-        backbone="vgg_narrow",
-        weights="none",
-        crop_size=32,
-        scale=(0.8, 1.25),
-        flip=True,
-        color=0.1,
-        batch_size=2,
-        epochs=3,
-        learning_rate=3e-3,
-        weight_decay=1e-2,
-    )
-
-
-@pytest.fixture(scope="session")
-def tiny_run(tiny_camvid, tiny_recipe, tmp_path_factory):
-    """A run on the tiny CamVid that nothing interrupted; tests read it, none writes to it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FCN_DATA", str(tiny_camvid))
-        return fcn.train(tiny_recipe, tmp_path_factory.mktemp("runs") / "tiny", verbose=0)

@@ -1,5 +1,7 @@
 """The command line: what it prints and writes, and how it answers bad input."""
 
+import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -32,6 +34,10 @@ def call(monkeypatch, capsys):
             raise SystemExit(0)
         captured = capsys.readouterr()
         assert "Traceback" not in captured.err
+        complaints = [
+            line for line in captured.err.splitlines() if line.strip() and "%|" not in line
+        ]
+        assert len(complaints) == (stopped.value.code == 2) or "Usage" in captured.err, complaints
         return stopped.value.code or 0, captured.out, (captured.err.splitlines() or [""])[-1]
 
     return run
@@ -99,6 +105,101 @@ def test_what_was_written_before_a_bad_image_stays(call, trained, tmp_path):
     assert (tmp_path / "out" / "good-label.png").is_file()
 
 
+@pytest.fixture(scope="module")
+def camvid_run(trained, tmp_path_factory):
+    """A run whose model has CamVid's eleven classes."""
+    folder = shutil.copytree(trained, tmp_path_factory.mktemp("camvid") / "run")
+    model = fcn.build_fcn("fcn32s", 11, backbone="vgg_narrow")
+    model.save(folder / "checkpoints" / "best.keras")
+    return folder
+
+
+DAMAGE = {
+    "test/test0.png is missing": lambda f: (f / "test/test0.png").unlink(),
+    "test/test0.png cannot be read": lambda f: (f / "test/test0.png").write_bytes(b"\x89PNG"),
+    "testannot/test0.png is 9 x 5": lambda f: Image.new("L", (9, 5)).save(
+        f / "testannot/test0.png"
+    ),
+    "testannot/test0.png has class id 12": lambda f: Image.new("L", (64, 48), 12).save(
+        f / "testannot/test0.png"
+    ),
+    "test.txt is empty": lambda f: (f / "test.txt").write_text(""),
+    "test.txt is missing": lambda f: (f / "test.txt").unlink(),
+}
+
+
+@pytest.mark.parametrize("sentence", DAMAGE)
+def test_damaged_data_ends_evaluation_with_the_name_of_the_file(
+    call, camvid_run, camvid_root, monkeypatch, sentence
+):
+    monkeypatch.setenv("FCN_DATA", str(camvid_root))
+    DAMAGE[sentence](camvid_root / "CamVid")
+    code, _, error = call("evaluate", camvid_run, "--dataset", "camvid")
+    assert code == 2
+    assert sentence in error
+    assert not (camvid_run / "scores-camvid-test.json").exists()
+
+
+def test_whole_data_is_evaluated_on_the_chosen_split(call, camvid_run, camvid_root, monkeypatch):
+    monkeypatch.setenv("FCN_DATA", str(camvid_root))
+    code, out, _ = call("evaluate", camvid_run, "--dataset", "camvid", "--split", "val")
+    assert code == 0
+    assert "IoU bicyclist" in out and "always" in out
+    scores = json.loads((camvid_run / "scores-camvid-val.json").read_text())
+    assert (scores["split"], scores["examples"]) == ("val", 3)
+
+
+def test_a_model_with_other_classes_is_not_evaluated(call, trained, camvid_root, monkeypatch):
+    monkeypatch.setenv("FCN_DATA", str(camvid_root))
+    code, _, error = call("evaluate", trained, "--dataset", "camvid")
+    assert code == 2
+    assert "the model has 6 classes, but 'camvid' has 11" in error
+
+
+@pytest.mark.parametrize("command", ["evaluate", "segment"])
+def test_a_corrupted_model_is_named(call, trained, tmp_path, command):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    best = folder / "checkpoints" / "best.keras"
+    best.write_bytes(best.read_bytes()[:5000])
+    Image.new("RGB", (4, 4)).save(tmp_path / "photo.png")
+    photo = [tmp_path / "photo.png", "--output", tmp_path / "out"] if command == "segment" else []
+    code, _, error = call(command, folder, *photo)
+    assert code == 2
+    assert "best.keras cannot be loaded" in error
+
+
+def test_training_again_goes_on_without_writing_over_the_run(call, trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    best = (folder / "checkpoints" / "best.keras").read_bytes()
+    code, out, _ = call(
+        "train", folder.parent / "run" / "recipe.toml", "--output", folder, "--epochs", 1
+    )
+    assert code == 0
+    assert "(epoch 1)" in out
+    assert (folder / "checkpoints" / "best.keras").read_bytes() == best
+
+
+def test_a_stop_by_the_keyboard_says_that_the_run_stays(call, trained, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fcn_tutorial.inference.evaluate", stop)
+    monkeypatch.setattr(sys, "argv", ["fcn-tutorial", "evaluate", str(trained)])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 130
+
+
+@pytest.mark.parametrize("command", [(), ("data",), ("train",), ("evaluate",), ("segment",)])
+def test_help_explains_each_command(call, command):
+    code, out, _ = call(*command, "--help")
+    assert code == 0
+    assert "Usage: fcn-tutorial" in out
+    if not command:
+        for name in ("train", "evaluate", "segment", "data", "doctor"):
+            assert name in out
+
+
 def bad_inputs(folder, run):
     """(arguments, what the sentence must say) of calls that cannot succeed."""
     (folder / "empty").mkdir()
@@ -112,6 +213,10 @@ def bad_inputs(folder, run):
         "backbone": 'dataset = "shapes"\nbackbone = "resnet"',
         "dataset": 'dataset = "cityscapes"',
         "weights": 'dataset = "shapes"\nbackbone = "mobilenet"\nweights = "absent.h5"',
+        "classes": 'dataset = "shapes"\nnum_classes = 6',
+        "batch": 'dataset = "shapes"\nbatch_size = 0',
+        "initial": 'dataset = "shapes"\ninitial = "absent-run"',
+        "broken": 'dataset = "shapes',
     }
     for name, text in recipes.items():
         (folder / f"{name}.toml").write_text(text)
@@ -126,6 +231,12 @@ def bad_inputs(folder, run):
         (train("backbone"), "unknown backbone 'resnet'"),
         (train("dataset"), "unknown data set 'cityscapes'"),
         (train("weights"), "absent.h5"),
+        (train("classes"), "unknown key 'num_classes'"),
+        (train("batch"), "batch.toml: 'batch_size' must be at least 1"),
+        (train("initial"), "absent-run is not a finished run"),
+        (train("broken"), "broken.toml is not valid TOML"),
+        ([*train("variant"), "--weights", "absent.keras"], "variant"),
+        (["train", "shapes", "--output", folder / "one", "--limit", 2], "no recipe.toml"),
         (["train", "shapes", "--output", run], "choose another output folder"),
         (["train", "shapes", "--output", folder / "file", "--limit", 2], "cannot be made"),
         (["train", "shapes", "--output", folder / "new", "--epochs", 0], "--epochs"),

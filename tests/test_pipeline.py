@@ -4,6 +4,8 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import fcn_tutorial as fcn
 from fcn_tutorial.datasets import VOID, Dataset
@@ -28,6 +30,18 @@ class Coded(Dataset):
         return image, label
 
 
+class Ramp(Coded):
+    """Labels count the columns (axis 1) or rows (axis 0); the image holds four times as much."""
+
+    def __init__(self, axis):
+        super().__init__(count=3, size=(60, 60))
+        self.axis = axis
+
+    def __getitem__(self, index):
+        label = np.indices(self.size)[self.axis].astype(np.uint8)
+        return np.repeat(4 * label[..., None], 3, axis=-1), label
+
+
 def take(dataset, count, **options):
     stream = fcn.batches(dataset, **{"batch_size": 2, "crop_size": 32, **options})
     return [(image.numpy(), label.numpy()) for image, label in islice(stream, count)]
@@ -49,6 +63,28 @@ def test_image_and_label_stay_aligned(scale):
         assert (guess == labels)[known].mean() > 0.95
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_image_and_label_are_cut_and_resized_at_the_same_place(axis):
+    """The pixel that a label is taken from lies within half a pixel of where the image is read."""
+    for images, labels in take(Ramp(axis), 10, scale=(0.6, 2), flip=True, seed=7):
+        error = images[..., 0].astype(int) - 4 * labels.astype(int)
+        assert np.abs(error).max() <= 0.5 * 4 + 0.5
+
+
+def test_scale_is_spread_over_its_range_and_stays_in_it():
+    columns = [np.ptp(label[0, 0].astype(int)) for _, label in take(Ramp(1), 40, scale=(0.6, 2))]
+    factors = 32 / (np.array(columns) + 1)
+    assert 0.6 <= factors.min() < 0.7
+    assert 1.7 < factors.max() < 2.2
+    assert len(set(columns)) > 10
+
+
+def test_a_crop_may_start_anywhere_in_the_image():
+    starts = [int(label[0, 0, 0]) for _, label in take(Ramp(0), 80, batch_size=1)]
+    assert min(starts) < 4 and max(starts) > 24
+    assert min(starts) >= 0 and max(starts) <= 60 - 32
+
+
 def test_class_ids_are_never_blended():
     for _, labels in take(Coded(), 8, scale=(0.4, 2.5), flip=True):
         assert set(np.unique(labels).tolist()) <= {0, 10, VOID}
@@ -67,6 +103,14 @@ def test_every_pass_sees_every_example_once_in_another_order():
     passes = [seen[:7], seen[7:14], seen[14:]]
     assert all(sorted(each) == list(range(7)) for each in passes)
     assert len({tuple(each) for each in passes}) > 1
+
+
+@settings(max_examples=8, deadline=None)
+@given(count=st.integers(1, 30), seed=st.integers(0, 2**31 - 1), passes=st.integers(0, 1000))
+def test_any_pass_over_any_data_set_is_a_permutation(count, seed, passes):
+    options = {"batch_size": 1, "crop_size": 8, "seed": seed, "first_batch": passes * count}
+    seen = [int(image[0, 0, 0, 1]) for image, _ in take(Coded(count, (8, 8)), count, **options)]
+    assert sorted(seen) == list(range(count))
 
 
 def test_without_augmentation_and_at_full_size_the_examples_come_as_they_are():
@@ -121,6 +165,7 @@ def test_color_changes_the_image_within_its_bounds_and_never_the_label():
         ({"batch_size": 0}, "batch_size"),
         ({"crop_size": 0}, "crop_size"),
         ({"scale": (2, 1)}, "scale"),
+        ({"scale": (0, 1)}, "scale"),
     ],
 )
 def test_senseless_settings_are_named(options, field):

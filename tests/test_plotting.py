@@ -6,6 +6,7 @@ import pytest
 
 import fcn_tutorial as fcn
 from fcn_tutorial import plotting
+from fcn_tutorial.datasets import Dataset
 
 PALETTE = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
 IMAGE = np.full((2, 2, 3), 100, np.uint8)
@@ -30,6 +31,11 @@ def test_overlay_goes_from_the_image_to_the_label():
 def test_overlay_refuses_another_size():
     with pytest.raises(fcn.InputError, match="differ in height or width"):
         fcn.overlay(IMAGE, LABEL[:1], PALETTE)
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 2, 1), (2, 2, 4)])
+def test_overlay_refuses_an_image_that_is_not_rgb(refusal, shape):
+    assert "not RGB" in refusal(fcn.overlay, np.zeros(shape, np.uint8), LABEL, PALETTE)
 
 
 def test_colorize_gives_void_its_own_colour():
@@ -61,3 +67,34 @@ def test_figures_show_what_they_are_given(tmp_path):
     plt.close("all")
     plotting.draw_legend(dataset.classes, dataset.palette, tmp_path / "legend.png")
     assert fcn.read_image(tmp_path / "legend.png").ndim == 3
+
+
+class Pixel(Dataset):
+    name, split, classes, palette = "pixel", "val", ("a", "b"), PALETTE
+    names = ("only",)
+
+    def __getitem__(self, index):
+        return IMAGE[:1, :1], LABEL[:1, :1]
+
+
+def test_an_image_of_one_pixel_can_be_drawn():
+    plt.close("all")
+    plotting.show([IMAGE[:1, :1], LABEL[:1, :1]])
+    plotting.show_examples(Pixel(), [0])
+    plotting.show_predictions(Pixel(), [0], {"mine": [LABEL[:1, :1]]})
+    plotting.show_score_maps(np.zeros((1, 1, 2)), Pixel.classes)
+    shown = [
+        [axis.images[0].get_array().shape[:2] for axis in plt.figure(number).axes if axis.images]
+        for number in plt.get_fignums()
+    ]
+    assert shown == [[(1, 1)] * count for count in (2, 2, 3, 2)]
+    plt.close("all")
+
+
+def test_the_bars_of_an_absent_class_are_empty():
+    plt.close("all")
+    confusion = np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]])
+    plotting.plot_iou({"model": fcn.scores(confusion)}, ("a", "b", "absent"))
+    widths = [patch.get_width() for patch in plt.gca().patches]
+    np.testing.assert_allclose(widths, [75, 80, 0])
+    plt.close("all")

@@ -1,17 +1,22 @@
 """Recipes and run folders: what is written, resumed, refused and kept."""
 
 import json
+import shutil
 from dataclasses import replace
 
+import h5py
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import fcn_tutorial as fcn
 from fcn_tutorial import training
 
 QUICK = fcn.Recipe(
     dataset="shapes",
+    variant="fcn32s",
     backbone="vgg_narrow",
     weights="none",
     limit=4,
@@ -41,6 +46,52 @@ def test_shipped_recipes_load_and_survive_saving(tmp_path):
         assert fcn.Recipe.load(tmp_path / f"{name}.toml") == recipe
 
 
+COUNTS, RATES = st.integers(1, 10**6), st.floats(0, 1e6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    path=st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"])),
+    counts=st.fixed_dictionaries({"epochs": COUNTS, "batch_size": COUNTS, "seed": COUNTS}),
+    rates=st.fixed_dictionaries({"learning_rate": RATES, "weight_decay": RATES}),
+    scale=st.tuples(RATES, RATES),
+    flip=st.booleans(),
+)
+def test_any_recipe_survives_saving(tmp_path_factory, path, counts, rates, scale, flip):
+    recipe = replace(QUICK, weights=path, initial=path, **counts, **rates, scale=scale, flip=flip)
+    file = tmp_path_factory.mktemp("recipe") / "recipe.toml"
+    recipe.save(file)
+    assert fcn.Recipe.load(file) == recipe
+
+
+def test_a_recipe_holds_paths_lists_and_whole_numbers_as_its_file_does(tmp_path):
+    recipe = replace(QUICK, initial=tmp_path, scale=[1, 2], learning_rate=1)
+    assert recipe == replace(QUICK, initial=str(tmp_path), scale=(1.0, 2.0), learning_rate=1.0)
+    assert type(recipe.learning_rate) is float and type(recipe.scale) is tuple
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("epochs", 0, "'epochs' must be at least 1, got 0"),
+        ("batch_size", 0, "'batch_size' must be at least 1"),
+        ("crop_size", 0, "'crop_size' must be at least 1"),
+        ("limit", -3, "'limit' must be at least 0"),
+        ("learning_rate", -0.1, "'learning_rate' must be at least 0"),
+        ("learning_rate", float("nan"), "'learning_rate' must be at least 0 and finite"),
+        ("weight_decay", float("inf"), "'weight_decay' must be at least 0 and finite"),
+        ("scale", (1.0, "2"), "'scale' must be of type float"),
+        ("scale", 2.0, "'scale' must be two numbers"),
+        ("dropout", 1.0, "'dropout' must be below 1"),
+        ("flip", "yes", "'flip' must be of type bool"),
+        ("seed", 1.5, "'seed' must be of type int"),
+        ("weights", None, "'weights' must be of type str"),
+    ],
+)
+def test_a_value_that_no_training_could_use_is_named(refusal, field, value, message):
+    assert message in refusal(replace, QUICK, **{field: value})
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -51,13 +102,17 @@ def test_shipped_recipes_load_and_survive_saving(tmp_path):
         ('dataset = "shapes"\nepochs = -1', "'epochs'.*at least 0"),
         ('dataset = "shapes"\nscale = [1.0]', "'scale'.*two numbers"),
         ('dataset = "shapes', "not valid TOML"),
+        ('dataset = "shapes"\n[optimizer]\nname = "sgd"', "unknown key 'optimizer'"),
+        ('dataset = "shapes"\nnum_classes = 6', "unknown key 'num_classes'"),
+        (b"\xff\xfe", "not valid TOML"),
     ],
 )
 def test_a_recipe_with_a_mistake_names_it(tmp_path, text, message):
     path = tmp_path / "mine.toml"
-    path.write_text(text)
-    with pytest.raises(fcn.InputError, match=message):
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(fcn.InputError, match=message) as caught:
         fcn.Recipe.load(path)
+    assert "mine.toml" in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_an_unknown_recipe_is_answered_with_the_known_ones():
@@ -69,7 +124,11 @@ def test_a_run_folder_holds_what_the_run_depends_on_and_what_it_gave(run):
     assert fcn.Recipe.load(run.folder / "recipe.toml") == QUICK
     assert json.loads((run.folder / "environment.json").read_text())["keras"] == keras.__version__
     assert [row["epoch"] for row in run.history] == [1, 2, 3]
-    assert {"loss", "mean_iou", "val_mean_iou"} <= run.history[0].keys()
+    expected = {"epoch", "loss", "mean_iou", "val_mean_iou", "val_pixel_accuracy"}
+    assert run.history[0].keys() == expected
+    names = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*.*")}
+    assert {"history.csv", "scores.json", "checkpoints/last.weights.h5"} <= names
+    assert not [name for name in names if "unfinished" in name]
     assert list((run.folder / "tensorboard").rglob("events*"))
     assert run.classes == fcn.load_dataset("shapes").classes
 
@@ -78,6 +137,7 @@ def test_the_kept_model_is_the_one_with_the_best_validation_score(run):
     best = max(run.history, key=lambda row: row["val_mean_iou"])
     stored = json.loads((run.folder / "scores.json").read_text())
     assert stored["epoch"] == best["epoch"]
+    assert stored["examples"] == QUICK.limit
     assert stored["mean_iou"] == pytest.approx(best["val_mean_iou"])
     validation = training.limited(fcn.load_dataset("shapes", "val"), QUICK.limit)
     assert fcn.evaluate(run.model, validation).mean_iou == pytest.approx(stored["mean_iou"])
@@ -88,6 +148,16 @@ def test_a_finished_run_is_returned_as_it_is(run):
     again = fcn.train(QUICK, run.folder, verbose=0)
     assert (run.folder / "history.csv").read_bytes() == before
     assert same_weights(again.model, run.model)
+
+
+def saved_arrays(folder):
+    """What last.weights.h5 holds: weights, optimizer, step."""
+    arrays = {}
+    with h5py.File(folder / "checkpoints" / "last.weights.h5") as file:
+        file.visititems(
+            lambda name, item: arrays.update({name: item[()]} if hasattr(item, "shape") else {})
+        )
+    return arrays
 
 
 def test_an_interrupted_run_ends_as_the_whole_one(run, tmp_path, monkeypatch):
@@ -106,6 +176,10 @@ def test_an_interrupted_run_ends_as_the_whole_one(run, tmp_path, monkeypatch):
     resumed = fcn.train(QUICK, tmp_path / "run", verbose=0)
     assert resumed.history == run.history
     assert same_weights(resumed.model, run.model)
+    ours, theirs = saved_arrays(resumed.folder), saved_arrays(run.folder)
+    assert len(ours) > 50
+    for name in ours.keys() | theirs.keys():
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
 
 
 def test_another_recipe_or_foreign_files_in_the_folder_are_refused(run, tmp_path):
@@ -119,40 +193,53 @@ def test_another_recipe_or_foreign_files_in_the_folder_are_refused(run, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_recipe_that_gives_no_model_leaves_no_folder(tmp_path):
-    with pytest.raises(fcn.InputError, match="unknown variant 'fcn4s'"):
-        fcn.train(replace(QUICK, variant="fcn4s"), tmp_path / "run", verbose=0)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("variant", "fcn4s"),
+        ("backbone", "resnet"),
+        ("weights", "absent.keras"),
+        ("initial", "absent"),
+        ("dataset", "cityscapes"),
+        ("val_split", "dev"),
+        ("scale", (2.0, 1.0)),
+    ],
+)
+def test_a_recipe_that_cannot_be_used_leaves_no_folder(tmp_path, refusal, field, value):
+    message = refusal(fcn.train, replace(QUICK, **{field: value}), tmp_path / "run", verbose=0)
+    assert field.split("_")[-1] in message or str(value) in message
     assert not (tmp_path / "run").exists()
 
 
-def test_staged_training_starts_from_the_coarser_run(run, tmp_path):
-    coarse = fcn.train(replace(QUICK, variant="fcn32s", epochs=1), tmp_path / "32s", verbose=0)
-    staged = replace(QUICK, variant="fcn16s", initial=str(coarse.folder))
+def test_staged_training_starts_from_the_coarser_run(run):
+    staged = replace(QUICK, variant="fcn16s", initial=run.folder)
     model = training.compiled_model(staged, 6, 2)
-    for layer in coarse.model.layers:
+    for layer in run.model.layers:
         if layer.weights:
             pairs = zip(layer.get_weights(), model.get_layer(layer.name).get_weights(), strict=True)
             assert all(np.array_equal(a, b) for a, b in pairs)
     assert not model.get_layer("score_pool4").get_weights()[0].any()
 
 
-def test_the_trunk_learns_by_its_fraction_of_the_rate():
-    image = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype("float32")
-    label = np.zeros((2, 32, 32), np.uint8)
-    moved = {}
-    for fraction in (1.0, 0.05, 0.0):
-        keras.utils.set_random_seed(0)
-        model = training.compiled_model(replace(QUICK, trunk_learning_rate=fraction), 6, 2)
-        layers = [model.get_layer(name) for name in ("block1_conv1", "score_fr")]
-        before = [layer.get_weights()[0] for layer in layers]
-        model.train_on_batch(image, label)
-        after = [layer.get_weights()[0] for layer in layers]
-        moved[fraction] = [np.abs(b - a).max() for a, b in zip(before, after, strict=True)]
-    trunk, head = zip(*(moved[fraction] for fraction in (1.0, 0.05, 0.0)), strict=True)
-    assert trunk[1] == pytest.approx(0.05 * trunk[0], rel=0.01)
-    assert trunk[2] == 0
-    assert head[0] == pytest.approx(head[1]) == pytest.approx(head[2])
-    assert head[0] > 0
+def moves(fraction):
+    """How far AdamW's first step moves each weight when all gradients are 1."""
+    recipe = replace(QUICK, variant="fcn8s", trunk_learning_rate=fraction)
+    model = training.compiled_model(recipe, 6, 2)
+    before = [weight.numpy() for weight in model.trainable_weights]
+    model.optimizer.apply([np.ones_like(weight) for weight in before], model.trainable_weights)
+    after = [weight.numpy() for weight in model.trainable_weights]
+    paths = [weight.path.split("/")[0] for weight in model.trainable_weights]
+    return [(p, np.abs(b - a).mean()) for p, b, a in zip(paths, before, after, strict=True)]
+
+
+@pytest.mark.parametrize("fraction", [1.0, 0.05, 0.0])
+def test_the_trunk_learns_by_its_fraction_of_the_rate(fraction):
+    head = {"fc6", "fc7", "score_fr", "score_pool4", "score_pool3"}
+    moved = moves(fraction)
+    assert {name for name, _ in moved} > head | {"block1_conv1", "block5_bn2"}
+    for name, distance in moved:
+        share = 1.0 if name in head else fraction
+        assert distance == pytest.approx(share * QUICK.learning_rate, rel=0.01, abs=1e-9), name
 
 
 def test_a_loss_that_is_no_number_stops_training_and_keeps_the_checkpoints(tmp_path, monkeypatch):
@@ -174,6 +261,20 @@ def test_a_loss_that_is_no_number_stops_training_and_keeps_the_checkpoints(tmp_p
     monkeypatch.undo()
     kept = fcn.load_run(tmp_path / "run")
     assert all(np.isfinite(weight).all() for weight in kept.model.get_weights())
+    assert all(np.isfinite(array).all() for array in saved_arrays(kept.folder).values())
+    assert [row["epoch"] for row in kept.history] == [1]
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path, refusal):
+    model = training.compiled_model(QUICK, 6, 2)
+    layer = model.get_layer("score_fr")
+    layer.set_weights([np.nan * weight for weight in layer.get_weights()])
+    callback = training.RunFolder(tmp_path, fcn.load_dataset("shapes", "val", count=1), done=0)
+    callback.set_model(model)
+    callback.on_train_begin()
+    message = refusal(callback.on_epoch_end, 0, {"loss": 1.0})
+    assert "weights became NaN or infinite in epoch 1" in message
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_broken_file_is_named_by_training(camvid_root, tmp_path, monkeypatch):
@@ -185,15 +286,24 @@ def test_a_broken_file_is_named_by_training(camvid_root, tmp_path, monkeypatch):
         fcn.train(recipe, tmp_path / "run", verbose=0)
 
 
-def test_a_folder_that_is_no_run_is_refused(run, tmp_path):
-    with pytest.raises(fcn.InputError, match="not a finished run"):
-        fcn.load_run(tmp_path)
-    for name in ("recipe.toml", "classes.json"):
-        (tmp_path / name).write_bytes((run.folder / name).read_bytes())
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "best.keras").write_bytes(b"no model")
-    with pytest.raises(fcn.InputError, match=r"best\.keras cannot be loaded"):
-        fcn.load_run(tmp_path)
+def test_a_folder_that_is_no_run_is_refused(run, tmp_path, refusal):
+    assert "recipe.toml is missing" in refusal(fcn.load_run, tmp_path)
+    shutil.copy(run.folder / "recipe.toml", tmp_path)
+    assert "classes.json is missing" in refusal(fcn.load_run, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["classes.json", "history.csv", "checkpoints/best.keras"])
+def test_a_broken_file_of_a_run_is_named(run, tmp_path, refusal, name):
+    shutil.copytree(run.folder, tmp_path / "run")
+    (tmp_path / "run" / name).write_text("epoch,loss\n1,two\n")
+    assert f"{name} cannot be loaded" in refusal(fcn.load_run, tmp_path / "run")
+
+
+def test_a_broken_checkpoint_is_named_before_training_goes_on(run, tmp_path, refusal):
+    shutil.copytree(run.folder, tmp_path / "run")
+    (tmp_path / "run" / "checkpoints" / "last.weights.h5").write_bytes(b"no weights")
+    message = refusal(fcn.train, QUICK, tmp_path / "run", verbose=0)
+    assert "last.weights.h5 cannot be loaded" in message and "delete it" in message
 
 
 def test_limited_shows_only_the_first_examples():

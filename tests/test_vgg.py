@@ -107,8 +107,10 @@ def test_vgg_narrow_needs_32_pixels(refusal):
 
 
 def test_seed_decides_the_weights_of_vgg_narrow():
-    def weights(seed):
-        return fcn.vgg_narrow(num_classes=2, input_size=32, seed=seed).get_weights()
+    def kernels(seed):
+        classifier = fcn.vgg_narrow(num_classes=2, input_size=32, seed=seed)
+        return [np.array(weight) for weight in classifier.weights if weight.name == "kernel"]
 
-    assert all_equal(weights(3), weights(3))
-    assert not all_equal(weights(3), weights(4))
+    assert all_equal(kernels(3), kernels(3))
+    assert len(kernels(3)) == 13
+    assert not any(map(np.array_equal, kernels(3), kernels(30)))

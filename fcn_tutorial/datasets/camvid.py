@@ -77,7 +77,7 @@ def load(split, root=None):
 
 def _names(path):
     """Names of the examples; a line of the list holds the paths of an image and of its label."""
-    lines = path.read_text().split("\n")
+    lines = path.read_text(errors="replace").split("\n")
     names = tuple(PurePosixPath(line.split()[0]).stem for line in lines if line.strip())
     if not names:
         raise InputError(f"CamVid's list {path} is empty: restore it from the published data set.")

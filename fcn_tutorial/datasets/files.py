@@ -22,8 +22,9 @@ def read_image(path):
     """
     image = _decoded(path)
     if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-    return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        # Sixteen bits, which Pillow holds as integers of 16 or 32 bits.
+        image = Image.fromarray(np.clip(np.asarray(image) // 257, 0, 255).astype(np.uint8))
+    return np.array(ImageOps.exif_transpose(image).convert("RGB"))
 
 
 def read_label(path, num_classes, void=VOID):

@@ -71,9 +71,7 @@ def test_a_cmyk_jpeg_becomes_rgb(tmp_path):
 
 def test_sixteen_bits_become_eight(tmp_path):
     deep = GREY.astype(np.uint16) * 257
-    np.testing.assert_array_equal(
-        read_image(saved(tmp_path / "a.png", deep)), grey_as_rgb(GREY)
-    )
+    np.testing.assert_array_equal(read_image(saved(tmp_path / "a.png", deep)), grey_as_rgb(GREY))
 
 
 def test_integers_beyond_sixteen_bits_are_clipped(tmp_path):
@@ -130,6 +128,7 @@ def test_a_decompression_bomb_is_refused(tmp_path, refusal, monkeypatch):
     assert "bomb.png cannot be read" in refusal(read_image, path)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @settings(max_examples=150, deadline=None)
 @given(
     suffix=st.sampled_from(["png", "jpg"]),
