@@ -23,7 +23,7 @@ from fcn_tutorial.metrics import constant_baseline
 from fcn_tutorial.training import write_scores
 
 CROPS, EPOCHS, BATCH = 3000, 3, 32
-STAGES = {"fcn32s": 6, "fcn16s": 3, "fcn8s": 6}  # epochs of each
+STAGES = {"fcn32s": 5, "fcn16s": 3, "fcn8s": 6}  # epochs of each
 
 
 def train_classifier(path):

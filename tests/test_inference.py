@@ -51,6 +51,26 @@ def test_evaluate_pools_all_pixels_that_are_not_void(model):
     np.testing.assert_array_equal(fcn.evaluate(model, dataset).confusion, expected)
 
 
+class Mixed(Noise):
+    """Runs of one size, of which some are longer than what is evaluated at once."""
+
+    names = tuple("abcdefghij")
+
+    def __getitem__(self, index):
+        rng, height = np.random.default_rng(index), (4, 4, 4, 4, 4, 7, 7, 4, 3, 3)[index]
+        label = rng.choice([0, 1, 2, VOID], (height, 6)).astype(np.uint8)
+        return rng.integers(0, 256, (height, 6, 3), dtype=np.uint8), label
+
+
+@pytest.mark.parametrize("pixels", [1, 60, 10**6])
+def test_evaluate_counts_each_example_once_whatever_its_size(model, monkeypatch, pixels):
+    monkeypatch.setattr("fcn_tutorial.inference.PIXELS_AT_ONCE", pixels)
+    one_by_one = sum(
+        fcn.confusion_matrix(label, fcn.segment(model, image), 3) for image, label in Mixed()
+    )
+    np.testing.assert_array_equal(fcn.evaluate(model, Mixed()).confusion, one_by_one)
+
+
 def test_evaluate_refuses_another_number_of_classes_and_an_empty_set(model):
     with pytest.raises(fcn.InputError, match="3 classes, but 'shapes' has 6"):
         fcn.evaluate(model, fcn.load_dataset("shapes", "val"))
