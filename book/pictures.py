@@ -1,7 +1,7 @@
 """Draw the pictures of the landing page and of the README from finished runs.
 
 python book/pictures.py shapes runs/story     # the folder that benchmarks/story.py leaves
-python book/pictures.py camvid runs/camvid    # a run folder
+python book/pictures.py camvid runs/camvid_finetune
 """
 
 import sys
@@ -43,10 +43,10 @@ def main(what, folder):
     if what == "shapes":
         runs = {f"FCN-{n}s": fcn.load_run(folder / f"fcn{n}s") for n in (32, 16, 8)}
         path = ROOT / "book" / "_static" / "hero.png"
-        draw(fcn.load_dataset("shapes", "test"), runs, (6, 21, 33), path)
+        draw(fcn.load_dataset("shapes", "test"), runs, (76, 2, 13), path)
     else:
         runs = {"FCN-8s": fcn.load_run(folder)}
-        path = ROOT / "results" / "camvid" / "predictions.jpg"
+        path = ROOT / "results" / folder.name / "predictions.jpg"
         draw(fcn.load_dataset("camvid", "test"), runs, (20, 120, 200), path)
 
 

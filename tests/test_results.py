@@ -41,17 +41,20 @@ def test_a_run_of_record_has_recipe_environment_history_and_scores(folder):
     assert json.loads((folder / "scores.json").read_text())["split"] == recipe.val_split
 
 
-def test_the_shipped_camvid_recipe_is_the_one_of_record():
-    assert fcn.Recipe.load("camvid") == fcn.Recipe.load(ROOT / "results/camvid/recipe.toml")
-
-
-def test_readme_quotes_the_camvid_scores():
-    test, val = read("camvid/scores-camvid-test.json"), read("camvid/scores.json")
-    row = re.search(r"^\| FCN-8s, MobileNet.*$", README, re.M).group()
-    for value in (val["mean_iou"], test["mean_iou"], test["pixel_accuracy"]):
-        assert percent(value) in row
-    baseline = re.search(r"^\| always .*$", README, re.M).group()
-    assert percent(test["baseline"]["mean_iou"]) in baseline
+@pytest.mark.parametrize("name", ["camvid", "camvid_finetune"])
+def test_the_camvid_runs_of_record_follow_the_shipped_recipes_and_stand_in_the_readme(name):
+    assert fcn.Recipe.load(name) == fcn.Recipe.load(ROOT / "results" / name / "recipe.toml")
+    test, val = read(f"{name}/scores-camvid-test.json"), read(f"{name}/scores.json")
+    row = re.search(rf"^\|.*\(`{name}`\).*$", README, re.M).group()
+    quoted = [val["mean_iou"], test["mean_iou"], test["pixel_accuracy"]]
+    assert re.findall(r"[\d.]+ %", row) == [percent(value) for value in quoted]
+    baseline = re.search(rf"^\| always {test['baseline']['always']}.*$", README, re.M).group()
+    quoted = [
+        val["baseline"]["mean_iou"],
+        test["baseline"]["mean_iou"],
+        test["baseline"]["pixel_accuracy"],
+    ]
+    assert re.findall(r"[\d.]+ %", baseline) == [percent(value) for value in quoted]
 
 
 def test_readme_quotes_the_shapes_scores():
