@@ -59,7 +59,8 @@ class Recipe:
     epochs: int = 10
     steps_per_epoch: int = 0  # 0 = as many as one pass over the training split takes
     learning_rate: float = 1e-3
-    trunk_learning_rate: float = 1.0  # of the pretrained layers, as a fraction of learning_rate
+    # Of the pretrained layers, as a fraction of learning_rate; weight decay keeps the full rate.
+    trunk_learning_rate: float = 1.0
     weight_decay: float = 0.0
     warmup_epochs: float = 0.0
     mixed_precision: bool = False
