@@ -57,7 +57,7 @@ class Recipe:
 
     batch_size: int = 8
     epochs: int = 10
-    steps_per_epoch: int = 0  # 0 = as many as one pass over the training split takes
+    steps_per_epoch: int = 0  # 0 = one pass over the training split, as always with a limit
     learning_rate: float = 1e-3
     # Of the pretrained layers, as a fraction of learning_rate; weight decay keeps the full rate.
     trunk_learning_rate: float = 1.0
@@ -199,7 +199,8 @@ def train(recipe, output, verbose=1):
     )
     _check_folder(folder, recipe)
     keras.utils.set_random_seed(recipe.seed)
-    steps = recipe.steps_per_epoch or max(1, len(training) // recipe.batch_size)
+    one_pass = max(1, len(training) // recipe.batch_size)
+    steps = one_pass if recipe.limit else recipe.steps_per_epoch or one_pass
     model = compiled_model(recipe, len(training.classes), steps)
     done = _resume(model, folder, steps)
     data = batches(
