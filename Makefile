@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := book
-.PHONY: book test notebooks format clean requirements help install
+.PHONY: book test notebooks weights format clean requirements help install
 
 book: install ## Execute the chapters and build the book (the default)
 	$(BIN)/python book/build.py
@@ -18,6 +18,9 @@ test: install ## Lint, test the library and the chapters, build the book and tes
 
 notebooks: install ## Execute the chapters in place (one: make notebooks CHAPTER=book/NAME.ipynb)
 	$(BIN)/python book/execute.py $(CHAPTER)
+
+weights: install ## Train the small networks that the package carries anew (a quarter of an hour)
+	$(BIN)/python -m fcn_tutorial.weights.make runs/weights
 
 format: install ## Format the code and the chapters
 	$(BIN)/ruff check --fix .

@@ -3,8 +3,7 @@
     python benchmarks/story.py runs/story
 
 Trains the narrow VGG on single-shape crops, then the three networks, each from the one before, and
-prints minutes and mean IoU on held-out scenes beside the all-background baseline. To renew what the
-package carries, copy runs/story/classifier.keras to fcn_tutorial/weights/vgg_narrow_shapes.keras.
+prints minutes and mean IoU on held-out scenes beside the all-background baseline.
 """
 
 import json
@@ -18,26 +17,11 @@ from pathlib import Path
 import keras
 
 import fcn_tutorial as fcn
-from fcn_tutorial.datasets.shapes import single_shapes
 from fcn_tutorial.metrics import constant_baseline
 from fcn_tutorial.training import write_scores
+from fcn_tutorial.weights.make import train_classifier
 
-CROPS, EPOCHS, BATCH = 3000, 3, 32
 STAGES = {"fcn32s": 5, "fcn16s": 3, "fcn8s": 6}  # epochs of each
-
-
-def train_classifier(path):
-    """Train the narrow VGG on single-shape crops; return its accuracy on other crops."""
-    keras.utils.set_random_seed(0)
-    images, labels = single_shapes(CROPS)
-    classifier = fcn.vgg_narrow()
-    rate = keras.optimizers.schedules.CosineDecay(2e-3, EPOCHS * CROPS // BATCH)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    classifier.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
-    classifier.fit(images, labels, batch_size=BATCH, epochs=EPOCHS, verbose=2)
-    # A model that was never compiled is saved without its optimizer, at a third of the size.
-    keras.Model(classifier.inputs, classifier.outputs, name=classifier.name).save(path)
-    return classifier.evaluate(*single_shapes(600, seed=1), verbose=0)[1]
 
 
 def train_stages(folder, classifier):
@@ -56,7 +40,10 @@ def main(folder):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     started = time.perf_counter()
-    accuracy = train_classifier(folder / "classifier.keras")
+    classifier, accuracy = train_classifier()
+    # A model that was never compiled is saved without its optimizer, at a third of the size.
+    bare = keras.Model(classifier.inputs, classifier.outputs, name=classifier.name)
+    bare.save(folder / "classifier.keras")
     rows = {"classifier": {"accuracy": accuracy, "minutes": (time.perf_counter() - started) / 60}}
     for variant, run in train_stages(folder, folder / "classifier.keras"):
         minutes = (time.perf_counter() - started) / 60

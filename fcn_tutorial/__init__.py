@@ -26,13 +26,18 @@ _MODULES = {
     "confusion_matrix": "metrics",
     "scores": "metrics",
     "Scores": "metrics",
+    "trimap": "metrics",
+    "beat_baseline": "metrics",
     "evaluate": "inference",
     "segment": "inference",
     "read_image": "datasets.files",
     "load_run": "training",
     "Recipe": "training",
     "train": "training",
+    "run_of_record": "training",
+    "load_trained": "weights",
     "overlay": "plotting",
+    "check": "selfchecks",
 }
 
 __all__ = sorted(_MODULES)

@@ -8,18 +8,16 @@ release's `voc-fcn8s/net.py`.
 """
 
 from numbers import Integral
-from pathlib import Path
 
 import keras
 
 from fcn_tutorial.convolutionize import convolutionize, copied
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.upsampling import BilinearUpsampling
-from fcn_tutorial.vgg import pretrained, vgg16, vgg_narrow
+from fcn_tutorial.vgg import SHAPES_CLASSIFIER, pretrained, restored, vgg16, vgg_narrow
 
 VARIANTS = {"fcn32s": (), "fcn16s": ("pool4",), "fcn8s": ("pool4", "pool3")}
 STRIDE = 32
-SHAPES_CLASSIFIER = Path(__file__).parent / "weights" / "vgg_narrow_shapes.keras"
 
 
 @keras.saving.register_keras_serializable("fcn_tutorial")
@@ -147,7 +145,9 @@ def _vgg_narrow(weights, dropout):
         return _vgg_taps(vgg_narrow(), dropout)
     if weights == "imagenet":
         raise InputError('vgg_narrow has no ImageNet weights: use "shapes", None or a path.')
-    with pretrained(SHAPES_CLASSIFIER if weights == "shapes" else weights, "") as file:
+    if weights == "shapes":
+        return _vgg_taps(restored(vgg_narrow(), SHAPES_CLASSIFIER), dropout)
+    with pretrained(weights, "") as file:
         return _vgg_taps(keras.models.load_model(file, compile=False), dropout)
 
 

@@ -4,6 +4,7 @@ Source: Long, Shelhamer and Darrell 2015, section 5: one confusion matrix over t
 images' own sizes, void left out.
 """
 
+import keras
 import numpy as np
 from tqdm import tqdm
 
@@ -13,22 +14,54 @@ from fcn_tutorial.metrics import confusion_matrix, scores
 PIXELS_AT_ONCE = 2**17
 
 
-def segment(model, image):
+def segment(model, image, scales=(1.0,), flip=False):
     """Class id of each pixel: image (H, W, 3) in 0..255 -> uint8 (H, W).
 
+    scales, flip: test-time augmentation, see `probabilities`.
     Raises InputError when the image has no pixel or is not (H, W, 3).
     """
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise InputError(f"image must be (height, width, 3), RGB, got shape {image.shape}.")
-    logits = model.predict_on_batch(image[None].astype(np.float32))
-    return np.asarray(logits)[0].argmax(axis=-1).astype(np.uint8)
+    return _labels(model, image[None], scales, flip)[0].astype(np.uint8)
 
 
-def evaluate(model, dataset, progress=False):
+def probabilities(model, images, scales=(1.0,), flip=False):
+    """Class probabilities, averaged over resized and mirrored copies of the images.
+
+    images: (N, H, W, 3) in 0..255. scales: factors by which the images are resized; the scores go
+    back to (H, W) bilinearly. flip: also ask about the mirror image, and mirror the answer.
+    Returns float32 (N, H, W, C).
+    """
+    images = np.asarray(images, np.float32)
+    answers = []
+    for scale in scales:
+        resized = images if scale == 1 else _resized(images, scale)
+        for step in (1, -1) if flip else (1,):
+            scores = np.asarray(model.predict_on_batch(resized[:, :, ::step]))[:, :, ::step]
+            if scale != 1:
+                scores = keras.ops.image.resize(scores, images.shape[1:3])
+            answers.append(keras.ops.convert_to_numpy(keras.ops.softmax(scores)))
+    return np.mean(answers, axis=0)
+
+
+def _resized(images, scale):
+    size = [max(1, round(scale * side)) for side in images.shape[1:3]]
+    return keras.ops.convert_to_numpy(keras.ops.image.resize(images, size, antialias=scale < 1))
+
+
+def _labels(model, images, scales, flip):
+    """Class ids (N, H, W); without augmentation the logits need no softmax to be compared."""
+    if tuple(scales) == (1.0,) and not flip:
+        return np.asarray(model.predict_on_batch(images.astype(np.float32))).argmax(axis=-1)
+    return probabilities(model, images, scales, flip).argmax(axis=-1)
+
+
+def evaluate(model, dataset, scales=(1.0,), flip=False, progress=False):
     """Scores of a model on a data set, image by image, from one pooled confusion matrix.
 
-    model: gives logits (N, H, W, C) with C = number of the data set's classes. Returns `Scores`.
+    model: gives logits (N, H, W, C) with C = number of the data set's classes. scales, flip:
+    test-time augmentation, see `probabilities`. Returns `Scores`.
     Raises InputError when the data set is empty or the class counts differ.
     """
     num_classes = len(dataset.classes)
@@ -42,8 +75,7 @@ def evaluate(model, dataset, progress=False):
     confusion = np.zeros((num_classes, num_classes), np.int64)
     examples = tqdm(dataset, desc=f"evaluate {dataset.split}", disable=not progress)
     for images, labels in _runs_of_one_size(examples):
-        logits = np.asarray(model.predict_on_batch(images.astype(np.float32)))
-        confusion += confusion_matrix(labels, logits.argmax(axis=-1), num_classes)
+        confusion += confusion_matrix(labels, _labels(model, images, scales, flip), num_classes)
     return scores(confusion)
 
 

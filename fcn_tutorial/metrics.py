@@ -6,6 +6,7 @@ Source: Long, Shelhamer and Darrell 2015, section 5 ("Metrics").
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from fcn_tutorial.datasets import VOID
 from fcn_tutorial.errors import InputError
@@ -96,3 +97,34 @@ def constant_baseline(confusion):
     baseline = np.zeros_like(confusion)
     baseline[:, labelled.argmax()] = labelled
     return int(labelled.argmax()), scores(baseline)
+
+
+def beat_baseline(result):
+    """Print the mean IoU beside that of predicting the most frequent class everywhere.
+
+    On a data set with a background that is the all-background baseline. result: `Scores` of a
+    trained model. Raises RuntimeError when the model is not better: then it has learned nothing.
+    """
+    _, baseline = constant_baseline(result.confusion)
+    print(f"mean IoU {result.mean_iou:.1%}, one class everywhere {baseline.mean_iou:.1%}")
+    if not result.mean_iou > baseline.mean_iou:
+        raise RuntimeError("the trained model is no better than one class everywhere.")
+
+
+def trimap(label, width):
+    """The band along the borders between regions: bool (H, W), True within `width` pixels of one.
+
+    label: integer (H, W); void counts as a region. width 1 marks the pixels on both sides of a
+    border, width 2 one more on each side, and so on, by Euclidean distance between pixel centres.
+    Source: Kohli, Ladicky and Torr 2009, section 5; Shelhamer et al. 2017 score inside such bands.
+    """
+    label = np.asarray(label)
+    edge = np.zeros(label.shape, bool)
+    down, across = label[1:] != label[:-1], label[:, 1:] != label[:, :-1]
+    edge[1:] |= down
+    edge[:-1] |= down
+    edge[:, 1:] |= across
+    edge[:, :-1] |= across
+    if not edge.any():
+        return edge
+    return ndimage.distance_transform_edt(~edge) < width

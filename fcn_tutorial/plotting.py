@@ -11,11 +11,13 @@ from matplotlib.patches import Patch
 from fcn_tutorial.datasets import VOID, VOID_COLOR
 from fcn_tutorial.errors import InputError
 
+# In inches: on a phone 360 pixels wide a figure is shrunk to 3, and its letters must stay legible.
+WIDTH = 5.4
 STYLE = {
     "figure.facecolor": "white",
     "figure.dpi": 110,
-    "font.size": 11,
-    "axes.titlesize": 11,
+    "font.size": 12,
+    "axes.titlesize": 12,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": False,
@@ -48,7 +50,7 @@ def overlay(image, label, palette, alpha=0.5):
     return np.round((1 - share) * image + share * colorize(label, palette)).astype(np.uint8)
 
 
-def show(images, titles=None, columns=None, width=6.0):
+def show(images, titles=None, columns=None, width=WIDTH):
     """Draw images (H, W, 3) or maps (H, W) side by side, in rows of `columns`."""
     columns = columns or len(images)
     rows = -(-len(images) // columns)
@@ -65,7 +67,7 @@ def show(images, titles=None, columns=None, width=6.0):
         _finish(figure)
 
 
-def show_ids(maps, palette, titles=None, width=6.0):
+def show_ids(maps, palette, titles=None, width=WIDTH):
     """Draw small label maps (H, W) side by side, with the class id of each pixel on its colour."""
     rows, columns = np.shape(maps[0])
     with plt.rc_context(STYLE):
@@ -83,7 +85,7 @@ def show_ids(maps, palette, titles=None, width=6.0):
         _finish(figure)
 
 
-def show_examples(dataset, indices, width=6.0):
+def show_examples(dataset, indices, width=WIDTH):
     """Images of a data set in one row, their labels in the next, and a legend of the classes."""
     pairs = [dataset[index] for index in indices]
     pictures = [image for image, _ in pairs]
@@ -91,7 +93,7 @@ def show_examples(dataset, indices, width=6.0):
     _grid(pictures, len(indices), dataset, width)
 
 
-def show_predictions(dataset, indices, predictions, width=6.0):
+def show_predictions(dataset, indices, predictions, width=WIDTH):
     """One row for each example: image, label, and a column for each of `predictions`.
 
     predictions: dict from a title to a list of label maps, one for each index.
@@ -117,7 +119,7 @@ def _grid(pictures, columns, dataset, width, titles=()):
         for axis, title in zip(axes[0], titles, strict=False):
             axis.set_title(title)
         handles = legend_handles(dataset.classes, dataset.palette)
-        figure.legend(handles=handles, loc="lower center", ncols=4, frameon=False, fontsize=10)
+        figure.legend(handles=handles, loc="lower center", ncols=4, frameon=False, fontsize=11)
         figure.tight_layout(pad=0.4, rect=(0, 0.45 / size[1], 1, 1))
         plt.show()
 
@@ -141,7 +143,7 @@ def draw_legend(classes, palette, path):
         plt.close(figure)
 
 
-def plot_history(histories, metric="val_mean_iou", label="mean IoU (validation)", width=5.5):
+def plot_history(histories, metric="val_mean_iou", label="mean IoU (validation)", width=WIDTH):
     """Curves over epochs: histories is a dict from a name to a run's history (list of dicts)."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(width, 0.6 * width))
@@ -154,7 +156,7 @@ def plot_history(histories, metric="val_mean_iou", label="mean IoU (validation)"
         _finish(figure)
 
 
-def plot_iou(results, classes, width=5.5):
+def plot_iou(results, classes, width=WIDTH):
     """Bars of IoU for each class; results is a dict from a name to `Scores`."""
     with plt.rc_context(STYLE):
         height = (0.16 * len(results) + 0.15) * len(classes) + 0.8
@@ -189,7 +191,7 @@ def plot_confusion(confusion, classes, width=5.0):
         _finish(figure)
 
 
-def show_score_maps(scores, classes, columns=3, width=6.0):
+def show_score_maps(scores, classes, columns=3, width=WIDTH):
     """One map for each class of scores (H, W, C), all on one colour scale."""
     rows = -(-len(classes) // columns)
     low, high = float(np.min(scores)), float(np.max(scores))

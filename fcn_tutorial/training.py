@@ -25,11 +25,12 @@ from fcn_tutorial.datasets import VOID, Dataset, load_dataset
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.fcn import HEAD_LAYERS, build_fcn
 from fcn_tutorial.inference import evaluate
-from fcn_tutorial.metrics import constant_baseline
+from fcn_tutorial.metrics import Scores, constant_baseline, scores
 from fcn_tutorial.pipeline import batches
 
 METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
 RECIPES = Path(__file__).parent / "recipes"
+RESULTS = Path(__file__).parent / "results"  # a link to results/, which a wheel holds as a copy
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,43 @@ def load_run(folder):
         classes=classes,
         palette=palette,
         history=_opened(folder / "history.csv", _read_history),
+    )
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run of record: what `results/` keeps of a run folder, without its weights.
+
+    scores: {file name without suffix: Scores}; "scores" is of the best epoch on the validation
+    split, "scores-camvid-test" of the same model on another split.
+    """
+
+    folder: Path
+    recipe: Recipe
+    classes: tuple[str, ...]
+    history: list[dict]
+    scores: dict[str, Scores]
+
+
+def run_of_record(name):
+    """Read a run of record by its folder's name in `results/`, for example "camvid".
+
+    Raises InputError when there is none of that name.
+    """
+    folder = RESULTS / name
+    if not (folder / "recipe.toml").is_file():
+        known = (path.parent.relative_to(RESULTS) for path in RESULTS.rglob("recipe.toml"))
+        names = ", ".join(sorted(path.as_posix() for path in known))
+        raise InputError(f"there is no run of record {str(name)!r}: use one of {names}.")
+    confusions = {
+        path.stem: json.loads(path.read_text())["confusion"] for path in folder.glob("scores*.json")
+    }
+    return Record(
+        folder=folder,
+        recipe=Recipe.load(folder / "recipe.toml"),
+        classes=_opened(folder / "classes.json", _read_legend)[0],
+        history=_opened(folder / "history.csv", _read_history),
+        scores={name: scores(np.array(counts)) for name, counts in confusions.items()},
     )
 
 

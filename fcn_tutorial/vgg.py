@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from fcn_tutorial.errors import InputError
 
 FULLY_CONNECTED = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
+SHAPES_CLASSIFIER = Path(__file__).parent / "weights" / "classifier.npz"
 
 
 @keras.saving.register_keras_serializable("fcn_tutorial")
@@ -129,3 +131,15 @@ def _convolution(channels, padding, name, seed):
         kernel_initializer=keras.initializers.HeNormal(seed),
         name=name,
     )
+
+
+def store(model, path):
+    """Write a model's weights in 16 bits, half the size, as a compressed .npz file."""
+    np.savez_compressed(path, *(weight.astype(np.float16) for weight in model.get_weights()))
+
+
+def restored(model, path):
+    """The model, with the weights that `store` wrote."""
+    with np.load(path, allow_pickle=False) as file:
+        model.set_weights([file[name].astype(np.float32) for name in file.files])
+    return model
