@@ -31,8 +31,10 @@ def probabilities(model, images, scales=(1.0,), flip=False):
 
     images: (N, H, W, 3) in 0..255. scales: factors by which the images are resized; the scores go
     back to (H, W) bilinearly. flip: also ask about the mirror image, and mirror the answer.
-    Returns float32 (N, H, W, C).
+    Returns float32 (N, H, W, C). Raises InputError for no scale at all, or one that is not above 0.
     """
+    if not (scales and all(0 < scale < np.inf for scale in scales)):
+        raise InputError(f"scales must be numbers above 0, got {tuple(scales)}.")
     images = np.asarray(images, np.float32)
     answers = []
     for scale in scales:

@@ -7,6 +7,7 @@ from sklearn.metrics import confusion_matrix as reference
 
 import fcn_tutorial as fcn
 from fcn_tutorial.datasets import VOID, Dataset
+from fcn_tutorial.inference import probabilities
 
 
 class Noise(Dataset):
@@ -78,3 +79,61 @@ def test_evaluate_refuses_another_number_of_classes_and_an_empty_set(model):
     empty.names = ()
     with pytest.raises(fcn.InputError, match="no examples"):
         fcn.evaluate(model, empty)
+
+
+class Shift(keras.layers.Layer):
+    """Scores that depend on the place: the brightness of the left neighbour."""
+
+    def call(self, x):
+        return keras.ops.pad(x[:, :, :-1], ((0, 0), (0, 0), (1, 0), (0, 0)))
+
+
+@pytest.fixture(scope="module")
+def lopsided():
+    image = keras.Input((None, None, 3))
+    return keras.Model(image, Shift()(keras.layers.Rescaling(1 / 50)(image)))
+
+
+def softmax(scores):
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def test_flip_averages_the_probabilities_of_the_image_and_its_mirror_image(lopsided):
+    images = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3)).astype(np.float32)
+    from_left, from_right = np.zeros_like(images), np.zeros_like(images)
+    from_left[:, :, 1:], from_right[:, :, :-1] = images[:, :, :-1], images[:, :, 1:]
+    expected = (softmax(from_left / 50) + softmax(from_right / 50)) / 2
+    found = probabilities(lopsided, images, flip=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    label = fcn.segment(lopsided, images[0], flip=True)
+    np.testing.assert_array_equal(label, expected[0].argmax(axis=-1))
+
+
+def test_scales_average_the_answers_at_the_size_of_the_image(model):
+    image = np.full((1, 6, 10, 3), (10, 200, 30), np.float32)
+    found = probabilities(model, image, scales=(0.5, 1.0, 1.7), flip=True)
+    assert found.shape == image.shape
+    np.testing.assert_allclose(found, softmax(image / 255), rtol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [0.01, 0.3, 2.0])
+def test_any_scale_gives_a_label_of_the_image_size(model, scale):
+    image = np.zeros((5, 9, 3), np.uint8)
+    assert fcn.segment(model, image, scales=(scale,)).shape == (5, 9)
+
+
+def test_evaluate_pools_augmented_predictions(lopsided):
+    dataset = Noise()
+    predictions = [fcn.segment(lopsided, image, (1.0, 1.5), flip=True) for image, _ in dataset]
+    expected = sum(
+        fcn.confusion_matrix(label, prediction, 3)
+        for (_, label), prediction in zip(dataset, predictions, strict=True)
+    )
+    result = fcn.evaluate(lopsided, dataset, scales=(1.0, 1.5), flip=True)
+    np.testing.assert_array_equal(result.confusion, expected)
+
+
+@pytest.mark.parametrize("scales", [(), (0,), (-1.0,), (float("nan"),)])
+def test_scales_that_make_no_sense_are_refused(model, refusal, scales):
+    assert "scales" in refusal(fcn.segment, model, np.zeros((4, 4, 3), np.uint8), scales)

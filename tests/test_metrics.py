@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hypothesis_numpy
 from sklearn import metrics as sk
 
 import fcn_tutorial as fcn
@@ -158,3 +159,39 @@ def test_unusable_maps_are_refused(refusal, label, prediction, says):
 @pytest.mark.parametrize("confusion", [np.zeros((2, 3)), np.zeros(4), [[1, -1], [0, 1]]])
 def test_unusable_confusion_matrix_is_refused(refusal, confusion):
     assert "square" in refusal(fcn.scores, confusion)
+
+
+def test_beat_baseline_prints_both_and_refuses_a_model_that_is_no_better(capsys):
+    label = np.array([0, 0, 0, 1, 1, 2])
+    trained = fcn.scores(fcn.confusion_matrix(label, np.array([0, 0, 0, 1, 1, 1]), 3))
+    fcn.beat_baseline(trained)
+    assert capsys.readouterr().out == "mean IoU 55.6%, one class everywhere 16.7%\n"
+    lazy = fcn.scores(fcn.confusion_matrix(label, np.zeros(6, int), 3))
+    with pytest.raises(RuntimeError, match="no better"):
+        fcn.beat_baseline(lazy)
+
+
+def test_beat_baseline_refuses_scores_that_are_not_numbers():
+    with pytest.raises(RuntimeError, match="no better"):
+        fcn.beat_baseline(fcn.scores(np.zeros((3, 3))))
+
+
+@settings(deadline=None)
+@given(
+    hypothesis_numpy.arrays(np.uint8, (7, 9), elements=st.sampled_from([0, 1, VOID])),
+    st.integers(1, 6),
+)
+def test_trimap_holds_the_pixels_nearer_than_width_to_a_pixel_at_a_border(label, width):
+    borders = [
+        (row, column)
+        for row, column in np.ndindex(label.shape)
+        for near in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1))
+        if 0 <= near[0] < 7 and 0 <= near[1] < 9 and label[near] != label[row, column]
+    ]
+    expected = np.array(
+        [
+            any(np.hypot(row - r, column - c) < width for r, c in borders)
+            for row, column in np.ndindex(label.shape)
+        ]
+    ).reshape(label.shape)
+    np.testing.assert_array_equal(fcn.trimap(label, width), expected)

@@ -1,4 +1,4 @@
-"""The small networks that the package carries, trained on the shapes by recipes that it carries too.
+"""The small networks that the package carries, trained on the shapes by recipes it carries too.
 
 Weights are stored in 16 bits. Beside FCN weights stands a JSON file with their recipe and scores.
 `make weights` makes all of them anew.

@@ -1,6 +1,9 @@
 """What every chapter must be: each rule yields one complaint for each thing that is wrong."""
 
 import ast
+import base64
+import contextlib
+import io
 import re
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +13,8 @@ from statistics import median
 import nbformat
 from execute import fingerprint
 from IPython.core.inputtransformer2 import TransformerManager
+
+from fcn_tutorial.selfchecks import checks_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,6 +28,11 @@ DIRECTIVE = re.compile(r"^ *(?:```+|~~~+|:::+) *\{[^}]+\}.*$", re.M)
 LABEL = re.compile(r"^\([\w:.-]+\)=\s*$", re.M)
 CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)
 ROLE_NAME = re.compile(r"\{[a-zA-Z][\w:.+-]*\}$")
+NUMBER = re.compile(r"(?<![\w.,-])(?:\d[\d,]*(?:\.\d+)? ?%|\d[\d,]*\.\d+|\d{1,3}(?:,\d{3})+)(?!\w)")
+NAMED_SOURCE = re.compile(r"\b([Tt]able|[Ss]ections?|Figure|Appendix|README|Exercise)\b")
+TRAINS = re.compile(r"\bfcn\.train\(|\.fit\(|\.train_on_batch\(")
+DRAWS_ITSELF = re.compile(r"\bmatplotlib|\bplt\.")
+WIDEST_FIGURE = 640
 EXERCISE = re.compile(r"\*\*Exercise (\d+\.\d+)\.\*\*")
 
 
@@ -47,6 +57,10 @@ class Chapter:
     def markdown(self):
         cells = self.notebook.cells
         return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+    @property
+    def checks(self):
+        return checks_of(self.number)
 
     @property
     def outputs(self):
@@ -194,6 +208,89 @@ def solves_every_exercise(chapter):
             yield f"has no solution in <details> after exercise {number}"
 
 
+def draws_with_plotting(chapter):
+    for number, cell in enumerate(chapter.code_cells, start=1):
+        if DRAWS_ITSELF.search(cell.source):
+            yield f"draws by itself in code cell {number}: use fcn_tutorial.plotting"
+        for output in cell.outputs:
+            width = width_of_png(output.get("data", {}).get("image/png", ""))
+            if width > WIDEST_FIGURE:
+                yield f"shows a figure of {width} pixels in code cell {number}: too wide"
+
+
+def width_of_png(text):
+    return int.from_bytes(base64.b64decode(text)[16:20], "big")
+
+
+def compares_what_it_trains_with_a_baseline(chapter):
+    """A classifier of shapes has no background: there the printed baseline is guessing."""
+    sources = [cell.source for cell in chapter.code_cells]
+    trained = [index for index, source in enumerate(sources) if TRAINS.search(source)]
+    for index in trained:
+        after = "\n".join(sources[index:])
+        if "beat_baseline(" not in after and "guessing" not in after:
+            yield f"trains in code cell {index + 1} and prints no baseline after it"
+
+
+def takes_its_numbers_from_cells_or_tables(chapter):
+    """Decimals and percentages in prose: printed by a cell above, or from a table that is named."""
+    above = ""
+    for cell in chapter.notebook.cells:
+        if cell.cell_type == "code":
+            above += cell.source + "".join(map(text_of, cell.outputs))
+            continue
+        prose = re.sub(r"<details>.*?</details>", " ", FENCE.sub(" ", cell.source), flags=re.S)
+        for paragraph in re.split(r"\n\s*\n", MATHS.sub(" ", CODE_SPAN.sub(" ", prose))):
+            if NAMED_SOURCE.search(paragraph):
+                continue
+            for number in NUMBER.findall(re.sub(r"\]\([^)]*\)", "]", paragraph)):
+                if not stands_in(above, number):
+                    yield f"states {number} without a cell above or a named table: {paragraph[:60]}"
+
+
+def text_of(output):
+    return output.get("text", "") + "".join(output.get("data", {}).get("text/plain", ""))
+
+
+def stands_in(text, number):
+    """Whether the text has the number; one in per cent may stand there as a fraction too."""
+    digits = number.rstrip("% ").replace(",", "")
+    forms = {digits}
+    if number.endswith("%"):
+        forms |= {f"{float(digits) / 100:.{places}f}" for places in (2, 3, 4)}
+    plain = re.sub(r"(?<=\d)[,_](?=\d)", "", text)
+    return any(re.search(rf"(?<![\d.]){re.escape(form)}(?!\.?\d)", plain) for form in forms)
+
+
+def checks_two_exercises(chapter):
+    asked = re.findall(r"fcn\.check\(\"([\d.]+)\"", "\n".join(c.source for c in chapter.code_cells))
+    if len(asked) < 2:
+        yield f"has self-checks of {len(asked)} exercises, not of two or more"
+    if sorted(asked) != sorted(chapter.checks):
+        yield f"asks {asked}, but has the self-checks {sorted(chapter.checks)}"
+
+
+def has_solutions_that_its_self_checks_accept(chapter):
+    exercises = EXERCISE.split(chapter.markdown)[1:]
+    for number, text in zip(exercises[::2], exercises[1::2], strict=True):
+        if number in chapter.checks:
+            code = re.search(r"<details>.*?```python\n(.*?)```", text, re.S)
+            found = chapter.checks[number](solve(chapter, code[1])) if code else "no code in it"
+            if found:
+                yield f"has a solution of exercise {number} that is not accepted: {found}"
+
+
+def solve(chapter, code):
+    """`answer`, after the chapter's imports, the functions that it defines, and the solution."""
+    sources = [TransformerManager().transform_cell(cell.source) for cell in chapter.code_cells]
+    defined = [node for source in sources[1:] for node in ast.parse(source).body]
+    functions = [node for node in defined if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    names = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec("\n".join([sources[0], *map(ast.unparse, functions), code]), names)
+    return names.get("answer", ...)
+
+
 RULES = [
     opens_with_goals_needs_and_minutes,
     ends_with_summary_exercises_and_reading,
@@ -207,4 +304,9 @@ RULES = [
     captions_every_figure,
     shows_the_librarys_code,
     solves_every_exercise,
+    draws_with_plotting,
+    compares_what_it_trains_with_a_baseline,
+    takes_its_numbers_from_cells_or_tables,
+    checks_two_exercises,
+    has_solutions_that_its_self_checks_accept,
 ]

@@ -1,5 +1,7 @@
 """Each rule passes a sound chapter and rejects a broken one."""
 
+import base64
+
 import pytest
 from execute import fingerprint
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -15,31 +17,66 @@ EXERCISES = """## Exercises
 
 <details><summary>Solution</summary>
 
-Because.
+```python
+answer = 2 * kernel_size()
+```
+
+</details>
+
+**Exercise 3.2.** How many?
+
+<details><summary>Solution</summary>
+
+```python
+answer = math.floor(4.5)
+```
 
 </details>"""
+# A picture 594 pixels wide: the start of a PNG file, as far as its width.
+PICTURE = base64.b64encode(bytes(16) + (594).to_bytes(4, "big")).decode()
+
+
+class Toy(Chapter):
+    """A chapter whose exercises have other self-checks than the book's."""
+
+    @property
+    def checks(self):
+        def is_six(answer):
+            return None if answer == 6 else "No."
+
+        def is_four(answer):
+            return None if answer == 4 else "No."
+
+        return {"3.1": is_six, "3.2": is_four}
 
 
 def sound_chapter():
     """A chapter that keeps every rule. Its cells: opening, figure, caption, prose, code, ending."""
-    image = new_output("display_data", {"image/png": "AA=="})
+    image = new_output("display_data", {"image/png": PICTURE})
     figure = new_code_cell(
-        "show(kernel)", outputs=[image], metadata={"mystnb": {"image": {"alt": "A spot"}}}
+        "import math", outputs=[image], metadata={"mystnb": {"image": {"alt": "A spot"}}}
     )
-    code = [new_code_cell("kernel = 1\nkernel + 1") for _ in range(20)]
+    code = [new_code_cell("kernel = 1\nkernel + 1") for _ in range(15)]
+    code[1].source = "def kernel_size():\n    return 3"
+    code[2].source = "run = fcn.train(recipe)"
+    code[3].source = "fcn.beat_baseline(scores)"
+    code[3].outputs = [new_output("stream", text="0.843 of 1024")]
+    code[4].source = 'fcn.check("3.1", answer)'
+    code[5].source = 'fcn.check("3.2", answer)'
     cells = [
         new_markdown_cell(OPENING),
         figure,
         new_markdown_cell("**Figure 3.1.** A spot."),
         new_markdown_cell("Plain `{names}` and $\\frac{1}{2}$ `code`. " + "word " * 1500),
         *code,
+        new_markdown_cell("That is 84.3 %, of 1,024.\n\nIt is 62.7 % in Table 2."),
         new_markdown_cell(f"## Summary\n\nDone.\n\n{EXERCISES}\n\n## What to read next\n\nMore."),
     ]
     for count, cell in enumerate([figure, *code], start=1):
         cell.execution_count = count
     notebook = new_notebook(cells=cells)
     notebook.metadata.fcn_tutorial = {"fingerprint": fingerprint(notebook)}
-    return Chapter(3, notebook, size=1000)
+    return Toy(3, notebook, size=1000)
 
 
 def replace(cell, old, new):
@@ -82,6 +119,10 @@ def swap_counts(chapter):
     first.execution_count, second.execution_count = 2, 1
 
 
+def wide_picture():
+    return base64.b64encode(bytes(16) + (900).to_bytes(4, "big")).decode()
+
+
 def put_figure_last(chapter):
     chapter.notebook.cells.append(chapter.notebook.cells.pop(1))
 
@@ -107,8 +148,8 @@ DAMAGES = {
         add_markdown("word " * 1500),
     ],
     "has_15_to_35_short_code_cells": [
-        lambda chapter: chapter.notebook.cells.__delitem__(slice(6, 16)),
-        lambda chapter: chapter.notebook.cells.extend(chapter.code_cells),
+        lambda chapter: chapter.notebook.cells.__delitem__(slice(10, 18)),
+        lambda chapter: chapter.notebook.cells.extend(2 * chapter.code_cells),
         lengthen_code,
         add_code("1\n" * 26),
     ],
@@ -127,7 +168,7 @@ DAMAGES = {
         add_output(output_type="stream", name="stderr", text="Warning"),
     ],
     "holds_the_outputs_of_its_code": [
-        replace(1, "show(kernel)", "show(other)"),
+        replace(1, "import math", "import cmath"),
         lambda chapter: chapter.notebook.metadata.pop("fcn_tutorial"),
     ],
     "describes_every_image": [
@@ -147,7 +188,31 @@ DAMAGES = {
         replace(-1, "<details>", "<p>"),
         replace(-1, "**Exercise 3.1.**", "Exercise:"),
         replace(-1, "Exercise 3.1", "Exercise 2.1"),
-        add_markdown("**Exercise 3.2.** And how?"),
+        add_markdown("**Exercise 3.3.** And how?"),
+    ],
+    "draws_with_plotting": [
+        add_code("import matplotlib.pyplot as plt"),
+        add_output(output_type="display_data", data={"image/png": wide_picture()}),
+    ],
+    "compares_what_it_trains_with_a_baseline": [
+        add_code("model.fit(data)"),
+        replace(7, "beat_baseline", "evaluate"),
+    ],
+    "takes_its_numbers_from_cells_or_tables": [
+        replace(19, "84.3 %", "84.4 %"),
+        replace(19, "1,024", "1,023"),
+        replace(19, "in Table 2.", "in the paper."),
+        add_markdown("It is 0.844 here."),
+    ],
+    "checks_two_exercises": [
+        replace(8, "3.1", "3.2"),
+        replace(9, "check", "show"),
+        add_code('fcn.check("3.9", answer)'),
+    ],
+    "has_solutions_that_its_self_checks_accept": [
+        replace(-1, "math.floor", "math.ceil"),
+        replace(-1, "answer = 2 * kernel_size()", "kernel_size()"),
+        replace(-1, "```python\nanswer = 2 * kernel_size()\n```", "Six."),
     ],
 }
 

@@ -24,7 +24,9 @@ def answers(path):
 def cases(kind):
     for path in MODULES:
         for exercise, given in getattr(answers(path), kind).items():
-            yield from (pytest.param(exercise, each, id=f"{exercise}-{each!r:.40}") for each in given)
+            yield from (
+                pytest.param(exercise, each, id=f"{exercise}-{each!r:.40}") for each in given
+            )
 
 
 @pytest.mark.parametrize(("exercise", "answer"), cases("RIGHT"))
