@@ -21,12 +21,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fcn_tutorial.datasets import VOID, Dataset, load_dataset
+from fcn_tutorial.datasets import VOID, Dataset, check_disjoint, load_dataset, overlap
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.fcn import HEAD_LAYERS, build_fcn
 from fcn_tutorial.inference import evaluate
 from fcn_tutorial.metrics import Scores, constant_baseline, scores
 from fcn_tutorial.pipeline import batches
+from fcn_tutorial.weights import NAMES as TRAINED
+from fcn_tutorial.weights import load_trained
 
 METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
 RECIPES = Path(__file__).parent / "recipes"
@@ -44,11 +46,13 @@ class Recipe:
     train_split: str = "train"
     val_split: str = "val"
     limit: int = 0  # use only the first `limit` examples of each split; 0 = all
+    allow_overlap: bool = False  # validate on examples that are trained on, too
 
     variant: str = "fcn8s"
     backbone: str = "vgg16"
     weights: str = "imagenet"  # of the backbone: "imagenet", "shapes", "none" or a path
-    initial: str = ""  # run folder of a coarser FCN to start from (staged training)
+    # Coarser FCN to start from (staged training): a run folder, or "fcn32s" from the package.
+    initial: str = ""
     dropout: float = 0.5
 
     crop_size: int = 256
@@ -235,6 +239,8 @@ def train(recipe, output, verbose=1):
         limited(load_dataset(recipe.dataset, split), recipe.limit)
         for split in (recipe.train_split, recipe.val_split)
     )
+    if not recipe.allow_overlap:
+        check_disjoint(training, validation)
     _check_folder(folder, recipe)
     keras.utils.set_random_seed(recipe.seed)
     one_pass = max(1, len(training) // recipe.batch_size)
@@ -254,7 +260,8 @@ def train(recipe, output, verbose=1):
     # Only now, when the recipe is known to be usable, does it take hold of the folder.
     _describe(folder, recipe, training)
     if done < recipe.epochs:
-        _fit(model, data, validation, recipe, folder, steps, done, verbose)
+        writer = RunFolder(folder, validation, done, overlap(training.names, validation.names))
+        _fit(model, data, writer, recipe, steps, done, verbose)
     return load_run(folder)
 
 
@@ -266,7 +273,7 @@ def compiled_model(recipe, num_classes, steps_per_epoch):
     keras.mixed_precision.set_global_policy(
         "mixed_float16" if recipe.mixed_precision else "float32"
     )
-    initial = load_run(recipe.initial).model if recipe.initial else None
+    initial = _initial_model(recipe.initial)
     weights = None if recipe.weights == "none" else recipe.weights
     if initial is not None:
         weights = None
@@ -284,6 +291,13 @@ def compiled_model(recipe, num_classes, steps_per_epoch):
         ],
     )
     return model
+
+
+def _initial_model(source):
+    """The model of a run folder, or one that the package carries; None where none is asked for."""
+    if not source:
+        return None
+    return load_trained(source) if source in TRAINED else load_run(source).model
 
 
 class DiscriminativeAdamW(keras.optimizers.AdamW):
@@ -323,10 +337,10 @@ def _weights_of(model, name):
     return [w for layer in model.layers if layer.name == name for w in layer.weights]
 
 
-def _fit(model, data, validation, recipe, folder, steps, done, verbose):
+def _fit(model, data, writer, recipe, steps, done, verbose):
     callbacks = [
-        RunFolder(folder, validation, done),
-        keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
+        writer,
+        keras.callbacks.TensorBoard(writer.folder / "tensorboard", write_graph=False),
         keras.callbacks.TerminateOnNaN(),
     ]
     try:
@@ -347,9 +361,9 @@ def _fit(model, data, validation, recipe, folder, steps, done, verbose):
 class RunFolder(keras.callbacks.Callback):
     """After each epoch: validate at native resolution, then write history and checkpoints."""
 
-    def __init__(self, folder, validation, done):
+    def __init__(self, folder, validation, done, shared=()):
         super().__init__()
-        self.folder, self.validation = folder, validation
+        self.folder, self.validation, self.shared = folder, validation, shared
         self.history = _read_history(folder / "history.csv")[:done]
 
     def on_train_begin(self, logs=None):
@@ -367,7 +381,8 @@ class RunFolder(keras.callbacks.Callback):
         checkpoints.mkdir(exist_ok=True)
         if result.mean_iou > best or not (checkpoints / "best.keras").exists():
             _replace(checkpoints / "best.keras", self.bare.save)
-            write_scores(self.folder / "scores.json", result, self.validation, epoch=epoch + 1)
+            more = {"epoch": epoch + 1, "overlap": len(self.shared)}
+            write_scores(self.folder / "scores.json", result, self.validation, **more)
         _write_history(self.folder / "history.csv", self.history)
         # Last of all, since this file says up to which epoch the others are whole.
         _replace(checkpoints / "last.weights.h5", self.model.save_weights)
@@ -411,6 +426,9 @@ class _Limited(Dataset):
         self.name, self.split = dataset.name, dataset.split
         self.classes, self.palette = dataset.classes, dataset.palette
         self.names = dataset.names[:limit]
+
+    def image_file(self, index):
+        return self.dataset.image_file(range(len(self))[index])
 
     def __getitem__(self, index):
         return self.dataset[range(len(self))[index]]

@@ -1,5 +1,7 @@
 """Self-checks of chapter 7."""
 
+import numpy as np
+
 
 def rows_without_padding(answer):
     """Exercise 7.1: rows of pool4, score_fr and upscore2 for an image of 120 rows."""
@@ -8,4 +10,20 @@ def rows_without_padding(answer):
     return "Halve 120 again and again, rounding down each time; then double the last number."
 
 
-CHECKS = {"7.1": rows_without_padding}
+def fusion(answer):
+    """Exercise 7.2: a function (coarse, features, weights) -> upsampled coarse scores + scores."""
+    from fcn_tutorial.upsampling import BilinearUpsampling
+
+    rng = np.random.default_rng(7)
+    coarse, features = rng.normal(size=(1, 2, 3, 4)), rng.normal(size=(1, 4, 6, 5))
+    weights = rng.normal(size=(5, 4))
+    given = np.asarray(answer(coarse, features, weights))
+    if given.shape != (1, 4, 6, 4):
+        return f"The sum should have the shape (1, 4, 6, 4) here, and yours has {given.shape}."
+    upsampled = np.array(BilinearUpsampling(2)(coarse))
+    if np.allclose(given, upsampled + features @ weights, atol=1e-4):
+        return None
+    return "The shape is right: check that both terms are there, each once, the coarse one bilinear."
+
+
+CHECKS = {"7.1": rows_without_padding, "7.2": fusion}
