@@ -6,7 +6,7 @@ pages too, and are narrow, so that their letters are legible on a phone.
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 
 from fcn_tutorial.datasets import VOID, VOID_COLOR
 from fcn_tutorial.errors import InputError
@@ -210,3 +210,54 @@ def show_score_maps(scores, classes, columns=3, width=WIDTH):
 def _finish(figure):
     figure.tight_layout(pad=0.4)
     plt.show()
+
+
+def plot_lines(lines, x_label, y_label, width=WIDTH):
+    """Lines with a dot at each point: lines is a dict from a name to a pair (x, y) of sequences."""
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(width, 0.6 * width))
+        for (name, (x, y)), color in zip(lines.items(), LINE_COLORS, strict=False):
+            axis.plot(x, y, marker="o", markersize=4, color=color, label=name)
+        axis.set(xlabel=x_label, ylabel=y_label)
+        axis.legend(frameon=False)
+        _finish(figure)
+
+
+def plot_spread(groups, label, width=WIDTH):
+    """A dot for each value, a bar at the mean: groups is a dict from a name to several values."""
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(width, 0.45 * len(groups) + 0.7))
+        for row, (values, color) in enumerate(zip(groups.values(), LINE_COLORS, strict=False)):
+            axis.plot(values, [row] * len(values), "o", color=color, alpha=0.6)
+            axis.plot(2 * [np.mean(values)], [row - 0.3, row + 0.3], color=color, linewidth=3)
+        axis.set_yticks(range(len(groups)), groups)
+        axis.invert_yaxis()
+        axis.set(xlabel=label)
+        _finish(figure)
+
+
+def show_boxes(pictures, boxes, titles=None, width=WIDTH):
+    """Draw square boxes on pictures (H, W, 3) or maps (H, W) side by side, with a legend below.
+
+    boxes: for each picture a dict from a name to (top, left, side), in pixels.
+    """
+    names = list(dict.fromkeys(name for each in boxes for name in each))
+    colors = dict(zip(names, LINE_COLORS, strict=False))
+    ratio = np.shape(pictures[0])[0] / np.shape(pictures[0])[1]
+    with plt.rc_context(STYLE):
+        size = (width, width / len(pictures) * ratio + 0.9)
+        figure, axes = plt.subplots(1, len(pictures), figsize=size, squeeze=False)
+        for axis, picture, each in zip(axes.flat, pictures, boxes, strict=True):
+            axis.imshow(picture, interpolation="nearest")
+            axis.axis("off")
+            for name, (top, left, side) in each.items():
+                # A white line below the coloured one, so that it shows on any ground.
+                for color, thickness in (("white", 5), (colors[name], 2.5)):
+                    corner, style = (left - 0.5, top - 0.5), {"ec": color, "lw": thickness}
+                    axis.add_patch(Rectangle(corner, side, side, fill=False, **style))
+        for axis, title in zip(axes.flat, titles or [], strict=False):
+            axis.set_title(title)
+        handles = [Patch(facecolor=color, label=name) for name, color in colors.items()]
+        figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False)
+        figure.tight_layout(pad=0.4, rect=(0, 0.35 / size[1], 1, 1))
+        plt.show()

@@ -1,0 +1,51 @@
+"""Self-checks of chapter 11."""
+
+
+def mirrors_both(answer):
+    """Exercise 11.1: a function that mirrors image and label left to right, and nothing else."""
+    import numpy as np
+
+    rng = np.random.default_rng(11)
+    image = rng.integers(0, 256, (4, 5, 3)).astype(np.uint8)
+    label = rng.integers(0, 6, (4, 5)).astype(np.uint8)
+    new_image, new_label = answer(image.copy(), label.copy())
+    if not np.array_equal(new_label, label[:, ::-1]):
+        return "The label has to come back with its columns in the opposite order."
+    if np.array_equal(new_image, image[::-1, ::-1, ::-1]):
+        return "The image is still turned round in all of its axes: name the one that is meant."
+    if not np.array_equal(new_image, image[:, ::-1]):
+        return "Now the label is right; of the image, only one axis should change."
+    return None
+
+
+def pools_over_images(answer):
+    """Exercise 11.2: mean IoU from one confusion matrix over all images."""
+    import numpy as np
+
+    from fcn_tutorial.metrics import confusion_matrix, scores
+
+    rng = np.random.default_rng(11)
+    labels = [rng.integers(0, 3, (size, size)) for size in (4, 9)]
+    labels.append(np.where(rng.random((6, 6)) < 0.2, 255, 1))
+    predictions = [np.where(rng.random(y.shape) < 0.7, y % 255, 0) for y in labels]
+    each = [confusion_matrix(y, p, 3) for y, p in zip(labels, predictions, strict=True)]
+    found = float(answer(labels, predictions, 3))
+    if np.isclose(found, scores(sum(each)).mean_iou):
+        return None
+    if np.isclose(found, np.mean([scores(counts).mean_iou for counts in each])):
+        return "This is still a mean over images: what should be added up over the images first?"
+    return "Give the same as fcn.evaluate would: mean IoU is a mean over classes, void left out."
+
+
+def names_three_causes(answer):
+    """Exercise 11.3: the cause of each of three patients, as keys from a list."""
+    causes = ["input range", "shared weights", "leak"]
+    if isinstance(answer, str) or len(answer) != len(causes):
+        return "Give a list of three causes, one for each patient, spelt as in the exercise."
+    wrong = [i for i, cause in enumerate(causes, start=1) if answer[i - 1] != cause]
+    if wrong:
+        return f"Look again at patient {wrong[0]}: which cause would make just that difference?"
+    return None
+
+
+CHECKS = {"11.1": mirrors_both, "11.2": pools_over_images, "11.3": names_three_causes}

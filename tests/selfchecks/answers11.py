@@ -1,0 +1,54 @@
+import numpy as np
+
+import fcn_tutorial as fcn
+
+
+def mirrored(image, label):
+    return np.flip(image, axis=1), np.flip(label, axis=1)
+
+
+def mirrored_by_slices(image, label):
+    return image[:, ::-1], label[:, ::-1]
+
+
+def as_in_the_exercise(image, label):
+    return np.flip(image), np.flip(label, axis=1)
+
+
+def upside_down(image, label):
+    return np.flip(image, axis=0), np.flip(label, axis=0)
+
+
+def image_alone(image, label):
+    return np.flip(image, axis=1), label
+
+
+def with_colors_turned_round(image, label):
+    return image[:, ::-1, ::-1], label[:, ::-1]
+
+
+def pooled(labels, predictions, num_classes):
+    pairs = zip(labels, predictions, strict=True)
+    return fcn.scores(sum(fcn.confusion_matrix(y, p, num_classes) for y, p in pairs)).mean_iou
+
+
+def over_images(labels, predictions, num_classes):
+    pairs = zip(labels, predictions, strict=True)
+    return np.mean([fcn.scores(fcn.confusion_matrix(y, p, num_classes)).mean_iou for y, p in pairs])
+
+
+def pixel_accuracy(labels, predictions, num_classes):
+    pairs = zip(labels, predictions, strict=True)
+    return fcn.scores(sum(fcn.confusion_matrix(y, p, num_classes) for y, p in pairs)).pixel_accuracy
+
+
+RIGHT = {
+    "11.1": [mirrored, mirrored_by_slices],
+    "11.2": [pooled],
+    "11.3": [["input range", "shared weights", "leak"], ("input range", "shared weights", "leak")],
+}
+WRONG = {
+    "11.1": [as_in_the_exercise, upside_down, image_alone, with_colors_turned_round],
+    "11.2": [over_images, pixel_accuracy],
+    "11.3": [["learning rate", "shared weights", "leak"], ["input range", "leak", "leak"], "leak"],
+}
