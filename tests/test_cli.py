@@ -274,6 +274,19 @@ def test_data_check_names_every_damaged_file(call, camvid_root):
     assert "2 damaged" in error
 
 
+def test_data_records_writes_shards_and_says_where(call, camvid_root, tmp_path):
+    written = ("data", "records", "camvid", "--root", camvid_root, "--output", tmp_path / "out")
+    code, out, _ = call(*written, "--split", "val", "--shards", 2)
+    assert code == 0
+    assert (
+        f"Wrote 3 examples of camvid val as 2 shards (0.0 MB) and index.json to {tmp_path}" in out
+    )
+    assert fcn.open_records(tmp_path / "out").names == ("val0", "val1", "val2")
+    code, _, error = call(*written, "--split", "train", "--shards", 2)
+    assert code == 2
+    assert "holds records of <camvid val: 3 examples" in error
+
+
 def test_doctor_says_what_is_there(call, camvid_root, monkeypatch):
     monkeypatch.setenv("FCN_DATA", str(camvid_root))
     code, out, _ = call("doctor")

@@ -194,6 +194,19 @@ def test_another_recipe_or_foreign_files_in_the_folder_are_refused(run, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_validating_on_what_is_trained_on_is_refused(tmp_path, refusal):
+    message = refusal(fcn.train, replace(QUICK, val_split="train"), tmp_path / "run", verbose=0)
+    assert "4 of the 4 examples of shapes (train) are also in shapes (train)" in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_overlap_that_is_allowed_is_recorded(run, tmp_path):
+    recipe = replace(QUICK, val_split="train", allow_overlap=True, epochs=1)
+    leaky = fcn.train(recipe, tmp_path / "run", verbose=0)
+    for folder, count in ((leaky.folder, 4), (run.folder, 0)):
+        assert json.loads((folder / "scores.json").read_text())["overlap"] == count
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -1,0 +1,212 @@
+"""VOC 2012 and SBD: a small devkit in the published layout, and the published images at hand."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from scipy import io
+
+import fcn_tutorial as fcn
+from fcn_tutorial.datasets import VOID, check_disjoint, overlap, voc
+from fcn_tutorial.datasets.files import write_label
+from fcn_tutorial.datasets.voc import read_mat
+
+DATA = Path(os.environ.get("FCN_DATA", "nowhere"))
+published_voc = pytest.mark.skipif(
+    not (DATA / "VOCdevkit").is_dir(), reason="needs VOCdevkit in the folder that FCN_DATA names"
+)
+published_sbd = pytest.mark.skipif(
+    not (DATA / "benchmark_RELEASE").is_dir(),
+    reason="needs benchmark_RELEASE in the folder that FCN_DATA names",
+)
+
+# VOC labels a to f, SBD c to i: b and e, of VOC's validation set, differ in whether SBD has them.
+VOC_LISTS = {"train": "acd", "val": "bef"}
+SBD_LISTS = {"train": "cegh", "val": "di"}
+
+
+def label_of(name, labels):
+    """A label that says which example of which data set it is of: 6 x 5 pixels."""
+    value = {"voc": 1, "sbd": 11}[labels] + "abcdefghi".index(name)
+    return np.full((6, 5), value, np.uint8)
+
+
+def write_mat(path, ids):
+    structure = {"Boundaries": 0, "Segmentation": ids, "CategoriesPresent": np.unique(ids)}
+    io.savemat(path, {"GTcls": structure}, do_compression=True)
+    return path
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A folder with both data sets; void is the first pixel of each of VOC's labels."""
+    devkit, sbd = tmp_path / "VOCdevkit/VOC2012", tmp_path / "benchmark_RELEASE/dataset"
+    for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        (devkit / folder).mkdir(parents=True)
+    for folder in ("img", "cls"):
+        (sbd / folder).mkdir(parents=True)
+    for split, names in (*VOC_LISTS.items(), ("trainval", "abcdef")):
+        (devkit / f"ImageSets/Segmentation/{split}.txt").write_text("\n".join(names) + "\n")
+    for split, names in SBD_LISTS.items():
+        (sbd / f"{split}.txt").write_text("\n".join(names) + "\n")
+    for name in "abcdef":
+        Image.new("RGB", (5, 6), (90, 90, 90)).save(devkit / f"JPEGImages/{name}.jpg")
+        label = label_of(name, "voc")
+        label[0, 0] = VOID
+        write_label(devkit / f"SegmentationClass/{name}.png", label, voc.VOC.palette)
+    for name in "cdeghi":
+        Image.new("RGB", (5, 6), (90, 90, 90)).save(sbd / f"img/{name}.jpg")
+        write_mat(sbd / f"cls/{name}.mat", label_of(name, "sbd"))
+    return tmp_path
+
+
+def test_splits_are_as_the_lists_say(root):
+    for split, names in (*VOC_LISTS.items(), ("trainval", "abcdef")):
+        assert fcn.load_dataset("voc2012", split, root).names == tuple(names)
+    for split, names in SBD_LISTS.items():
+        assert fcn.load_dataset("sbd", split, root).names == tuple(names)
+
+
+def test_an_example_of_voc_keeps_void(root):
+    image, label = fcn.load_dataset("voc2012", "val", root)[1]
+    assert image.shape == (6, 5, 3) and image.dtype == label.dtype == np.uint8
+    assert label[0, 0] == VOID
+    assert set(label.flat) == {VOID, 5}  # e
+
+
+def test_an_example_of_sbd_has_the_ids_of_its_matlab_file(root):
+    _, label = fcn.load_dataset("sbd", "train", root)[1]
+    np.testing.assert_array_equal(label, label_of("e", "sbd"))
+
+
+def test_trainaug_joins_both_less_the_validation_images(root):
+    dataset = fcn.load_dataset("voc2012_trainaug", "train", root)
+    assert dataset.names == tuple("acdghi")
+    check_disjoint(dataset, fcn.load_dataset("voc2012_trainaug", "val", root))
+    sources = dict(zip(dataset.names, ("voc", *5 * ["sbd"]), strict=True))
+    for index, (name, labels) in enumerate(sources.items()):
+        assert dataset[index][1][3, 3] == label_of(name, labels)[3, 3]
+        folder = "JPEGImages" if labels == "voc" else "img"
+        assert dataset.image_file(index).parent.name == folder
+
+
+def test_trainaug_is_validated_on_vocs_images(root):
+    for split in ("val", "seg11valid"):
+        names = fcn.load_dataset("voc2012", split, root).names
+        assert fcn.load_dataset("voc2012_trainaug", split, root).names == names
+
+
+def test_seg11valid_comes_with_the_package(root):
+    names = fcn.load_dataset("voc2012", "seg11valid", root).names
+    assert len(names) == len(set(names)) == 736
+    assert names[:2] == ("2007_000033", "2007_000042")
+
+
+def test_the_palette_is_vocs_own():
+    known = {0: (0, 0, 0), 1: (128, 0, 0), 6: (0, 128, 128), 15: (192, 128, 128), 20: (0, 64, 128)}
+    for class_id, color in known.items():
+        assert tuple(voc.VOC.palette[class_id]) == color
+    assert tuple(voc.voc_palette(256)[VOID]) == (224, 224, 192)
+    assert len(np.unique(voc.voc_palette(256), axis=0)) == 256
+
+
+def test_missing_lists_are_named_with_what_to_set(tmp_path, refusal):
+    cases = {"voc2012": "val.txt", "sbd": "dataset/val.txt", "voc2012_trainaug": "val.txt"}
+    for name, file in cases.items():
+        message = refusal(fcn.load_dataset, name, "val", tmp_path)
+        assert f"{file} is missing" in message and "FCN_DATA" in message
+
+
+def test_an_empty_list_and_an_unknown_split_are_named(root, refusal):
+    (root / "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt").write_text(" \n")
+    assert "val.txt is empty" in refusal(fcn.load_dataset, "voc2012", "val", root)
+    assert "trainval, seg11valid" in refusal(fcn.load_dataset, "voc2012", "test", root)
+
+
+def test_a_partial_copy_names_the_image_it_lacks(root, refusal):
+    dataset = fcn.load_dataset("voc2012", "seg11valid", root)
+    assert "2007_000033.jpg is missing" in refusal(dataset.__getitem__, 0)
+
+
+MAT_DAMAGE = {
+    "g.mat is missing": lambda path: path.unlink(),
+    "g.mat cannot be read": lambda path: path.write_bytes(path.read_bytes()[:150]),
+    "g.mat cannot be read ('GTcls')": lambda path: io.savemat(path, {"other": 1}),
+    "g.mat has class id 21": lambda path: write_mat(path, np.full((6, 5), 21, np.uint8)),
+    "g.mat holds no map": lambda path: write_mat(path, np.full((6, 5), 2.5)),
+    "g.mat is 6 x 5": lambda path: write_mat(path, np.ones((5, 6), np.uint8)),
+}
+
+
+@pytest.mark.parametrize("sentence", MAT_DAMAGE)
+def test_a_damaged_matlab_file_is_named(root, refusal, sentence):
+    MAT_DAMAGE[sentence](root / "benchmark_RELEASE/dataset/cls/g.mat")
+    assert sentence in refusal(fcn.load_dataset("sbd", "train", root).__getitem__, 2)
+
+
+@settings(max_examples=20, deadline=None)
+@given(height=st.integers(1, 5), width=st.integers(1, 5), value=st.integers(0, 20))
+def test_a_map_of_any_size_survives_its_matlab_file(tmp_path_factory, height, width, value):
+    ids = np.full((height, width), value, np.uint8)
+    path = write_mat(tmp_path_factory.mktemp("mat") / "a.mat", ids)
+    np.testing.assert_array_equal(read_mat(path, 21), ids)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4)
+)
+def test_a_matlab_file_with_changed_bytes_gives_a_map_or_a_refusal(tmp_path_factory, changes):
+    path = write_mat(tmp_path_factory.mktemp("mat") / "a.mat", label_of("a", "sbd"))
+    content = bytearray(path.read_bytes())
+    for place, value in changes:
+        content[int(place * len(content))] = value
+    path.write_bytes(content)
+    try:
+        assert read_mat(path, 21).dtype == np.uint8
+    except fcn.InputError as error:
+        assert "a.mat" in str(error) and "\n" not in str(error)
+
+
+@published_voc
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_published_voc_images_have_labels_of_their_size_with_void(split):
+    dataset = fcn.load_dataset("voc2012", split)
+    assert len(dataset) >= 300
+    seen = set()
+    for index in range(0, len(dataset), 5):
+        _, label = dataset[index]
+        seen.update(np.unique(label).tolist())
+    assert seen == {*range(21), VOID}
+
+
+@published_voc
+def test_published_voc_splits_are_disjoint_and_seg11valid_lies_in_val():
+    train, val = (fcn.load_dataset("voc2012", split) for split in ("train", "val"))
+    check_disjoint(train, val)
+    valid = fcn.load_dataset("voc2012", "seg11valid")
+    assert not overlap(train.names, valid.names)
+    if len(val) == 1449:
+        assert set(valid.names) < set(val.names)
+    else:
+        assert len(overlap(val.names, valid.names)) > 300
+
+
+@published_voc
+def test_published_labels_carry_the_computed_palette():
+    dataset = fcn.load_dataset("voc2012", "val")
+    with Image.open(dataset.files[dataset.names[0]][1]) as label:
+        colors = np.array(label.getpalette(), np.uint8).reshape(-1, 3)
+    np.testing.assert_array_equal(colors[:21], dataset.palette)
+
+
+@published_sbd
+def test_published_sbd_labels_are_maps_of_class_ids():
+    files = sorted((DATA / "benchmark_RELEASE/dataset/cls").glob("*.mat"))[:20]
+    assert files
+    for path in files:
+        assert 0 < read_mat(path, 21).max() <= 20
