@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "InputError": "errors",
     "load_dataset": "datasets",
+    "open_records": "datasets.records",
     "batches": "pipeline",
     "vgg16": "vgg",
     "vgg_narrow": "vgg",

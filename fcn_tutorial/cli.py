@@ -105,10 +105,10 @@ def check(
     """Read every image and label of a data set, and name those that are missing or damaged."""
     from tqdm import tqdm
 
-    from fcn_tutorial.datasets import load_dataset
+    from fcn_tutorial.datasets import load_dataset, splits_of
 
     damaged = 0
-    for split in ("train", "val", "test"):
+    for split in splits_of(dataset):
         examples = load_dataset(dataset, split, root)
         for index in tqdm(range(len(examples)), desc=f"{dataset} {split}"):
             try:
@@ -120,6 +120,28 @@ def check(
     if damaged:
         raise InputError(f"{dataset} has {damaged} damaged examples: restore the files above.")
     print(f"{dataset} is whole.")
+
+
+@data_app.command()
+def records(
+    dataset: Annotated[str, typer.Argument(help="Data set, such as camvid.")],
+    output: Annotated[Path, typer.Option(help="Folder for the shards and their index.")],
+    split: Annotated[str, typer.Option(help="Split of the data set.")] = "train",
+    shards: Annotated[int, typer.Option(min=1, help="Number of files.")] = 8,
+    processes: Annotated[int, typer.Option(min=1, help="Files written at a time.")] = 1,
+    root: Annotated[Path | None, typer.Option(help="Folder of the data sets.")] = None,
+):
+    """Write a split as a few large files of encoded images and labels; whole files are kept."""
+    with _quiet_import():
+        from fcn_tutorial.datasets import load_dataset
+        from fcn_tutorial.datasets.records import write_records
+    examples = load_dataset(dataset, split, root)
+    written = write_records(examples, output, min(shards, len(examples)), processes, progress=True)
+    size = sum(path.stat().st_size for path in written.shards) / 1e6
+    print(
+        f"Wrote {len(written)} examples of {dataset} {split} as {len(written.shards)} shards "
+        f"({size:.1f} MB) and index.json to {output}."
+    )
 
 
 @app.command()

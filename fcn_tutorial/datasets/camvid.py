@@ -56,11 +56,12 @@ class CamVid(Dataset):
         self.folder = folder
         self.names = _names(folder / f"{split}.txt")
 
+    def image_file(self, index):
+        return self.folder / self.split / f"{self.names[index]}.png"
+
     def __getitem__(self, index):
-        file = f"{self.names[index]}.png"
-        image = self.folder / self.split / file
-        label = self.folder / f"{self.split}annot" / file
-        return read_pair(image, label, len(self.classes), VOID_ON_DISK)
+        label = self.folder / f"{self.split}annot" / f"{self.names[index]}.png"
+        return read_pair(self.image_file(index), label, len(self.classes), VOID_ON_DISK)
 
 
 def load(split, root=None):
