@@ -1,0 +1,37 @@
+"""Self-checks of chapter 8."""
+
+import numpy as np
+
+
+def rate_on_the_mean(answer):
+    """Exercise 8.1: 1e-10 on the sum over 500 x 375 pixels."""
+    if np.isclose(answer, 1e-10 * 500 * 375, rtol=0.02):
+        return None
+    return "The sum is the mean times the number of pixels: what does that do to the gradient?"
+
+
+def poly_with_warm_up(answer):
+    """Exercise 8.2: a function (step, total, warmup, highest) -> rate."""
+    total, warmup, highest = 1100, 100, 0.02
+    if not np.isclose(answer(50, total, warmup, highest), 0.01):
+        return "Half-way through the warm-up the rate should be half of the highest."
+    if not np.isclose(answer(warmup, total, warmup, highest), highest):
+        return "Right after the warm-up the rate should be the highest one."
+    if not np.isclose(answer(600, total, warmup, highest), highest * 0.5**0.9):
+        return "It is off in the middle: t starts at 0 when the warm-up ends, and is 1 at the end."
+    if abs(answer(total, total, warmup, highest)) > 1e-12:
+        return "At the last step the rate should be zero."
+    return None
+
+
+def joined_gradients(answer):
+    """Exercise 8.3: a function (gradients, counted) -> gradient of the whole batch."""
+    gradients = [np.array([1.0, 2.0]), np.array([3.0, -1.0]), np.array([0.0, 0.0])]
+    if not np.allclose(answer(gradients, [100, 300, 0]), [2.5, -0.25]):
+        return "Each gradient is a mean over its own pixels: weigh it by how many there were."
+    if not np.allclose(answer(gradients[:2], [50, 50]), [2.0, 0.5]):
+        return "It is off for two devices with equally many pixels, where a plain mean is right."
+    return None
+
+
+CHECKS = {"8.1": rate_on_the_mean, "8.2": poly_with_warm_up, "8.3": joined_gradients}
