@@ -1,4 +1,4 @@
-"""Sphinx extension: in the library reference each argument of a docstring starts a new paragraph."""
+"""Sphinx extension: in the library reference each argument starts a new paragraph."""
 
 import re
 

@@ -97,6 +97,18 @@ def segment(
     print(f"Wrote {count}, overlays (-overlay.png) and legend.png to {output}.")
 
 
+@data_app.command("fetch")
+def fetch_data(
+    datasets: Annotated[list[str], typer.Argument(help="Data sets: voc2012, sbd.")],
+    root: Annotated[Path | None, typer.Option(help="Folder of the data sets.")] = None,
+):
+    """Download data sets, check them against their published sums, and unpack them."""
+    from fcn_tutorial.datasets.fetch import fetch
+
+    for dataset in datasets:
+        print(f"{dataset} is in {fetch(dataset, root)}.")
+
+
 @data_app.command()
 def check(
     dataset: Annotated[str, typer.Argument(help="Data set, such as camvid.")] = "camvid",

@@ -95,7 +95,8 @@ _OWN = ("VGGPreprocessing", "PadToMultiple", "CropLike")
 def receptive_field(model, layer, axis=0):
     """Receptive field of `layer` (a name or a layer) in a functional or sequential Keras model.
 
-    axis: 0 for height, 1 for width. Returns a ReceptiveField in input pixels.
+    axis: 0 for height, 1 for width. Returns a ReceptiveField in input pixels. After several
+    upsamplings, cells of one layer see different numbers of pixels, and size lies between them.
     Raises InputError when there is no such layer, or when one on the way has no receptive field
     of a fixed size (Dense, global pooling).
     """

@@ -116,7 +116,7 @@ def trimap(label, width):
 
     label: integer (H, W); void counts as a region. width 1 marks the pixels on both sides of a
     border, width 2 one more on each side, and so on, by Euclidean distance between pixel centres.
-    Source: Kohli, Ladicky and Torr 2009, section 5; Shelhamer et al. 2017 score inside such bands.
+    Source: Kohli, Ladicky and Torr 2009.
     """
     label = np.asarray(label)
     edge = np.zeros(label.shape, bool)

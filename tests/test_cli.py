@@ -303,3 +303,11 @@ def test_the_installed_command_answers_in_a_shell(tmp_path):
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_data_fetch_says_where_the_data_is_and_refuses_another_name(call, tmp_path):
+    (tmp_path / "VOCdevkit" / "VOC2012").mkdir(parents=True)
+    code, output, _ = call("data", "fetch", "voc2012", "--root", tmp_path)
+    assert code == 0 and str(tmp_path / "VOCdevkit" / "VOC2012") in output
+    code, _, error = call("data", "fetch", "voc2013", "--root", tmp_path)
+    assert code == 2 and "use one of sbd, voc2012" in error

@@ -98,3 +98,19 @@ def test_the_bars_of_an_absent_class_are_empty():
     widths = [patch.get_width() for patch in plt.gca().patches]
     np.testing.assert_allclose(widths, [75, 80, 0])
     plt.close("all")
+
+
+def test_lines_spreads_and_boxes_show_what_they_are_given():
+    plt.close("all")
+    plotting.plot_lines({"a": ([1, 2], [3, 5]), "b": ([1, 2], [4, 4])}, "x", "y")
+    plotting.plot_spread({"one": [0.1, 0.3], "two": [0.5]}, "score")
+    plotting.show_boxes([IMAGE, IMAGE], [{"field": (0, 1, 2)}, {}], titles=["left", "right"])
+    lines, spread, boxes = (plt.figure(number) for number in plt.get_fignums())
+    np.testing.assert_array_equal(lines.axes[0].lines[0].get_xydata(), [[1, 3], [2, 5]])
+    assert [text.get_text() for text in lines.axes[0].get_legend().get_texts()] == ["a", "b"]
+    np.testing.assert_array_equal(spread.axes[0].lines[0].get_xdata(), [0.1, 0.3])
+    np.testing.assert_allclose(spread.axes[0].lines[1].get_xdata(), [0.2, 0.2])
+    assert [label.get_text() for label in spread.axes[0].get_yticklabels()] == ["one", "two"]
+    assert [patch.get_bbox().bounds for patch in boxes.axes[0].patches] == [(0.5, -0.5, 2, 2)] * 2
+    assert not boxes.axes[1].patches
+    plt.close("all")

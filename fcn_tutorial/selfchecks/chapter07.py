@@ -23,7 +23,7 @@ def fusion(answer):
     upsampled = np.array(BilinearUpsampling(2)(coarse))
     if np.allclose(given, upsampled + features @ weights, atol=1e-4):
         return None
-    return "The shape is right: check that both terms are there, each once, the coarse one bilinear."
+    return "The shape is right: check that both terms are there once, the coarse one bilinear."
 
 
 CHECKS = {"7.1": rows_without_padding, "7.2": fusion}
