@@ -67,6 +67,12 @@ def test_readme_quotes_the_shapes_scores():
         assert f"{story[variant]['minutes']:.1f}" in row
 
 
+def test_readme_quotes_what_the_networks_in_the_package_reach():
+    for name in ("fcn32s", "fcn8s"):
+        stored = json.loads((ROOT / "fcn_tutorial" / "weights" / f"{name}.json").read_text())
+        assert f"{percent(stored['test_mean_iou'])} (FCN-{name[3:]})" in README
+
+
 def test_the_story_meets_its_promises():
     story = read("shapes/story.json")
     assert story["fcn8s"]["mean_iou"] >= 0.75
