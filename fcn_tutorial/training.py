@@ -16,8 +16,10 @@ import os
 import platform
 import tomllib
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 
@@ -385,7 +387,13 @@ class RunFolder(keras.callbacks.Callback):
             write_scores(self.folder / "scores.json", result, self.validation, **more)
         _write_history(self.folder / "history.csv", self.history)
         # Last of all, since this file says up to which epoch the others are whole.
-        _replace(checkpoints / "last.weights.h5", self.model.save_weights)
+        _replace(checkpoints / "last.weights.h5", partial(self._save_checkpoint, epoch + 1))
+
+    def _save_checkpoint(self, epochs, path):
+        self.model.save_weights(path)
+        # The optimizer's own count leaves out the steps that loss scaling has skipped.
+        with h5py.File(path, "a") as file:
+            file.attrs["epochs"] = epochs
 
     def _check_finite(self, epoch, loss):
         wrong = None if np.isfinite(loss) else f"the loss became {loss}"
@@ -486,9 +494,14 @@ def _resume(model, folder, steps):
         return 0
     model.optimizer.build(model.trainable_variables)
     _opened(path, model.load_weights, "delete it to train from the start")
-    iterations = int(model.optimizer.iterations.numpy())
-    _advance_dropout(model, iterations)
-    return iterations // steps
+    done = _opened(path, _epochs_behind, "delete it to train from the start")
+    _advance_dropout(model, done * steps)
+    return done
+
+
+def _epochs_behind(path):
+    with h5py.File(path) as file:
+        return int(file.attrs["epochs"])
 
 
 def _advance_dropout(model, iterations):

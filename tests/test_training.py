@@ -183,6 +183,17 @@ def test_an_interrupted_run_ends_as_the_whole_one(run, tmp_path, monkeypatch):
         np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
 
 
+def test_steps_that_loss_scaling_skips_count_as_steps(tmp_path):
+    """Sixteen-bit gradients overflow in the first steps, which the optimizer then leaves out."""
+    recipe = replace(QUICK, mixed_precision=True, learning_rate=1e-6)
+    run = fcn.train(recipe, tmp_path / "run", verbose=0)
+    model = training.compiled_model(recipe, 6, steps_per_epoch=2)
+    assert training._resume(model, run.folder, steps=2) == recipe.epochs
+    assert int(model.optimizer.iterations) < 2 * recipe.epochs
+    again = fcn.train(recipe, run.folder, verbose=0)
+    assert [row["epoch"] for row in again.history] == [1, 2, 3]
+
+
 def test_another_recipe_or_foreign_files_in_the_folder_are_refused(run, tmp_path):
     before = sorted(run.folder.rglob("*"))
     with pytest.raises(fcn.InputError, match=r"learning_rate = 0\.001, but this recipe has 0\.5"):
