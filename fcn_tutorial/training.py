@@ -24,6 +24,7 @@ import keras
 import numpy as np
 
 from fcn_tutorial.datasets import VOID, Dataset, check_disjoint, load_dataset, overlap
+from fcn_tutorial.datasets.records import open_records
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.fcn import HEAD_LAYERS, build_fcn
 from fcn_tutorial.inference import evaluate
@@ -32,6 +33,7 @@ from fcn_tutorial.pipeline import batches
 from fcn_tutorial.weights import NAMES as TRAINED
 from fcn_tutorial.weights import load_trained
 
+NOT_DECAYED = ["bias", "gamma", "beta"]
 METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
 RECIPES = Path(__file__).parent / "recipes"
 RESULTS = Path(__file__).parent / "results"  # a link to results/, which a wheel holds as a copy
@@ -49,6 +51,7 @@ class Recipe:
     val_split: str = "val"
     limit: int = 0  # use only the first `limit` examples of each split; 0 = all
     allow_overlap: bool = False  # validate on examples that are trained on, too
+    records: str = ""  # folder of records to read the training split from; "" = its own files
 
     variant: str = "fcn8s"
     backbone: str = "vgg16"
@@ -65,10 +68,17 @@ class Recipe:
     batch_size: int = 8
     epochs: int = 10
     steps_per_epoch: int = 0  # 0 = one pass over the training split, as always with a limit
+    loss: str = "mean"  # over the pixels that are not void, or their "sum"
+    optimizer: str = "adamw"  # "adamw", "adam" or "sgd"
+    momentum: float = 0.9  # of "sgd"
     learning_rate: float = 1e-3
-    # Of the pretrained layers, as a fraction of learning_rate; weight decay keeps the full rate.
+    # Of the pretrained layers and of all biases, as multiples of learning_rate.
     trunk_learning_rate: float = 1.0
+    bias_learning_rate: float = 1.0
+    # "adamw" takes it off the weights at the full rate; the others add it, times the weight, to
+    # the gradient (L2). Biases and normalization are left alone.
     weight_decay: float = 0.0
+    schedule: str = "cosine"  # after the warm-up: "cosine", "poly" or "constant"
     warmup_epochs: float = 0.0
     mixed_precision: bool = False
     seed: int = 0
@@ -80,26 +90,24 @@ class Recipe:
         for name in ("crop_size", "batch_size", "epochs"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name!r} must be at least 1, got {getattr(self, name)}.")
-        if self.dropout >= 1:
-            raise InputError(f"'dropout' must be below 1, got {self.dropout}.")
+        for name in ("dropout", "momentum"):
+            if getattr(self, name) >= 1:
+                raise InputError(f"{name!r} must be below 1, got {getattr(self, name)}.")
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise InputError(
+                    f"{name!r} must be one of {', '.join(known)}, got {getattr(self, name)!r}."
+                )
 
     @classmethod
-    def load(cls, source):
+    def load(cls, source, **changes):
         """Read a recipe that comes with the package (by name) or a TOML file (by path).
 
+        changes: other values for some of its fields. A file may say `extends = "NAME"`: what it
+        leaves out is as in that recipe.
         Raises InputError for an unknown name, broken TOML, a misspelt key or a bad value.
         """
-        path = RECIPES / f"{source}.toml"
-        if not path.is_file():
-            path = Path(source)
-        if not path.is_file():
-            known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
-            raise InputError(f"unknown recipe {str(source)!r}: use one of {known}, or a TOML file.")
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"recipe {path} is not valid TOML: {error}.") from error
-        return cls.from_dict(values, path)
+        return cls.from_dict(_read_recipe(source) | changes, source)
 
     @classmethod
     def from_dict(cls, values, where="recipe"):
@@ -121,6 +129,24 @@ class Recipe:
         """Write the recipe as a TOML file."""
         values = {key: json.dumps(value, ensure_ascii=False) for key, value in asdict(self).items()}
         _write(path, "".join(f"{key} = {value}\n" for key, value in values.items()))
+
+
+def _read_recipe(source, extended=()):
+    """The fields that a recipe's file sets, and below them those of the recipe that it extends."""
+    path = RECIPES / f"{source}.toml"
+    if not path.is_file():
+        path = Path(source)
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
+        raise InputError(f"unknown recipe {str(source)!r}: use one of {known}, or a TOML file.")
+    if path in extended:
+        raise InputError(f"recipe {path} extends itself: end the circle.")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"recipe {path} is not valid TOML: {error}.") from error
+    base = values.pop("extends", None)
+    return values if base is None else _read_recipe(str(base), (*extended, path)) | values
 
 
 def _converted(value, kind, name):
@@ -238,8 +264,8 @@ def train(recipe, output, verbose=1):
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     folder = Path(output)
     training, validation = (
-        limited(load_dataset(recipe.dataset, split), recipe.limit)
-        for split in (recipe.train_split, recipe.val_split)
+        limited(examples, recipe.limit)
+        for examples in (_training_split(recipe), load_dataset(recipe.dataset, recipe.val_split))
     )
     if not recipe.allow_overlap:
         check_disjoint(training, validation)
@@ -267,10 +293,23 @@ def train(recipe, output, verbose=1):
     return load_run(folder)
 
 
+def _training_split(recipe):
+    """The split to train on, from records where the recipe names a folder of them."""
+    if not recipe.records:
+        return load_dataset(recipe.dataset, recipe.train_split)
+    records = open_records(recipe.records)
+    if (records.name, records.split) != (recipe.dataset, recipe.train_split):
+        raise InputError(
+            f"{recipe.records} holds records of {records.name} ({records.split}), but the recipe "
+            f"trains on {recipe.dataset} ({recipe.train_split}): name another folder."
+        )
+    return records
+
+
 def compiled_model(recipe, num_classes, steps_per_epoch):
     """The recipe's model with its loss, optimizer and training metric.
 
-    The loss is the cross-entropy on logits, averaged over the pixels that are not void.
+    The loss is the cross-entropy on logits, averaged (or summed) over the pixels that are not void.
     """
     keras.mixed_precision.set_global_policy(
         "mixed_float16" if recipe.mixed_precision else "float32"
@@ -285,7 +324,9 @@ def compiled_model(recipe, num_classes, steps_per_epoch):
     keras.mixed_precision.set_global_policy("float32")
     model.compile(
         optimizer=_optimizer(recipe, model, steps_per_epoch),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=VOID),
+        loss=keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, ignore_class=VOID, reduction=CHOICES["loss"][recipe.loss]
+        ),
         metrics=[
             keras.metrics.MeanIoU(
                 num_classes, ignore_class=VOID, sparse_y_pred=False, name="mean_iou"
@@ -302,37 +343,96 @@ def _initial_model(source):
     return load_trained(source) if source in TRAINED else load_run(source).model
 
 
-class DiscriminativeAdamW(keras.optimizers.AdamW):
-    """AdamW with a lower learning rate for some variables (by path): the pretrained trunk's."""
+class Discriminative:
+    """Mixin for a Keras optimizer: another rate, or L2, for some of the variables (by path).
 
-    def __init__(self, *args, slow_paths=(), slow_factor=1.0, **kwargs):
+    rates: {path: multiple of the learning rate}. l2: {path: multiple of the weight that is added
+    to its gradient}.
+    """
+
+    def __init__(self, *args, rates=None, l2=None, **kwargs):
         super().__init__(*args, **kwargs)
-        self.slow_paths, self.slow_factor = frozenset(slow_paths), slow_factor
+        self.rates, self.l2 = rates or {}, l2 or {}
 
     def update_step(self, gradient, variable, learning_rate):
         path = self._trainable_variables[self._get_variable_index(variable)].path
-        factor = self.slow_factor if path in self.slow_paths else 1.0
-        super().update_step(gradient, variable, factor * learning_rate)
+        if path in self.l2:
+            gradient = gradient + self.l2[path] * keras.ops.cast(variable, gradient.dtype)
+        super().update_step(gradient, variable, self.rates.get(path, 1.0) * learning_rate)
+
+
+class DiscriminativeAdamW(Discriminative, keras.optimizers.AdamW):
+    """AdamW with a rate of its own for some variables."""
+
+
+class DiscriminativeAdam(Discriminative, keras.optimizers.Adam):
+    """Adam with a rate and L2 of its own for some variables."""
+
+
+class DiscriminativeSGD(Discriminative, keras.optimizers.SGD):
+    """SGD with a rate and L2 of its own for some variables."""
+
+
+@keras.saving.register_keras_serializable("fcn_tutorial")
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """The rate grows linearly over `steps`, up to where `schedule` then starts."""
+
+    def __init__(self, schedule, steps):
+        self.schedule, self.steps = schedule, steps
+
+    def __call__(self, step):
+        step = keras.ops.cast(step, "float32")
+        grown = keras.ops.minimum(step / max(1, self.steps), 1.0) if self.steps else 1.0
+        return grown * self.schedule(keras.ops.maximum(step - self.steps, 0.0))
+
+    def get_config(self):
+        return {"schedule": self.schedule, "steps": self.steps}
+
+
+def _cosine(rate, steps):
+    return keras.optimizers.schedules.CosineDecay(rate, steps)
+
+
+def _poly(rate, steps):
+    return keras.optimizers.schedules.PolynomialDecay(rate, steps, 0.0, power=0.9)
+
+
+def _constant(rate, steps):
+    return keras.optimizers.schedules.PolynomialDecay(rate, steps, rate)
+
+
+CHOICES = {
+    "loss": {"mean": "sum_over_batch_size", "sum": "sum"},
+    "optimizer": ("adamw", "adam", "sgd"),
+    "schedule": {"cosine": _cosine, "poly": _poly, "constant": _constant},
+}
 
 
 def _optimizer(recipe, model, steps_per_epoch):
-    """AdamW; the rate warms up linearly and then follows a cosine to zero."""
+    """The recipe's optimizer: its schedule, and rates and decay variable by variable."""
     total, warmup = (int(n * steps_per_epoch) for n in (recipe.epochs, recipe.warmup_epochs))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else recipe.learning_rate,
-        decay_steps=max(1, total - warmup),
-        warmup_target=recipe.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    head = {w.path for name in HEAD_LAYERS for w in _weights_of(model, name)}
-    optimizer = DiscriminativeAdamW(
-        schedule,
-        weight_decay=recipe.weight_decay,
-        slow_paths=[w.path for w in model.trainable_weights if w.path not in head],
-        slow_factor=recipe.trunk_learning_rate,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    schedule = CHOICES["schedule"][recipe.schedule](recipe.learning_rate, max(1, total - warmup))
+    schedule = WarmUp(schedule, warmup)
+    head = {w.path for name in _new_layers(recipe) for w in _weights_of(model, name)}
+    rates, decays = {}, {}
+    for weight in model.trainable_weights:
+        name = weight.path.rpartition("/")[2]
+        trunk = 1.0 if weight.path in head else recipe.trunk_learning_rate
+        rates[weight.path] = trunk * (recipe.bias_learning_rate if name == "bias" else 1.0)
+        if name not in NOT_DECAYED:
+            decays[weight.path] = recipe.weight_decay
+    if recipe.optimizer == "sgd":
+        return DiscriminativeSGD(schedule, momentum=recipe.momentum, rates=rates, l2=decays)
+    if recipe.optimizer == "adam":
+        return DiscriminativeAdam(schedule, rates=rates, l2=decays)
+    optimizer = DiscriminativeAdamW(schedule, weight_decay=recipe.weight_decay, rates=rates)
+    optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
     return optimizer
+
+
+def _new_layers(recipe):
+    """Names of the layers that are not pretrained: a VGG brings fc6 and fc7, MobileNet does not."""
+    return [n for n in HEAD_LAYERS if n.startswith("score") or recipe.backbone == "mobilenet"]
 
 
 def _weights_of(model, name):

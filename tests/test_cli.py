@@ -62,6 +62,16 @@ def test_train_writes_a_run_and_says_where(call, tmp_path):
     assert fcn.load_run(tmp_path / "run").recipe.limit == 2
 
 
+def test_train_takes_other_values_and_writes_below_runs(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quick.toml").write_text(RECIPE)
+    changes = ("--set", "epochs=1", "--set", "scale=[0.5, 2]", "--set", "optimizer=sgd")
+    code, out, _ = call("train", "quick.toml", "--limit", 2, *changes)
+    assert code == 0 and "Wrote the run to runs/quick" in out
+    recipe = fcn.load_run("runs/quick").recipe
+    assert (recipe.epochs, recipe.scale, recipe.optimizer) == (1, (0.5, 2.0), "sgd")
+
+
 def test_evaluate_prints_a_table_with_the_baseline_beside_it(call, trained):
     code, out, _ = call("evaluate", trained, "--limit", 3)
     assert code == 0
@@ -240,6 +250,9 @@ def bad_inputs(folder, run):
         (["train", "shapes", "--output", run], "choose another output folder"),
         (["train", "shapes", "--output", folder / "file", "--limit", 2], "cannot be made"),
         (["train", "shapes", "--output", folder / "new", "--epochs", 0], "--epochs"),
+        (["train", "shapes", "--set", "epochs"], "--set 'epochs' has no value"),
+        (["train", "shapes", "--set", "epoch=1"], "did you mean 'epochs'"),
+        (["train", "shapes", "--set", "epochs=many"], "'epochs' must be of type int"),
         (["evaluate", folder / "empty"], "not a finished run"),
         (["evaluate", run, "--dataset", "cityscapes"], "unknown data set"),
         (["evaluate", run, "--split", "dev"], "unknown split 'dev'"),

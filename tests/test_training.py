@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import fcn_tutorial as fcn
 from fcn_tutorial import training
+from fcn_tutorial.datasets.records import write_records
 
 SHIPPED = sorted(path.stem for path in training.RECIPES.glob("*.toml"))
 QUICK = fcn.Recipe(
@@ -85,6 +86,10 @@ def test_a_recipe_holds_paths_lists_and_whole_numbers_as_its_file_does(tmp_path)
         ("scale", (1.0, "2"), "'scale' must be of type float"),
         ("scale", 2.0, "'scale' must be two numbers"),
         ("dropout", 1.0, "'dropout' must be below 1"),
+        ("momentum", 1.0, "'momentum' must be below 1"),
+        ("loss", "max", "'loss' must be one of mean, sum, got 'max'"),
+        ("optimizer", "SGD", "'optimizer' must be one of adamw, adam, sgd"),
+        ("schedule", "step", "'schedule' must be one of cosine, poly, constant"),
         ("flip", "yes", "'flip' must be of type bool"),
         ("seed", 1.5, "'seed' must be of type int"),
         ("weights", None, "'weights' must be of type str"),
@@ -104,7 +109,7 @@ def test_a_value_that_no_training_could_use_is_named(refusal, field, value, mess
         ('dataset = "shapes"\nepochs = -1', "'epochs'.*at least 0"),
         ('dataset = "shapes"\nscale = [1.0]', "'scale'.*two numbers"),
         ('dataset = "shapes', "not valid TOML"),
-        ('dataset = "shapes"\n[optimizer]\nname = "sgd"', "unknown key 'optimizer'"),
+        ('dataset = "shapes"\n[optimizer]\nname = "sgd"', "'optimizer' must be of type str"),
         ('dataset = "shapes"\nnum_classes = 6', "unknown key 'num_classes'"),
         (b"\xff\xfe", "not valid TOML"),
     ],
@@ -246,25 +251,162 @@ def test_staged_training_starts_from_the_coarser_run(run):
     assert not model.get_layer("score_pool4").get_weights()[0].any()
 
 
-def moves(fraction):
-    """How far AdamW's first step moves each weight when all gradients are 1."""
-    recipe = replace(QUICK, variant="fcn8s", trunk_learning_rate=fraction)
-    model = training.compiled_model(recipe, 6, 2)
+def moves(**changes):
+    """{layer/weight: (before, after)} of a first step in which all gradients are 1."""
+    model = training.compiled_model(replace(QUICK, variant="fcn8s", **changes), 6, 2)
     before = [weight.numpy() for weight in model.trainable_weights]
     model.optimizer.apply([np.ones_like(weight) for weight in before], model.trainable_weights)
     after = [weight.numpy() for weight in model.trainable_weights]
-    paths = [weight.path.split("/")[0] for weight in model.trainable_weights]
-    return [(p, np.abs(b - a).mean()) for p, b, a in zip(paths, before, after, strict=True)]
+    paths = [weight.path for weight in model.trainable_weights]
+    return {p: (b, a) for p, b, a in zip(paths, before, after, strict=True)}
 
 
 @pytest.mark.parametrize("fraction", [1.0, 0.05, 0.0])
-def test_the_trunk_learns_by_its_fraction_of_the_rate(fraction):
-    head = {"fc6", "fc7", "score_fr", "score_pool4", "score_pool3"}
-    moved = moves(fraction)
-    assert {name for name, _ in moved} > head | {"block1_conv1", "block5_bn2"}
-    for name, distance in moved:
-        share = 1.0 if name in head else fraction
-        assert distance == pytest.approx(share * QUICK.learning_rate, rel=0.01, abs=1e-9), name
+@pytest.mark.parametrize("optimizer", ["adamw", "adam"])
+def test_the_trunk_learns_by_its_fraction_of_the_rate(fraction, optimizer):
+    head = {"score_fr", "score_pool4", "score_pool3"}
+    moved = moves(trunk_learning_rate=fraction, optimizer=optimizer)
+    assert {path.split("/")[0] for path in moved} > head | {"block1_conv1", "block5_bn2", "fc6"}
+    for path, (before, after) in moved.items():
+        share = 1.0 if path.split("/")[0] in head else fraction
+        distance = np.abs(before - after).mean()
+        assert distance == pytest.approx(share * QUICK.learning_rate, rel=0.01, abs=1e-9), path
+
+
+def test_the_new_layers_over_mobilenet_are_in_the_head_too():
+    recipe = replace(QUICK, backbone="mobilenet")
+    assert set(training._new_layers(recipe)) - set(training._new_layers(QUICK)) == {"fc6", "fc7"}
+
+
+def test_sgd_adds_decay_to_the_gradient_and_doubles_the_rate_of_biases():
+    moved = moves(
+        optimizer="sgd", learning_rate=0.1, bias_learning_rate=2, weight_decay=0.5, momentum=0.9
+    )
+    names = {path.rpartition("/")[2] for path in moved}
+    assert names == {"kernel", "bias", "gamma", "beta"}
+    for path, (before, after) in moved.items():
+        name = path.rpartition("/")[2]
+        gradient = 1 + 0.5 * before if name == "kernel" else 1
+        rate = 0.2 if name == "bias" else 0.1
+        np.testing.assert_allclose(after, before - rate * gradient, atol=1e-6, err_msg=path)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_optimizers_follow_their_published_formulas(name):
+    """Five steps on one weight against the formulas of Kingma and Ba 2015, and of AdamW 2019."""
+    gradients, rate, decay = [0.3, -1.0, 0.5, 2.0, -0.1], 0.1, 0.2
+    recipe = replace(QUICK, optimizer=name, learning_rate=rate, weight_decay=decay)
+    recipe = replace(recipe, momentum=0.9, schedule="constant")
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.layers[0].kernel.assign([[1.0]])
+    optimizer = training._optimizer(recipe, model, 5)
+    weight, first, second = 1.0, 0.0, 0.0
+    for step, gradient in enumerate(gradients, start=1):
+        optimizer.apply([np.float32([[gradient]])], model.trainable_weights)
+        if name == "adamw":
+            weight -= rate * decay * weight
+        else:
+            gradient += decay * weight
+        first = 0.9 * first + (rate if name == "sgd" else 0.1) * gradient
+        second = 0.999 * second + 0.001 * gradient**2
+        unbiased = np.sqrt(second / (1 - 0.999**step)) + 1e-7
+        weight -= first if name == "sgd" else rate * first / (1 - 0.9**step) / unbiased
+        assert float(model.layers[0].kernel[0, 0]) == pytest.approx(weight, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "formula"),
+    [
+        ("constant", lambda t: 1.0),
+        ("poly", lambda t: (1 - t) ** 0.9),
+        ("cosine", lambda t: (1 + np.cos(np.pi * t)) / 2),
+    ],
+)
+@pytest.mark.parametrize("warmup", [0, 2])
+def test_schedules_warm_up_and_then_follow_their_formula(schedule, formula, warmup):
+    recipe = replace(QUICK, epochs=10, schedule=schedule, warmup_epochs=warmup, learning_rate=0.5)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    rate = training._optimizer(recipe, model, steps_per_epoch=10)._learning_rate
+    first = 10 * warmup
+    for step in range(101):
+        if step < first:
+            expected = 0.5 * step / first
+        else:
+            expected = 0.5 * formula((step - first) / (100 - first))
+        assert float(rate(step)) == pytest.approx(expected, abs=1e-6)
+
+
+def weights_after(images, labels, **changes):
+    keras.utils.set_random_seed(0)
+    recipe = replace(QUICK, dropout=0.0, optimizer="sgd", schedule="constant", **changes)
+    model = training.compiled_model(recipe, 6, 2)
+    for _ in range(3):
+        model.train_on_batch(images, labels)
+    return model.get_weights()
+
+
+def test_a_summed_loss_equals_a_mean_loss_with_the_rate_times_the_pixels():
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (2, 32, 32, 3)).astype("float32")
+    labels = random.integers(0, 6, (2, 32, 32))
+    labels[:, :5] = 255
+    pixels = int((labels != 255).sum())
+    common = {"momentum": 0.9, "bias_learning_rate": 2}
+    summed = weights_after(
+        images, labels, loss="sum", learning_rate=1e-5, weight_decay=5.0, **common
+    )
+    averaged = weights_after(
+        images, labels, learning_rate=1e-5 * pixels, weight_decay=5.0 / pixels, **common
+    )
+    for one, other in zip(summed, averaged, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_the_mean_recipe_is_the_heavy_one_in_other_units():
+    for variant in ("fcn32s", "fcn16s", "fcn8s", "fcn16s_at_once", "fcn8s_at_once"):
+        heavy, mean = (
+            fcn.Recipe.load(f"paper_{name}_{variant}", loss="sum", initial="")
+            for name in ("heavy", "mean")
+        )
+        pixels = 500 * 375
+        assert mean.learning_rate == pytest.approx(pixels * heavy.learning_rate, rel=1e-3)
+        assert mean.weight_decay == pytest.approx(heavy.weight_decay / pixels, rel=1e-3)
+        same = {"learning_rate": 0.0, "weight_decay": 0.0}
+        assert replace(mean, **same) == replace(heavy, **same)
+
+
+def test_staged_recipes_name_the_coarser_run_and_at_once_recipes_none():
+    for family in ("voc", "keras_fcn", "paper_heavy", "paper_mean"):
+        for variant, coarser in (("fcn16s", "fcn32s"), ("fcn8s", "fcn16s")):
+            staged = fcn.Recipe.load(f"{family}_{variant}")
+            at_once = fcn.Recipe.load(f"{family}_{variant}_at_once")
+            assert staged.variant == at_once.variant == variant
+            assert (staged.initial, at_once.initial) == (f"runs/{family}_{coarser}", "")
+
+
+def test_a_recipe_extends_another_and_may_be_changed(tmp_path, monkeypatch, refusal):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text('extends = "shapes"\nepochs = 3\nflip = false\n')
+    expected = replace(fcn.Recipe.load("shapes"), epochs=3, flip=False, seed=7)
+    assert fcn.Recipe.load("mine.toml", seed=7) == expected
+    (tmp_path / "mine.toml").write_text('extends = "mine.toml"\n')
+    assert "mine.toml extends itself" in refusal(fcn.Recipe.load, "mine.toml")
+    (tmp_path / "mine.toml").write_text("extends = 3\n")
+    assert "unknown recipe '3'" in refusal(fcn.Recipe.load, "mine.toml")
+
+
+def test_training_from_records_is_training_from_files(tmp_path, refusal):
+    recipe = replace(QUICK, limit=0, steps_per_epoch=2, epochs=1, val_split="test")
+    examples = fcn.load_dataset("shapes", "train")
+    write_records(examples, tmp_path / "records", shards=3)
+    from_records = replace(recipe, records=tmp_path / "records")
+    runs = (
+        fcn.train(r, tmp_path / str(i), verbose=0) for i, r in enumerate((recipe, from_records))
+    )
+    assert same_weights(*(run.model for run in runs))
+    other = replace(from_records, train_split="val", val_split="test")
+    message = refusal(fcn.train, other, tmp_path / "other", verbose=0)
+    assert "holds records of shapes (train), but the recipe trains on shapes (val)" in message
 
 
 def test_a_loss_that_is_no_number_stops_training_and_keeps_the_checkpoints(tmp_path, monkeypatch):
