@@ -18,15 +18,24 @@ PAD_COLOR = (124, 117, 104)
 
 
 def batches(
-    dataset, batch_size, crop_size, scale=(1, 1), flip=False, color=0.0, seed=0, first_batch=0
+    dataset,
+    batch_size,
+    crop_size,
+    scale=(1, 1),
+    flip=False,
+    color=0.0,
+    seed=0,
+    class_weights=None,
+    first_batch=0,
 ):
     """Endless batches of random crops: images uint8 (N, crop, crop, 3), labels (N, crop, crop).
 
     Every pass over the data set shuffles all of it anew. scale: smallest and largest factor by
     which an example is resized before its crop. flip: mirror half of the examples. color: largest
     relative change of brightness and contrast. What a crop has beyond the image is void.
-    first_batch: start at this batch of the stream. Returns a tf.data.Dataset; its attribute
-    `errors` collects the InputErrors that stopped it.
+    class_weights: (C,); with them each batch also has weights, float32 (N, crop, crop), the weight
+    of each pixel's class. first_batch: start at this batch of the stream.
+    Returns a tf.data.Dataset; its attribute `errors` collects the InputErrors that stopped it.
     Raises InputError for an empty data set or settings that make no sense.
     """
     _check(dataset, batch_size, crop_size, scale)
@@ -45,6 +54,9 @@ def batches(
     positions = tf.data.Dataset.range(first_batch * batch_size, np.iinfo(np.int64).max)
     stream = positions.map(example, num_parallel_calls=tf.data.AUTOTUNE)
     stream = stream.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    if class_weights is not None:
+        weights = tf.constant(np.pad(class_weights, (0, 256 - len(class_weights))), tf.float32)
+        stream = stream.map(lambda x, y: (x, y, tf.gather(weights, tf.cast(y, tf.int32))))
     stream.errors = errors
     return stream
 

@@ -59,6 +59,8 @@ class Recipe:
     # Coarser FCN to start from (staged training): a run folder, or "fcn32s" from the package.
     initial: str = ""
     dropout: float = 0.5
+    freeze: str = ""  # name of a layer that stays as it is, as do all layers before it
+    freeze_normalization: bool = False  # also keep the means and variances it was pretrained with
 
     crop_size: int = 256
     scale: tuple[float, float] = (1.0, 1.0)
@@ -69,6 +71,9 @@ class Recipe:
     epochs: int = 10
     steps_per_epoch: int = 0  # 0 = one pass over the training split, as always with a limit
     loss: str = "mean"  # over the pixels that are not void, or their "sum"
+    class_weighting: float = (
+        0.0  # a pixel counts as its class's frequency to the power of minus this
+    )
     optimizer: str = "adamw"  # "adamw", "adam" or "sgd"
     momentum: float = 0.9  # of "sgd"
     learning_rate: float = 1e-3
@@ -283,6 +288,7 @@ def train(recipe, output, verbose=1):
         flip=recipe.flip,
         color=recipe.color,
         seed=recipe.seed,
+        class_weights=class_weights(training, recipe.class_weighting),
         first_batch=done * steps,
     )
     # Only now, when the recipe is known to be usable, does it take hold of the folder.
@@ -322,6 +328,7 @@ def compiled_model(recipe, num_classes, steps_per_epoch):
         recipe.variant, num_classes, recipe.backbone, weights, initial, recipe.dropout
     )
     keras.mixed_precision.set_global_policy("float32")
+    _freeze(model, recipe.freeze, recipe.freeze_normalization)
     model.compile(
         optimizer=_optimizer(recipe, model, steps_per_epoch),
         loss=keras.losses.SparseCategoricalCrossentropy(
@@ -334,6 +341,33 @@ def compiled_model(recipe, num_classes, steps_per_epoch):
         ],
     )
     return model
+
+
+def class_weights(dataset, power):
+    """Weight of a pixel of each class: the class's frequency to the power of -power, float32 (C,).
+
+    Scaled so that the mean over the data set's pixels is 1; a class without any pixel weighs 1.
+    None for power 0, where all weigh the same and no label needs to be read.
+    """
+    if not power:
+        return None
+    counts = sum(np.bincount(label.ravel(), minlength=256) for _, label in dataset)
+    counts = counts[: len(dataset.classes)]
+    share = counts / counts.sum()
+    weights = np.where(counts, np.maximum(share, 1e-12) ** -power, 0)
+    return np.where(counts, weights / (weights @ share), 1).astype(np.float32)
+
+
+def _freeze(model, last, normalization):
+    """Keep layers from learning: those up to the layer named `last`, and normalization if asked."""
+    names = [layer.name for layer in model.layers]
+    if last and last not in names:
+        raise InputError(f"'freeze' names no layer of {model.name}: {last!r}; see model.summary().")
+    for layer in model.layers[: names.index(last) + 1 if last else 0]:
+        layer.trainable = False
+    for layer in model.layers if normalization else ():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
 
 
 def _initial_model(source):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import special
 
 import fcn_tutorial as fcn
 from fcn_tutorial import training
@@ -360,6 +361,55 @@ def test_a_summed_loss_equals_a_mean_loss_with_the_rate_times_the_pixels():
     )
     for one, other in zip(summed, averaged, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_class_weights_are_powers_of_the_frequency_with_mean_one():
+    scenes = fcn.load_dataset("shapes", "val", count=30)
+    ids = np.concatenate([label.ravel() for _, label in scenes])
+    ids = ids[ids != 255]
+    weights = training.class_weights(scenes, 0.5)
+    share = np.bincount(ids, minlength=6) / ids.size
+    assert weights[ids].mean() == pytest.approx(1, rel=1e-4)
+    np.testing.assert_allclose(weights / weights[0], (share / share[0]) ** -0.5, rtol=1e-5)
+    assert training.class_weights(scenes, 0.0) is None
+
+
+def test_a_class_without_pixels_weighs_one():
+    scenes = fcn.load_dataset("shapes", "val", count=1)
+    weights = training.class_weights(scenes, 1.0)
+    present = np.isin(np.arange(6), scenes[0][1])
+    assert not present.all() and (weights[~present] == 1).all() and np.isfinite(weights).all()
+
+
+def test_weighted_training_minimises_the_weighted_mean_of_the_cross_entropy():
+    scenes = fcn.load_dataset("shapes", "val", count=4)
+    weights = training.class_weights(scenes, 0.5)
+    batch = fcn.batches(scenes, batch_size=4, crop_size=96, class_weights=weights)
+    images, labels, given = (np.array(part) for part in next(iter(batch)))
+    counted = labels != 255
+    np.testing.assert_array_equal(given[counted], weights[labels[counted]])
+    model = training.compiled_model(replace(QUICK, dropout=0.0), 6, 2)
+    logits = model.predict_on_batch(images)
+    shifted = logits[counted] - special.logsumexp(logits[counted], axis=-1, keepdims=True)
+    entropies = -shifted[np.arange(len(shifted)), labels[counted]]
+    expected = (entropies * given[counted]).mean()
+    assert model.test_on_batch(images, labels, given)[0] == pytest.approx(expected, rel=1e-3)
+
+
+def test_frozen_layers_and_statistics_stay_as_they_are(run, refusal):
+    recipe = replace(QUICK, freeze="block2_pool", freeze_normalization=True)
+    model = training.compiled_model(recipe, 6, 2)
+    before = {layer.name: layer.get_weights() for layer in model.layers}
+    rng = np.random.default_rng(0)
+    model.train_on_batch(rng.integers(0, 256, (2, 32, 32, 3)), rng.integers(0, 6, (2, 32, 32)))
+    for layer in model.layers:
+        same = all(map(np.array_equal, before[layer.name], layer.get_weights()))
+        still = layer.name.startswith(("block1", "block2")) or "_bn" in layer.name
+        assert same == (still or not before[layer.name]), layer.name
+    wrong = replace(QUICK, freeze="conv_pw_5")
+    assert "'freeze' names no layer of fcn32s: 'conv_pw_5'" in refusal(
+        training.compiled_model, wrong, 6, 2
+    )
 
 
 def test_the_mean_recipe_is_the_heavy_one_in_other_units():
