@@ -5,8 +5,8 @@ Bad input ends in one sentence on standard error and exit code 2.
 
 import os
 import sys
+import tomllib
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -31,23 +31,45 @@ def train(
     recipe: Annotated[
         str, typer.Argument(help="Name of a recipe (camvid, shapes) or a TOML file.")
     ],
-    output: Annotated[Path, typer.Option(help="Run folder; a run that is there is resumed.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Run folder; a run there is resumed. Default: runs/RECIPE."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Examples of each split to use.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Train for N epochs.")] = None,
     weights: Annotated[str | None, typer.Option(help="Weight file of the backbone.")] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another value for a key of the recipe."),
+    ] = None,
 ):
     """Train a model by a recipe, or go on with the run in the output folder."""
     with _quiet_import():
         from fcn_tutorial import training
     chosen = {"limit": limit, "epochs": epochs, "weights": weights}
     chosen = {field: value for field, value in chosen.items() if value is not None}
-    loaded = training.Recipe.load(recipe)
-    run = training.train(replace(loaded, **chosen), output)
+    loaded = training.Recipe.load(recipe, **_changes(change or []), **chosen)
+    output = output or Path("runs") / Path(recipe).stem
+    run = training.train(loaded, output)
     best = max(run.history, key=lambda row: row["val_mean_iou"])
     print(
         f"Best mean IoU on {loaded.val_split}: {best['val_mean_iou']:.1%} (epoch {best['epoch']})."
     )
     print(f"Wrote the run to {output}: model in checkpoints/best.keras, curves in history.csv.")
+
+
+def _changes(texts):
+    """["epochs=2", "initial=runs/a"] -> {"epochs": 2, "initial": "runs/a"}."""
+    values = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set {text!r} has no value: write it as KEY=VALUE.")
+        try:
+            values[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[key.strip()] = value  # text without TOML's quotation marks
+    return values
 
 
 @app.command()
