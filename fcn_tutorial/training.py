@@ -12,6 +12,7 @@ import csv
 import difflib
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import tomllib
@@ -33,6 +34,7 @@ from fcn_tutorial.pipeline import batches
 from fcn_tutorial.weights import NAMES as TRAINED
 from fcn_tutorial.weights import load_trained
 
+OUTPUTS_AT_WORK = 2  # how much memory the layers' outputs take in training, in units of themselves
 NOT_DECAYED = ["bias", "gamma", "beta"]
 METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
 RECIPES = Path(__file__).parent / "recipes"
@@ -279,6 +281,7 @@ def train(recipe, output, verbose=1):
     one_pass = max(1, len(training) // recipe.batch_size)
     steps = one_pass if recipe.limit else recipe.steps_per_epoch or one_pass
     model = compiled_model(recipe, len(training.classes), steps)
+    _check_memory(model, recipe)
     done = _resume(model, folder, steps)
     data = batches(
         training,
@@ -473,6 +476,41 @@ def _weights_of(model, name):
     return [w for layer in model.layers if layer.name == name for w in layer.weights]
 
 
+def memory_needed(model, recipe):
+    """About how many bytes training takes: (for the weights, for each image of a batch).
+
+    A weight is kept four times (itself, its gradient, two averages of the optimizer); what the
+    layers put out is kept for the backward pass, and as much again is at work.
+    """
+    crop = keras.KerasTensor((1, recipe.crop_size, recipe.crop_size, 3))
+    every_layer = keras.Model(model.inputs[0], [layer.output for layer in model.layers])
+    numbers = sum(math.prod(each.shape) for each in every_layer.compute_output_spec(crop))
+    return 4 * 4 * model.count_params(), OUTPUTS_AT_WORK * 4 * numbers
+
+
+def _check_memory(model, recipe):
+    """Refuse a batch that cannot fit, before the system ends the process without a word."""
+    weights, image = memory_needed(model, recipe)
+    available = machine_memory()
+    if keras.distribution.list_devices("gpu") or weights + recipe.batch_size * image <= available:
+        return
+    fits = int((available - weights) / image)
+    advice = f"set batch_size to {fits} or less" if fits > 0 else "choose a smaller crop_size"
+    raise InputError(
+        f"batch_size {recipe.batch_size} with crop_size {recipe.crop_size} needs about "
+        f"{(weights + recipe.batch_size * image) / 1e9:.1f} GB of memory, and this machine has "
+        f"{available / 1e9:.1f} GB: {advice}."
+    )
+
+
+def machine_memory():
+    """Bytes of memory of this machine; infinite where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return math.inf
+
+
 def _fit(model, data, writer, recipe, steps, done, verbose):
     callbacks = [
         writer,
@@ -491,7 +529,18 @@ def _fit(model, data, writer, recipe, steps, done, verbose):
         )
     except Exception as error:
         # tf.data wraps what went wrong with a file in an error of its own.
-        raise (data.errors[0] if data.errors else error) from None
+        raise (data.errors[0] if data.errors else _explained(error, recipe)) from None
+
+
+def _explained(error, recipe):
+    """What a GPU says when its memory is full, as one sentence; any other error as it is."""
+    if "RESOURCE_EXHAUSTED" not in str(error) and type(error).__name__ != "ResourceExhaustedError":
+        return error
+    return InputError(
+        f"the memory is full with batch_size {recipe.batch_size} and crop_size "
+        f"{recipe.crop_size}: set a smaller batch_size, for example "
+        f"{max(1, recipe.batch_size // 2)}."
+    )
 
 
 class RunFolder(keras.callbacks.Callback):

@@ -459,6 +459,38 @@ def test_training_from_records_is_training_from_files(tmp_path, refusal):
     assert "holds records of shapes (train), but the recipe trains on shapes (val)" in message
 
 
+def test_a_batch_that_cannot_fit_is_refused_with_one_that_does(tmp_path, refusal, monkeypatch):
+    model = training.compiled_model(QUICK, 6, 2)
+    weights, image = training.memory_needed(model, QUICK)
+    monkeypatch.setattr(training, "machine_memory", lambda: weights + 5.5 * image)
+    message = refusal(fcn.train, replace(QUICK, batch_size=6), tmp_path / "run", verbose=0)
+    assert "batch_size 6 with crop_size 32 needs about" in message
+    assert message.endswith("set batch_size to 5 or less.")
+    training._check_memory(model, replace(QUICK, batch_size=5))
+    monkeypatch.setattr(training, "machine_memory", lambda: weights)
+    assert "smaller crop_size" in refusal(training._check_memory, model, QUICK)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_memory_of_an_image_is_that_of_its_maps():
+    model = training.compiled_model(replace(QUICK, variant="fcn32s"), 6, 2)
+    one, other = (training.memory_needed(model, replace(QUICK, crop_size=c)) for c in (96, 192))
+    assert one[0] == other[0] == 16 * model.count_params()
+    assert other[1] == 4 * one[1]
+    outputs = keras.Model(model.inputs[0], [layer.output for layer in model.layers])
+    numbers = sum(np.size(maps) for maps in outputs(np.zeros((1, 96, 96, 3), "float32")))
+    assert one[1] == training.OUTPUTS_AT_WORK * 4 * numbers
+
+
+def test_a_full_gpu_is_explained(tmp_path, monkeypatch, refusal):
+    def full(*arguments, **options):
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
+
+    monkeypatch.setattr(keras.Model, "fit", full)
+    message = refusal(fcn.train, QUICK, tmp_path / "run", verbose=0)
+    assert "smaller batch_size, for example 1" in message
+
+
 def test_a_loss_that_is_no_number_stops_training_and_keeps_the_checkpoints(tmp_path, monkeypatch):
     fit = keras.Model.fit
 
