@@ -1,7 +1,8 @@
-"""Draw the pictures of the landing page and of the README from finished runs.
+"""Draw the pictures of the landing page, of the README and of chapter 8 from finished runs.
 
 python book/pictures.py shapes runs/story     # the folder that benchmarks/story.py leaves
 python book/pictures.py camvid runs/camvid_finetune
+python book/pictures.py voc runs              # with voc_mobilenet_fcn32s_seed0 and its fellows
 """
 
 import sys
@@ -11,8 +12,10 @@ import matplotlib.pyplot as plt
 
 import fcn_tutorial as fcn
 from fcn_tutorial import plotting
+from fcn_tutorial.datasets.files import read_image, write_label
 
 ROOT = Path(__file__).resolve().parent.parent
+VOC_EXAMPLES = (312, 243, 252, 189)  # two that go well, two that do not
 
 
 def draw(dataset, runs, indices, path, width=10.0):
@@ -38,12 +41,27 @@ def draw(dataset, runs, indices, path, width=10.0):
     print(f"Wrote {path}.")
 
 
+def label_photos(runs, folder):
+    """Write what each run says of the photos in a folder, as label maps beside them."""
+    for photo in sorted(folder.glob("*.jpg")):
+        for name, run in runs.items():
+            label = fcn.segment(run.model, read_image(photo))
+            write_label(folder / f"{photo.stem}-{name}.png", label, run.palette)
+
+
 def main(what, folder):
     folder = Path(folder)
     if what == "shapes":
         runs = {f"FCN-{n}s": fcn.load_run(folder / f"fcn{n}s") for n in (32, 16, 8)}
         path = ROOT / "book" / "_static" / "hero.png"
         draw(fcn.load_dataset("shapes", "test"), runs, (76, 2, 13), path)
+    elif what == "voc":
+        names = [f"fcn{n}s" for n in (32, 16, 8)]
+        runs = {name: fcn.load_run(folder / f"voc_mobilenet_{name}_seed0") for name in names}
+        label_photos(runs, ROOT / "results" / "voc_mobilenet" / "photos")
+        titled = {name.replace("fcn", "FCN-"): run for name, run in runs.items()}
+        path = ROOT / "results" / "voc_mobilenet" / "predictions.jpg"
+        draw(fcn.load_dataset("voc2012", "val"), titled, VOC_EXAMPLES, path)
     else:
         runs = {"FCN-8s": fcn.load_run(folder)}
         path = ROOT / "results" / folder.name / "predictions.jpg"

@@ -18,6 +18,7 @@ _MODULES = {
     "vgg16": "vgg",
     "vgg_narrow": "vgg",
     "convolutionize": "convolutionize",
+    "top_classes": "convolutionize",
     "receptive_field": "geometry",
     "crop_offset": "geometry",
     "bilinear_kernel": "upsampling",

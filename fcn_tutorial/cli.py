@@ -3,10 +3,11 @@
 Bad input ends in one sentence on standard error and exit code 2.
 """
 
+import io
 import os
 import sys
 import tomllib
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -72,24 +73,103 @@ def _changes(texts):
     return values
 
 
+SCALES_HELP = "Average over resized copies: factors with commas between them."
+FLIP_HELP = "Average with the answer for the mirror image."
+
+
 @app.command()
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Run folder; of several, the average is scored.")
+    ],
     dataset: Annotated[str | None, typer.Option(help="Data set; default: the recipe's.")] = None,
-    split: Annotated[str, typer.Option(help="Split of the data set.")] = "test",
+    split: Annotated[
+        str | None, typer.Option(help="Split; default: test, or val where there is no test.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Examples to use; 0 = all.")] = 0,
+    scales: Annotated[str, typer.Option(help=SCALES_HELP)] = "1",
+    flip: Annotated[bool, typer.Option("--flip", help=FLIP_HELP)] = False,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Folder to write the predicted label maps to.")
+    ] = None,
 ):
-    """Score a run's best model at native resolution, class by class."""
+    """Score the best model of a run, or of several together, at native resolution."""
+    factors = _factors(scales)
     with _quiet_import():
         from fcn_tutorial import datasets, inference, training
-    opened = training.load_run(run)
-    examples = datasets.load_dataset(dataset or opened.recipe.dataset, split)
+    members = _opened_runs(runs)
+    name = dataset or members[0].recipe.dataset
+    examples = datasets.load_dataset(name, split or datasets.splits_of(name)[-1])
     examples = training.limited(examples, limit)
-    result = inference.evaluate(opened.model, examples, progress=True)
+    keep = None if predictions is None else _label_writer(predictions, examples)
+    models = [member.model for member in members]
+    result = inference.evaluate(models, examples, factors, flip, progress=True, keep=keep)
     _print_scores(result, examples.classes)
-    path = run / f"scores-{examples.name}-{split}.json"
-    training.write_scores(path, result, examples)
-    print(f"Wrote {path}.")
+    how = {
+        **({"limit": limit} if limit else {}),
+        **({"scales": factors} if factors != [1.0] else {}),
+        **({"flip": True} if flip else {}),
+        **({"ensemble": [str(run) for run in runs]} if len(runs) > 1 else {}),
+    }
+    path = runs[0] / f"scores-{examples.name}-{examples.split}{_suffix(how)}.json"
+    training.write_scores(path, result, examples, **how)
+    maps = "" if keep is None else f", and {len(examples)} label maps to {keep.folder}"
+    print(f"Wrote {path}{maps}.")
+
+
+def _factors(text):
+    """ "0.75,1" -> [0.75, 1.0]."""
+    try:
+        factors = [float(part) for part in text.split(",")]
+    except ValueError:
+        factors = []
+    if not factors or not all(0 < factor < float("inf") for factor in factors):
+        raise InputError(f"--scales {text!r} must be numbers above 0, such as 0.75,1,1.25.")
+    return factors
+
+
+def _opened_runs(folders):
+    """The runs in some folders, which must have the same classes."""
+    from fcn_tutorial import training
+
+    opened = [training.load_run(folder) for folder in folders]
+    for run in opened:
+        if run.classes != opened[0].classes:
+            raise InputError(
+                f"{run.folder} has other classes than {opened[0].folder}: they cannot be averaged."
+            )
+    return opened
+
+
+def _suffix(how):
+    """What tells a score file apart from the one of a plain evaluation of the whole split."""
+    scales = ",".join(f"{scale:g}" for scale in how.get("scales", []))
+    parts = [
+        f"-first{how['limit']}" if "limit" in how else "",
+        f"-scales{scales}" if scales else "",
+        "-flip" if "flip" in how else "",
+        f"-ensemble{len(how['ensemble'])}" if "ensemble" in how else "",
+    ]
+    return "".join(parts)
+
+
+def _label_writer(folder, examples):
+    """A function that writes the label map of an example; its attribute `folder` says where to.
+
+    Maps of VOC go where the evaluation server looks for them in what is uploaded to it; "comp6" is
+    its name for segmentation by networks that have seen more than VOC's own images.
+    """
+    from fcn_tutorial.datasets.files import write_label
+
+    if "voc2012" in examples.name:
+        folder = folder / "results" / "VOC2012" / "Segmentation" / f"comp6_{examples.split}_cls"
+    _make_folder(folder)
+
+    def write(name, label):
+        write_label(folder / f"{name}.png", label, examples.palette)
+
+    write.folder = folder
+    return write
 
 
 @app.command()
@@ -97,9 +177,17 @@ def segment(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of images.")],
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("predictions"),
+    scales: Annotated[str, typer.Option(help=SCALES_HELP)] = "1",
+    flip: Annotated[bool, typer.Option("--flip", help=FLIP_HELP)] = False,
+    names: Annotated[
+        Path | None, typer.Option(help="Text file: of the images, only those whose names it lists.")
+    ] = None,
+    labels_only: Annotated[
+        bool, typer.Option("--labels-only", help="Write label maps alone, as NAME.png.")
+    ] = False,
 ):
     """Label every pixel of photos: writes label map, overlay and the legend of the colours."""
-    files = _image_files(images)
+    factors, files = _factors(scales), _listed(_image_files(images), names)
     with _quiet_import():
         from tqdm import tqdm
 
@@ -107,28 +195,109 @@ def segment(
         from fcn_tutorial.datasets.files import read_image, write_image, write_label
     opened = training.load_run(run)
     _make_folder(output)
+    ending = "" if labels_only else "-label"
     for file in tqdm(files, desc="segment", disable=len(files) == 1):
         image = read_image(file)
-        label = inference.segment(opened.model, image)
-        write_label(output / f"{file.stem}-label.png", label, opened.palette)
-        write_image(
-            output / f"{file.stem}-overlay.png", plotting.overlay(image, label, opened.palette)
+        label = inference.segment(opened.model, image, factors, flip)
+        write_label(output / f"{file.stem}{ending}.png", label, opened.palette)
+        if not labels_only:
+            overlay = plotting.overlay(image, label, opened.palette)
+            write_image(output / f"{file.stem}-overlay.png", overlay)
+    count = f"{len(files)} label map{'s' * (len(files) > 1)} ({'NAME' * labels_only}{ending}.png)"
+    if not labels_only:
+        plotting.draw_legend(opened.classes, opened.palette, output / "legend.png")
+    more = "" if labels_only else ", overlays (-overlay.png) and legend.png"
+    print(f"Wrote {count}{more} to {output}.")
+
+
+def _listed(files, path):
+    """Of the files, those whose names without suffix stand in a text file; all without one."""
+    if path is None:
+        return files
+    if not path.is_file():
+        raise InputError(f"list {path} is missing: check the path.")
+    wanted = set(path.read_text(errors="replace").split())
+    missing = wanted - {file.stem for file in files}
+    if missing or not wanted:
+        raise InputError(
+            f"{len(missing)} of the {len(wanted)} images that {path} lists are not there"
+            f"{f', such as {min(missing)}' if missing else ''}: give their folder."
         )
-    plotting.draw_legend(opened.classes, opened.palette, output / "legend.png")
-    count = f"{len(files)} label map{'s' * (len(files) > 1)} (-label.png)"
-    print(f"Wrote {count}, overlays (-overlay.png) and legend.png to {output}.")
+    return [file for file in files if file.stem in wanted]
+
+
+@app.command()
+def classify(
+    photos: Annotated[list[Path], typer.Argument(help="Image files.")],
+    weights: Annotated[
+        str, typer.Option(help="imagenet, or a weight file of Keras's VGG16.")
+    ] = "imagenet",
+):
+    """Name what is in the middle of photos, by VGG-16 as a convolutional network: three guesses."""
+    with _quiet_import():
+        from fcn_tutorial.convolutionize import convolutionize, top_classes
+        from fcn_tutorial.datasets.files import read_image
+        from fcn_tutorial.vgg import vgg16
+    images = [_middle(read_image(photo)) for photo in photos]
+    network = convolutionize(vgg16(weights))
+    names = _imagenet_names()
+    for photo, image in zip(photos, images, strict=True):
+        found = [
+            (names[index] if names else f"class {index}", probability)
+            for index, probability in top_classes(network, image)
+        ]
+        print(f"{photo}: {', '.join(f'{name} {_percent(value)}' for name, value in found)}")
+    if not names:
+        print("The names of the classes could not be downloaded, so they are given by number.")
+
+
+def _middle(photo):
+    """The photo, its shorter side resized to 224 pixels, cropped to what its centre cell sees.
+
+    With sides of 224 plus a multiple of 64 the centre cell lies in the middle, and it sees 404
+    pixels, so that 416 are enough.
+    """
+    from PIL import Image
+
+    height, width = photo.shape[:2]
+    scale = 224 / min(height, width)
+    rows, columns = (224 + 64 * min(int(scale * side - 224) // 64, 3) for side in (height, width))
+    top, left = max(0, height - rows / scale) / 2, max(0, width - columns / scale) / 2
+    box = (left, top, width - left, height - top)
+    return Image.fromarray(photo).resize((columns, rows), Image.Resampling.BILINEAR, box)
+
+
+def _imagenet_names():
+    """The names of ImageNet's 1000 classes, which Keras downloads once; None where it cannot."""
+    import numpy as np
+    from keras.applications.imagenet_utils import decode_predictions
+
+    try:
+        with redirect_stdout(io.StringIO()):
+            decoded = decode_predictions(np.eye(1000), top=1)
+    except Exception:  # Keras raises plain Exceptions for what goes wrong with a download
+        return None
+    return [name.replace("_", " ") for ((_, name, _),) in decoded]
 
 
 @data_app.command("fetch")
 def fetch_data(
-    datasets: Annotated[list[str], typer.Argument(help="Data sets: voc2012, sbd.")],
+    datasets: Annotated[list[str], typer.Argument(help="Data sets: camvid, voc2012, sbd.")],
     root: Annotated[Path | None, typer.Option(help="Folder of the data sets.")] = None,
 ):
-    """Download data sets, check them against their published sums, and unpack them."""
-    from fcn_tutorial.datasets.fetch import fetch
+    """Download data sets, check that they are as published, and unpack them."""
+    from fcn_tutorial.datasets import archives_of
+    from fcn_tutorial.datasets.fetch import ARCHIVES, fetch
+    from fcn_tutorial.datasets.files import data_root
 
     for dataset in datasets:
-        print(f"{dataset} is in {fetch(dataset, root)}.")
+        archives = archives_of(dataset)
+        if not archives:
+            print(f"{dataset} is drawn by the library: there is nothing to fetch.")
+        for archive in archives:
+            already = (data_root(root) / ARCHIVES[archive].folder).exists()
+            folder = fetch(archive, root)
+            print(f"{archive} {'was already' if already else 'is'} in {folder}.")
 
 
 @data_app.command()
@@ -137,23 +306,20 @@ def check(
     root: Annotated[Path | None, typer.Option(help="Folder of the data sets.")] = None,
 ):
     """Read every image and label of a data set, and name those that are missing or damaged."""
-    from tqdm import tqdm
+    from fcn_tutorial.datasets import splits_of
+    from fcn_tutorial.datasets.check import check_files, check_presence, count_faults, remedy
 
-    from fcn_tutorial.datasets import load_dataset, splits_of
-
-    damaged = 0
-    for split in splits_of(dataset):
-        examples = load_dataset(dataset, split, root)
-        for index in tqdm(range(len(examples)), desc=f"{dataset} {split}"):
-            try:
-                examples[index]
-            except InputError as error:
-                damaged += 1
-                tqdm.write(str(error))
-        print(f"{split}: {len(examples)} examples")
-    if damaged:
-        raise InputError(f"{dataset} has {damaged} damaged examples: restore the files above.")
-    print(f"{dataset} is whole.")
+    splits = splits_of(dataset)
+    check_presence(dataset, root)
+    reports = [check_files(dataset, split, root) for split in splits]
+    print(*reports, sep="\n")
+    faults = [fault for report in reports for fault in report.faults]
+    if faults:
+        raise InputError(
+            f"{dataset} has {count_faults(faults)}, named above: {remedy(dataset, faults, root)}."
+        )
+    published = all(report.is_published for report in reports)
+    print(f"{dataset} is whole{'' if published else ', as far as its lists go'}.")
 
 
 @data_app.command()

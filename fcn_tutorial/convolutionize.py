@@ -6,7 +6,10 @@ with an h x w kernel, and the numbers in its kernel are the same ones.
 Source: Long, Shelhamer and Darrell 2015, section 3.1 ("Adapting classifiers for dense prediction").
 """
 
+from numbers import Integral
+
 import keras
+import numpy as np
 
 from fcn_tutorial.errors import InputError
 
@@ -50,6 +53,60 @@ def convolutionize(classifier, padding="same"):
     return keras.Model(convolutional_trunk.input, x, name=f"{classifier.name}_convolutional")
 
 
+def top_classes(network, image, count=3):
+    """The most probable classes at the centre cell of a convolutionized classifier's map.
+
+    network: from `convolutionize`; its scores are taken as logits unless it ends in a softmax.
+    image: (H, W, C) in the classifier's own units. On an image of the classifier's size the answer
+    is the classifier's; on a larger one the centre cell sees past its window, too.
+    Returns a list of (class index, probability), `count` long, the most probable first.
+    Raises InputError for a network that gives no map, an image of another shape or too small for
+    one cell, or a count that is not from 1 to the number of classes.
+    """
+    image = np.asarray(image, np.float32)
+    _check_question(network, image, count)
+    scores = network(image[None])[0]
+    height, width = scores.shape[:2]
+    centre = scores[(height - 1) // 2, (width - 1) // 2]
+    if not _ends_in_softmax(network):
+        centre = keras.ops.softmax(centre)
+    probabilities = keras.ops.convert_to_numpy(centre)
+    best = np.argsort(-probabilities, kind="stable")[:count]
+    return [(int(index), float(probabilities[index])) for index in best]
+
+
+def _ends_in_softmax(network):
+    last = network.layers[-1]
+    activation = getattr(last, "activation", None)
+    return isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax
+
+
+def _check_question(network, image, count):
+    if len(network.output_shape) != 4:
+        raise InputError(
+            f"network {network.name!r} gives no map of scores, but {network.output_shape}: "
+            "convolutionize it first."
+        )
+    channels, num_classes = network.input_shape[-1], network.output_shape[-1]
+    if image.ndim != 3 or image.shape[2] != channels or image.size == 0:
+        raise InputError(f"image must be (height, width, {channels}), got shape {image.shape}.")
+    if not (isinstance(count, Integral) and 1 <= count <= num_classes):
+        raise InputError(f"count must be a whole number 1..{num_classes}, got {count!r}.")
+    if not _has_cells(network, image.shape):
+        height, width = image.shape[:2]
+        raise InputError(
+            f"image of {width} x {height} pixels is too small for {network.name!r}: its map has no "
+            "cell; enlarge it."
+        )
+
+
+def _has_cells(network, shape):
+    try:
+        return min(network.compute_output_shape((1, *shape))) > 0
+    except ValueError:  # Keras's word for a kernel that finds no place
+        return False
+
+
 def dense_to_convolution(dense, x, grid=(1, 1), padding="valid"):
     """Apply a Dense layer as a convolution with the same weights to a symbolic map x.
 
@@ -79,9 +136,12 @@ def _any_size(layer):
     return keras.models.clone_model(model, input_tensors=image, clone_function=_any_size)
 
 
-def copied(layer, x):
-    """Apply a copy of a layer, with its weights, to a symbolic map x; returns the output map."""
-    copy = type(layer).from_config(layer.get_config())
+def copied(layer, x, **changes):
+    """Apply a copy of a layer, with its weights, to a symbolic map x; returns the output map.
+
+    changes: other values for its configuration.
+    """
+    copy = type(layer).from_config({**layer.get_config(), **changes})
     y = copy(x)
     copy.set_weights(layer.get_weights())
     return y

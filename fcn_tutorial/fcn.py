@@ -2,9 +2,12 @@
 
 `score_fr` scores the deepest map at stride 32. FCN-32s upsamples it to the image at once; FCN-16s
 first upsamples it twofold and adds the scores of pool4; FCN-8s does the same once more with pool3.
+The dilated networks have no skips: their last poolings keep every cell, so that `score_fr` itself
+lies at stride 16 or 8.
 
 Source: Long, Shelhamer and Darrell 2015, section 4.2 and Figure 3; layer names as in the reference
-release's `voc-fcn8s/net.py`.
+release's `voc-fcn8s/net.py`. Dilation: Chen et al. 2015 (DeepLab), section 3.1 ("hole algorithm"),
+and Yu and Koltun 2016.
 """
 
 from numbers import Integral
@@ -16,8 +19,15 @@ from fcn_tutorial.errors import InputError
 from fcn_tutorial.upsampling import BilinearUpsampling
 from fcn_tutorial.vgg import SHAPES_CLASSIFIER, pretrained, restored, vgg16, vgg_narrow
 
-VARIANTS = {"fcn32s": (), "fcn16s": ("pool4",), "fcn8s": ("pool4", "pool3")}
+VARIANTS = {
+    "fcn32s": (),
+    "fcn16s": ("pool4",),
+    "fcn8s": ("pool4", "pool3"),
+    "dilated16": (),
+    "dilated8": (),
+}
 STRIDE = 32
+DILATED = {"dilated16": 16, "dilated8": 8}  # the stride of score_fr
 
 
 @keras.saving.register_keras_serializable("fcn_tutorial")
@@ -56,10 +66,62 @@ class CropLike(keras.layers.Layer):
         return (*image[:3], x[3])
 
 
-def build_fcn(variant, num_classes, backbone="vgg16", weights=None, initial=None, dropout=0.5):
-    """Build FCN-32s, FCN-16s or FCN-8s over a backbone.
+@keras.saving.register_keras_serializable("fcn_tutorial")
+class DilatedPooling(keras.layers.Layer):
+    """Max pooling over 2 x 2 cells, `rate` apart, that keeps every cell of a map (N, H, W, C).
 
-    variant: "fcn32s" | "fcn16s" | "fcn8s". backbone: "vgg16" | "vgg_narrow" | "mobilenet".
+    Each cell is pooled with those `rate` below and to the right of it. On every second cell, rate 1
+    gives what the pooling with stride 2 gives. Beyond the border there is nothing to pool with.
+    """
+
+    def __init__(self, rate, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+
+    def call(self, x):
+        largest, rate = keras.ops.maximum, self.rate
+        x = keras.ops.concatenate([largest(x[:, :-rate], x[:, rate:]), x[:, -rate:]], axis=1)
+        pooled = largest(x[:, :, :-rate], x[:, :, rate:])
+        return keras.ops.concatenate([pooled, x[:, :, -rate:]], axis=2)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate}
+
+
+@keras.saving.register_keras_serializable("fcn_tutorial")
+class RepeatEdge(keras.layers.Layer):
+    """Move a map (N, H, W, C) by `before` cells down and right; its first row and column fill up.
+
+    Output (N, H + before, W + before, C).
+    """
+
+    def __init__(self, before, **kwargs):
+        super().__init__(**kwargs)
+        self.before = before
+
+    def call(self, x):
+        x = keras.ops.concatenate([keras.ops.repeat(x[:, :1], self.before, axis=1), x], axis=1)
+        first = keras.ops.repeat(x[:, :, :1], self.before, axis=2)
+        return keras.ops.concatenate([first, x], axis=2)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        longer = [side and side + self.before for side in (height, width)]
+        return (batch, *longer, channels)
+
+    def get_config(self):
+        return {**super().get_config(), "before": self.before}
+
+
+def build_fcn(variant, num_classes, backbone="vgg16", weights=None, initial=None, dropout=0.5):
+    """Build FCN-32s, FCN-16s, FCN-8s or a dilated network over a backbone.
+
+    variant: "fcn32s" | "fcn16s" | "fcn8s", or "dilated16" | "dilated8" over a VGG: without skips,
+    with score_fr at stride 16 or 8, and with the weights of an FCN-32s giving its scores.
+    backbone: "vgg16" | "vgg_narrow" | "mobilenet".
     weights: of the backbone: "imagenet", None (random) or the path of a file; for vgg_narrow
     "shapes" (the classifier of chapter 3), None or the path of a classifier saved as .keras.
     initial: a coarser FCN over the same backbone; its weights are copied, never shared (staged
@@ -67,26 +129,23 @@ def build_fcn(variant, num_classes, backbone="vgg16", weights=None, initial=None
     at zero, so that the network starts out giving nearly what the coarser one gives.
     dropout: the rate on fc6 and fc7.
     Returns a model from images in 0..255 (N, H, W, 3), H and W >= 1, to float32 logits
-    (N, H, W, num_classes). Raises InputError for an unknown variant or backbone, a class count
-    outside 1..255, weights that cannot be loaded, or an `initial` that does not fit.
+    (N, H, W, num_classes). Raises InputError for an unknown variant or backbone, or two that do not
+    go together, a class count outside 1..255, weights that cannot be loaded, or an `initial` that
+    does not fit.
     """
     _check("variant", variant, VARIANTS)
     _check("backbone", backbone, BACKBONES)
+    if variant in DILATED and not backbone.startswith("vgg"):
+        raise InputError(f"variant {variant!r} needs a VGG as backbone: use vgg16 or vgg_narrow.")
     if not (isinstance(num_classes, Integral) and 1 <= num_classes <= 255):
         raise InputError(
             f"num_classes must be a whole number 1..255 (255 marks void), got {num_classes!r}."
         )
     taps = BACKBONES[backbone](weights, dropout)
-    x = _score("score_fr", num_classes)(taps["fc7"])
-    stride = STRIDE
-    for skip in VARIANTS[variant]:
-        x = BilinearUpsampling(2, name="upscore2" if skip == "pool4" else "upscore_pool4")(x)
-        scores = _score(f"score_{skip}", num_classes, zero=True)(taps[skip])
-        x = keras.layers.Add(name=f"fuse_{skip}")([x, scores])
-        stride //= 2
-    x = BilinearUpsampling(stride, name=f"upscore{stride}", dtype="float32")(x)
-    x = CropLike(name="logits", dtype="float32")([x, taps["image"]])
-    model = keras.Model(taps["image"], x, name=variant)
+    if variant in DILATED:
+        taps["fc7"] = _dilated(taps["image"], taps["fc7"], DILATED[variant])
+    logits = _logits(taps, variant, num_classes)
+    model = keras.Model(taps["image"], logits, name=variant)
     if initial is not None:
         _copy_weights(initial, model)
     return model
@@ -95,6 +154,22 @@ def build_fcn(variant, num_classes, backbone="vgg16", weights=None, initial=None
 def _check(field, value, known):
     if value not in known:
         raise InputError(f"unknown {field} {value!r}: use one of {', '.join(sorted(known))}.")
+
+
+def _logits(taps, variant, num_classes):
+    """Score the maps, upsample and fuse the scores; returns them at the image's size."""
+    x = _score("score_fr", num_classes)(taps["fc7"])
+    stride = DILATED.get(variant, STRIDE)
+    for skip in VARIANTS[variant]:
+        x = BilinearUpsampling(2, name="upscore2" if skip == "pool4" else "upscore_pool4")(x)
+        scores = _score(f"score_{skip}", num_classes, zero=True)(taps[skip])
+        x = keras.layers.Add(name=f"fuse_{skip}")([x, scores])
+        stride //= 2
+    x = BilinearUpsampling(stride, name=f"upscore{stride}", dtype="float32")(x)
+    if variant in DILATED:
+        # The first cell lies where that of stride 32 lay, not at this stride's (stride - 1) / 2.
+        x = RepeatEdge((STRIDE - stride) // 2, name="aligned", dtype="float32")(x)
+    return CropLike(name="logits", dtype="float32")([x, taps["image"]])
 
 
 def _score(name, num_classes, zero=False):
@@ -115,6 +190,36 @@ def _copy_weights(initial, model):
                 "or has another shape; build it with the same backbone and num_classes."
             )
         layer.set_weights(source.get_weights())
+
+
+def _dilated(image, fc7, stride):
+    """The map fc7 of the same chain of layers, with their weights, no map coarser than `stride`.
+
+    A pooling that would make the grid coarser keeps every cell instead. Each kernel behind it is
+    spread, so that it still sees the cells that it saw before.
+    """
+    x, reached, rate = image, 1, 1
+    for layer in keras.Model(image, fc7).layers[1:]:
+        pooling = isinstance(layer, keras.layers.MaxPooling2D)
+        if pooling and reached == stride:
+            x = DilatedPooling(rate, name=layer.name)(x)
+            rate *= 2
+        elif isinstance(layer, keras.layers.Conv2D) and rate > 1:
+            x = _spread(layer, x, rate)
+        else:
+            x = copied(layer, x)
+            reached *= 2 if pooling else 1
+    return x
+
+
+def _spread(layer, x, rate):
+    """Apply a copy of a convolution with its kernel's cells `rate` apart to a symbolic map x."""
+    if layer.kernel_size == (1, 1):
+        return copied(layer, x)
+    # Keras's own "same" would lay a spread kernel of even size on other cells than before.
+    sides = [((size - 1) // 2 * rate, size // 2 * rate) for size in layer.kernel_size]
+    x = keras.layers.ZeroPadding2D(sides, name=f"pad_{layer.name}")(x)
+    return copied(layer, x, padding="valid", dilation_rate=rate)
 
 
 def _vgg_taps(classifier, dropout):

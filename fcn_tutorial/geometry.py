@@ -188,6 +188,10 @@ def _through(layer, cells, axis):
         return cells.window(1, before=layer.padding[axis][0])
     if isinstance(layer, keras.layers.Cropping2D):
         return cells.window(1, before=-layer.cropping[axis][0])
+    if type(layer).__name__ == "DilatedPooling":
+        return cells.window(2, dilation=layer.rate)
+    if type(layer).__name__ == "RepeatEdge":
+        return cells.window(1, before=layer.before)
     if type(layer).__name__ == "BilinearUpsampling":
         return cells.resized(layer.factor, reach=int(layer.factor > 1))
     if isinstance(layer, keras.layers.UpSampling2D):

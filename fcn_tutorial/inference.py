@@ -4,6 +4,8 @@ Source: Long, Shelhamer and Darrell 2015, section 5: one confusion matrix over t
 images' own sizes, void left out.
 """
 
+from itertools import product
+
 import keras
 import numpy as np
 from tqdm import tqdm
@@ -17,6 +19,7 @@ PIXELS_AT_ONCE = 2**17
 def segment(model, image, scales=(1.0,), flip=False):
     """Class id of each pixel: image (H, W, 3) in 0..255 -> uint8 (H, W).
 
+    model: one, or a list of them, whose probabilities are averaged (an ensemble).
     scales, flip: test-time augmentation, see `probabilities`.
     Raises InputError when the image has no pixel or is not (H, W, 3).
     """
@@ -27,10 +30,11 @@ def segment(model, image, scales=(1.0,), flip=False):
 
 
 def probabilities(model, images, scales=(1.0,), flip=False):
-    """Class probabilities, averaged over resized and mirrored copies of the images.
+    """Class probabilities, averaged over models and over resized and mirrored copies of the images.
 
-    images: (N, H, W, 3) in 0..255. scales: factors by which the images are resized; the scores go
-    back to (H, W) bilinearly. flip: also ask about the mirror image, and mirror the answer.
+    model: one, or a list of models with the same classes. images: (N, H, W, 3) in 0..255.
+    scales: factors by which the images are resized; the scores go back to (H, W) bilinearly.
+    flip: also ask about the mirror image, and mirror the answer.
     Returns float32 (N, H, W, C). Raises InputError for no scale at all, or one that is not above 0.
     """
     if not (scales and all(0 < scale < np.inf for scale in scales)):
@@ -39,12 +43,16 @@ def probabilities(model, images, scales=(1.0,), flip=False):
     answers = []
     for scale in scales:
         resized = images if scale == 1 else _resized(images, scale)
-        for step in (1, -1) if flip else (1,):
-            scores = np.asarray(model.predict_on_batch(resized[:, :, ::step]))[:, :, ::step]
+        for member, step in product(_members(model), (1, -1) if flip else (1,)):
+            scores = np.asarray(member.predict_on_batch(resized[:, :, ::step]))[:, :, ::step]
             if scale != 1:
                 scores = keras.ops.image.resize(scores, images.shape[1:3])
             answers.append(keras.ops.convert_to_numpy(keras.ops.softmax(scores)))
     return np.mean(answers, axis=0)
+
+
+def _members(model):
+    return model if isinstance(model, (list, tuple)) else [model]
 
 
 def _resized(images, scale):
@@ -54,30 +62,39 @@ def _resized(images, scale):
 
 def _labels(model, images, scales, flip):
     """Class ids (N, H, W); without augmentation the logits need no softmax to be compared."""
-    if tuple(scales) == (1.0,) and not flip:
-        return np.asarray(model.predict_on_batch(images.astype(np.float32))).argmax(axis=-1)
+    alone = len(_members(model)) == 1
+    if alone and tuple(scales) == (1.0,) and not flip:
+        scores = _members(model)[0].predict_on_batch(images.astype(np.float32))
+        return np.asarray(scores).argmax(axis=-1)
     return probabilities(model, images, scales, flip).argmax(axis=-1)
 
 
-def evaluate(model, dataset, scales=(1.0,), flip=False, progress=False):
+def evaluate(model, dataset, scales=(1.0,), flip=False, progress=False, keep=None):
     """Scores of a model on a data set, image by image, from one pooled confusion matrix.
 
-    model: gives logits (N, H, W, C) with C = number of the data set's classes. scales, flip:
-    test-time augmentation, see `probabilities`. Returns `Scores`.
+    model: gives logits (N, H, W, C) with C = number of the data set's classes; or a list of such
+    models (an ensemble). scales, flip: test-time augmentation, see `probabilities`. keep: called
+    with the name of each example and its predicted label map, uint8 (H, W). Returns `Scores`.
     Raises InputError when the data set is empty or the class counts differ.
     """
     num_classes = len(dataset.classes)
     if len(dataset) == 0:
         raise InputError(f"data set {dataset.name!r} ({dataset.split}) has no examples.")
-    if model.output_shape[-1] != num_classes:
-        raise InputError(
-            f"the model has {model.output_shape[-1]} classes, but {dataset.name!r} has "
-            f"{num_classes}: evaluate it on the data set it was trained for."
-        )
+    for member in _members(model):
+        if member.output_shape[-1] != num_classes:
+            raise InputError(
+                f"the model has {member.output_shape[-1]} classes, but {dataset.name!r} has "
+                f"{num_classes}: evaluate it on the data set it was trained for."
+            )
     confusion = np.zeros((num_classes, num_classes), np.int64)
     examples = tqdm(dataset, desc=f"evaluate {dataset.split}", disable=not progress)
+    names = iter(dataset.names)
     for images, labels in _runs_of_one_size(examples):
-        confusion += confusion_matrix(labels, _labels(model, images, scales, flip), num_classes)
+        predictions = _labels(model, images, scales, flip)
+        confusion += confusion_matrix(labels, predictions, num_classes)
+        for prediction, name in zip(predictions.astype(np.uint8), names, strict=False):
+            if keep is not None:
+                keep(name, prediction)
     return scores(confusion)
 
 

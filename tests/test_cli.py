@@ -284,7 +284,7 @@ def test_data_check_names_every_damaged_file(call, camvid_root):
     assert "whole" not in out
     assert "train1.png is missing" in out
     assert "val2.png has class id 200" in out
-    assert "2 damaged" in error
+    assert "1 file missing, 1 file damaged" in error
 
 
 def test_data_records_writes_shards_and_says_where(call, camvid_root, tmp_path):
@@ -323,4 +323,4 @@ def test_data_fetch_says_where_the_data_is_and_refuses_another_name(call, tmp_pa
     code, output, _ = call("data", "fetch", "voc2012", "--root", tmp_path)
     assert code == 0 and str(tmp_path / "VOCdevkit" / "VOC2012") in output
     code, _, error = call("data", "fetch", "voc2013", "--root", tmp_path)
-    assert code == 2 and "use one of sbd, voc2012" in error
+    assert code == 2 and "unknown data set 'voc2013'" in error

@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 import pytest
+import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
 import fcn_tutorial as fcn
+from fcn_tutorial.datasets.shapes import single_shapes
 
 
 def image_of(*shape, seed=0):
@@ -193,6 +195,80 @@ def test_convolutional_network_survives_saving(tmp_path):
     loaded = keras.models.load_model(tmp_path / "network.keras")
     image = image_of(1, 33, 26, 3)
     np.testing.assert_array_equal(loaded(image), network(image))
+
+
+# What the centre cell says.
+
+
+@few
+@given(kinds, grids, heads, seeds)
+def test_centre_cell_names_the_classes_that_the_classifier_names(kind, grid, head, seed):
+    classifier = classifier_of(kind, grid, head, seed)
+    image = image_of(*classifier.input_shape[1:], seed=seed)
+    expected = np.asarray(classifier(image[None]))[0]
+    if head not in ("softmax", "layers"):
+        expected = scipy.special.softmax(expected)
+    found = fcn.top_classes(fcn.convolutionize(classifier), image, count=5)
+    assert sorted(index for index, _ in found) == list(range(5))
+    assert all(type(index) is int and type(value) is float for index, value in found)
+    np.testing.assert_allclose(
+        [value for _, value in found], expected[[index for index, _ in found]], atol=1e-5
+    )
+    assert [value for _, value in found] == sorted((value for _, value in found), reverse=True)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_centre_cell_of_a_larger_image_sees_its_centre(padding):
+    """Stride 4, and a window of 15 x 19 pixels that leaves 8 rows and 12 columns on each side."""
+    classifier = unpadded_classifier("softmax", seed=1)
+    image = image_of(15 + 2 * 8, 19 + 2 * 12, 3)
+    window = np.asarray(classifier(image[None, 8:-8, 12:-12]))[0]
+    network = fcn.convolutionize(classifier, padding)
+    best, _ = found = fcn.top_classes(network, image, count=2)
+    assert best[0] == window.argmax()
+    np.testing.assert_allclose([value for _, value in found], np.sort(window)[:-3:-1], atol=1e-5)
+
+
+def test_shapes_classifier_names_the_shapes():
+    network = fcn.convolutionize(fcn.load_trained("classifier"))
+    images, classes = single_shapes(60, seed=1)
+    found = [fcn.top_classes(network, image) for image in images]
+    assert {len(classes) for classes in found} == {3}
+    right = [top[0][0] == class_id for top, class_id in zip(found, classes, strict=True)]
+    assert np.mean(right) >= 0.95
+    assert found[4][0][0] == 4 and found[4][0][1] > 0.9  # a ring
+
+
+def test_shapes_classifier_names_the_shape_in_the_centre_of_a_scene():
+    network = fcn.convolutionize(fcn.load_trained("classifier"))
+    images, classes = single_shapes(36, size=96 + 2 * 64, seed=1)
+    found = [fcn.top_classes(network, image)[0][0] for image in images]
+    assert np.mean(found == classes) >= 0.8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"image": np.zeros((8, 8))}, "got shape (8, 8)"),
+        ({"image": np.zeros((1, 8, 8, 3))}, "got shape (1, 8, 8, 3)"),
+        ({"image": np.zeros((8, 8, 4))}, "got shape (8, 8, 4)"),
+        ({"image": np.zeros((0, 8, 3))}, "got shape (0, 8, 3)"),
+        ({"image": np.zeros((12, 19, 3))}, "19 x 12 pixels is too small"),
+        ({"image": np.zeros((2, 19, 3))}, "19 x 2 pixels is too small"),
+        ({"count": 0}, "got 0"),
+        ({"count": 6}, "got 6"),
+        ({"count": 1.5}, "got 1.5"),
+    ],
+)
+def test_question_without_an_answer_is_refused(refusal, arguments, says):
+    network = fcn.convolutionize(unpadded_classifier("one", seed=0), padding="valid")
+    usable = {"network": network, "image": np.zeros((15, 19, 3)), "count": 3}
+    assert says in refusal(fcn.top_classes, **{**usable, **arguments})
+
+
+def test_classifier_that_is_not_convolutional_is_refused(refusal):
+    classifier = unpadded_classifier("one", seed=0)
+    assert "convolutionize" in refusal(fcn.top_classes, classifier, np.zeros((15, 19, 3)))
 
 
 # Classifiers that cannot be made convolutional.

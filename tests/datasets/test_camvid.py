@@ -123,6 +123,22 @@ def test_a_list_that_is_no_text_leads_to_images_that_are_missing(folder, refusal
     assert "is missing" in refusal(fcn.load_dataset("camvid", "val").__getitem__, 0)
 
 
-def test_a_missing_folder_is_answered_with_what_to_set(tmp_path, refusal):
+def test_a_missing_folder_is_answered_with_what_to_set_or_to_type(tmp_path, refusal, monkeypatch):
     message = refusal(fcn.load_dataset, "camvid", root=tmp_path)
     assert "train.txt is missing" in message and "FCN_DATA" in message
+    assert f'"fcn-tutorial data fetch camvid --root {tmp_path}"' in message
+    monkeypatch.setenv("FCN_DATA", str(tmp_path))
+    assert '"fcn-tutorial data fetch camvid"' in refusal(fcn.load_dataset, "camvid")
+
+
+def test_a_list_missing_from_a_folder_that_is_there_cannot_just_be_fetched(folder, refusal):
+    (folder / "val.txt").unlink()
+    message = refusal(fcn.load_dataset, "camvid", "val")
+    assert f"move {folder} away and run" in message and "data fetch camvid" in message
+
+
+def test_an_example_says_where_its_files_are(folder):
+    dataset = fcn.load_dataset("camvid", "val")
+    assert dataset.image_file(1) == folder / "val" / "val1.png"
+    assert dataset.label_file(1) == folder / "valannot" / "val1.png"
+    np.testing.assert_array_equal(dataset.read_label(1), dataset[1][1])

@@ -1,5 +1,7 @@
 """VOC 2012 and SBD: a small devkit in the published layout, and the published images at hand."""
 
+import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -11,13 +13,20 @@ from PIL import Image
 from scipy import io
 
 import fcn_tutorial as fcn
-from fcn_tutorial.datasets import VOID, check_disjoint, overlap, voc
+from fcn_tutorial.datasets import VOID, check_disjoint, overlap, published_size, voc
 from fcn_tutorial.datasets.files import write_label
 from fcn_tutorial.datasets.voc import read_mat
 
 DATA = Path(os.environ.get("FCN_DATA", "nowhere"))
 published_voc = pytest.mark.skipif(
     not (DATA / "VOCdevkit").is_dir(), reason="needs VOCdevkit in the folder that FCN_DATA names"
+)
+published_lists = pytest.mark.skipif(
+    not (DATA / "splits").is_dir(), reason="needs splits/ in the folder that FCN_DATA names"
+)
+whole_sbd = pytest.mark.skipif(
+    not (DATA / "benchmark_RELEASE/dataset/val.txt").is_file(),
+    reason="needs SBD's lists in the folder that FCN_DATA names",
 )
 published_sbd = pytest.mark.skipif(
     not (DATA / "benchmark_RELEASE").is_dir(),
@@ -106,6 +115,79 @@ def test_seg11valid_comes_with_the_package(root):
     assert names[:2] == ("2007_000033", "2007_000042")
 
 
+def test_keras_fcn_validates_on_the_first_of_sbds_val_and_trains_on_all_else(root, monkeypatch):
+    monkeypatch.setattr(voc, "KERAS_FCN_VAL", 1)
+    train, val = (fcn.load_dataset("voc2012_keras_fcn", split, root) for split in ("train", "val"))
+    assert (train.name, train.split, val.split) == ("voc2012_keras_fcn", "train", "val")
+    assert val.names == ("d",)  # SBD's val is d and i
+    assert train.names == tuple("abcefghi")  # b, e and f are VOC's validation images
+    check_disjoint(train, val)
+    assert val[0][1][3, 3] == label_of("d", "sbd")[3, 3]
+    for name, (_, label) in zip(train.names, train, strict=True):
+        labels = "voc" if name in "abf" else "sbd"
+        assert label[3, 3] == label_of(name, labels)[3, 3]
+        assert label[0, 0] == (VOID if labels == "voc" else label[3, 3])
+
+
+def test_keras_fcn_takes_the_names_in_order_whatever_the_order_of_the_list(root, monkeypatch):
+    monkeypatch.setattr(voc, "KERAS_FCN_VAL", 1)
+    (root / "benchmark_RELEASE/dataset/val.txt").write_text("i\nd\n")
+    assert fcn.load_dataset("voc2012_keras_fcn", "val", root).names == ("d",)
+
+
+def test_keras_fcn_says_first_of_all_that_it_trains_on_vocs_validation_images(root):
+    first = voc.load_keras_fcn.__doc__.splitlines()[0]
+    assert "1,252 of VOC 2012 val's 1,449" in first and "610 of seg11valid's 736" in first
+    train = fcn.load_dataset("voc2012_keras_fcn", "train", root)
+    assert overlap(train.names, VOC_LISTS["val"])
+
+
+def write_lists(root, train, val, sbd_train, sbd_val):
+    for folder, lists in (
+        ("VOCdevkit/VOC2012/ImageSets/Segmentation", {"train": train, "val": val}),
+        ("benchmark_RELEASE/dataset", {"train": sbd_train, "val": sbd_val}),
+    ):
+        (root / folder).mkdir(parents=True)
+        for split, names in lists.items():
+            (root / folder / f"{split}.txt").write_text("\n".join(names) + "\n")
+
+
+@published_lists
+def test_the_published_lists_of_keras_fcn_are_those_of_its_rule(tmp_path):
+    """Its lists name all of SBD (.mat) and what only VOC has (.png); SBD's own may not be at hand.
+
+    So SBD's val is taken to be Keras-FCN's validation names and 1,657 that come after them.
+    """
+    lists = {path.stem: path.read_text().split() for path in (DATA / "splits").glob("*.txt")}
+    kept, held_out = lists["keras_fcn_train_mat"], lists["keras_fcn_val_mat"]
+    later = [name for name in kept if name > max(held_out)][:1657]
+    voc_lists = lists["voc2012_train"], lists["voc2012_val"]
+    write_lists(tmp_path, *voc_lists, sorted(set(kept) - set(later)), held_out + later)
+    train, val = (
+        fcn.load_dataset("voc2012_keras_fcn", split, tmp_path) for split in ("train", "val")
+    )
+    sizes = [published_size("voc2012_keras_fcn", split) for split in ("train", "val")]
+    assert [len(train), len(val)] == sizes == [10_831, 1_200]
+    assert list(val.names) == held_out
+    suffixes = {suffix: [] for suffix in (".mat", ".png")}
+    for index, name in enumerate(train.names):
+        suffixes[train.label_file(index).suffix].append(name)
+    assert suffixes == {".mat": kept, ".png": lists["keras_fcn_train_png"]}
+    assert len(overlap(train.names, lists["voc2012_val"])) == 1_252
+    assert len(overlap(train.names, lists["seg11valid"])) == 610
+    trainaug = fcn.load_dataset("voc2012_trainaug", "train", tmp_path)
+    assert set(trainaug.names) == set(lists["voc2012_trainaug"])
+
+
+@whole_sbd
+def test_the_first_1200_of_sbds_own_list_are_keras_fcns_validation_names():
+    audit = Path(__file__).resolve().parents[2] / "results" / "splits" / "audit.json"
+    digest = json.loads(audit.read_text())["lists"]["Keras-FCN val"]["sha256"]
+    names = sorted((DATA / "benchmark_RELEASE/dataset/val.txt").read_text().split())[:1200]
+    content = "".join(f"{name}\n" for name in names).encode()
+    assert digest == {"keras_fcn_val_mat.txt": hashlib.sha256(content).hexdigest()}
+
+
 def test_the_palette_is_vocs_own():
     known = {0: (0, 0, 0), 1: (128, 0, 0), 6: (0, 128, 128), 15: (192, 128, 128), 20: (0, 64, 128)}
     for class_id, color in known.items():
@@ -114,11 +196,39 @@ def test_the_palette_is_vocs_own():
     assert len(np.unique(voc.voc_palette(256), axis=0)) == 256
 
 
-def test_missing_lists_are_named_with_what_to_set(tmp_path, refusal):
-    cases = {"voc2012": "val.txt", "sbd": "dataset/val.txt", "voc2012_trainaug": "val.txt"}
-    for name, file in cases.items():
-        message = refusal(fcn.load_dataset, name, "val", tmp_path)
-        assert f"{file} is missing" in message and "FCN_DATA" in message
+def test_missing_lists_are_named_with_what_to_set_or_to_type(tmp_path, refusal, monkeypatch):
+    monkeypatch.setenv("FCN_DATA", str(tmp_path))
+    cases = {
+        "voc2012": ("Segmentation/val.txt is missing", "voc2012"),
+        "sbd": ("dataset/val.txt is missing", "sbd"),
+        "voc2012_trainaug": ("val.txt is missing", "voc2012"),
+        "voc2012_keras_fcn": ("are missing", "voc2012 sbd"),
+    }
+    for name, (sentence, archives) in cases.items():
+        message = refusal(fcn.load_dataset, name, "val")
+        assert sentence in message and "FCN_DATA" in message
+        assert f'run "fcn-tutorial data fetch {archives}".' in message
+
+
+@pytest.mark.parametrize("name", ["voc2012_trainaug", "voc2012_keras_fcn"])
+def test_all_lists_that_are_missing_are_named_at_once(root, refusal, name):
+    gone = [
+        root / "VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt",
+        root / "benchmark_RELEASE/dataset/val.txt",
+    ]
+    for path in gone:
+        path.unlink()
+    message = refusal(fcn.load_dataset, name, "train", root)
+    assert f"the lists {gone[0]}, {gone[1]} are missing" in message
+    assert f"move {root}/VOCdevkit/VOC2012 and {root}/benchmark_RELEASE away" in message
+    assert f'"fcn-tutorial data fetch voc2012 sbd --root {root}"' in message
+
+
+def test_a_data_set_that_is_half_there_names_what_to_fetch(root, refusal):
+    (root / "benchmark_RELEASE").rename(root / "elsewhere")
+    message = refusal(fcn.load_dataset, "voc2012_trainaug", "train", root)
+    assert "data fetch sbd" in message and "VOCdevkit" not in message
+    assert len(fcn.load_dataset("voc2012_trainaug", "val", root)) == 3
 
 
 def test_an_empty_list_and_an_unknown_split_are_named(root, refusal):

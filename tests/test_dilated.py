@@ -1,0 +1,253 @@
+"""Dilated networks: exactly FCN-32s on its cells, a finer grid between them, and in its place."""
+
+import keras
+import numpy as np
+import pytest
+import scipy.ndimage
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fcn_tutorial as fcn
+from fcn_tutorial.fcn import DilatedPooling, RepeatEdge
+
+STRIDES = {"dilated16": 16, "dilated8": 8}
+
+
+def image_of(height, width, batch=1, seed=0):
+    """Noise of several scales, so that poolings and normalisation have something to do."""
+    rng = np.random.default_rng(seed)
+    blocks = rng.integers(0, 128, (batch, -(-height // 16), -(-width // 16), 3))
+    coarse = blocks.repeat(16, axis=1).repeat(16, axis=2)[:, :height, :width]
+    return (coarse + rng.integers(0, 128, (batch, height, width, 3))).astype(np.float32)
+
+
+def score_fr(model, image):
+    part = keras.Model(model.inputs[0], model.get_layer("score_fr").output)
+    return np.asarray(part(image))
+
+
+def assert_close(ours, theirs):
+    ours, theirs = np.asarray(ours), np.asarray(theirs)
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+
+
+def finer(variant, initial, **changes):
+    build = {"num_classes": 6, "backbone": "vgg_narrow", "initial": initial, **changes}
+    return fcn.build_fcn(variant, **build)
+
+
+@pytest.fixture(scope="module")
+def fcn32s():
+    return fcn.load_trained("fcn32s")
+
+
+@pytest.fixture(scope="module")
+def models(fcn32s):
+    return {variant: finer(variant, fcn32s) for variant in STRIDES}
+
+
+@pytest.fixture(params=STRIDES)
+def variant(request):
+    return request.param
+
+
+# The values of score_fr.
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 70), (96, 96), (250, 40)])
+def test_old_cells_say_exactly_what_fcn32s_says_at_the_border_too(fcn32s, models, variant, size):
+    step = 32 // STRIDES[variant]
+    coarse, fine = (score_fr(model, image_of(*size)) for model in (fcn32s, models[variant]))
+    assert fine.shape[1:3] == (step * coarse.shape[1], step * coarse.shape[2])
+    assert_close(fine[:, ::step, ::step], coarse)
+
+
+def test_new_cells_say_what_fcn32s_says_about_the_image_moved_under_its_grid(
+    fcn32s, models, variant
+):
+    """Where no cell's field, 110 pixels to each side, reaches the zeros beyond the border."""
+    stride, step = STRIDES[variant], 32 // STRIDES[variant]
+    image = image_of(416, 384)
+    fine = score_fr(models[variant], image)
+    for phase in range(step):
+        for other in range(step):
+            moved = image[:, phase * stride :, other * stride :]
+            coarse = score_fr(fcn32s, moved)
+            rows, columns = (slice(4, (side - 127) // 32 + 1) for side in moved.shape[1:3])
+            inner = fine[:, phase::step, other::step][:, rows, columns]
+            assert inner.shape[1] >= 5 and inner.shape[2] >= 4
+            assert_close(inner, coarse[:, rows, columns])
+
+
+@pytest.mark.parametrize("side", [32, 64, 160])
+def test_kernels_of_any_size_are_spread_from_the_same_cell(variant, side, tmp_path):
+    """fc6 of a classifier for images of 64 pixels is 2 x 2, of 160 pixels 5 x 5."""
+    fcn.vgg_narrow(num_classes=5, input_size=side).save(tmp_path / "classifier.keras")
+    build = {"num_classes": 6, "backbone": "vgg_narrow", "weights": tmp_path / "classifier.keras"}
+    coarse = fcn.build_fcn("fcn32s", **build)
+    fine = fcn.build_fcn(variant, **build, initial=coarse)
+    step, image = 32 // STRIDES[variant], image_of(150, 97)
+    assert_close(score_fr(fine, image)[:, ::step, ::step], score_fr(coarse, image))
+
+
+def test_over_vgg16_the_old_cells_say_what_fcn32s_says(vgg16, monkeypatch):
+    monkeypatch.setattr("fcn_tutorial.fcn.vgg16", lambda weights: vgg16)
+    coarse = fcn.build_fcn("fcn32s", 21, backbone="vgg16", weights=None)
+    fine = finer("dilated8", coarse, num_classes=21, backbone="vgg16", weights=None)
+    assert fine.count_params() == coarse.count_params() == 134_260_544 + 21 * 4097
+    image = image_of(40, 70)
+    assert_close(score_fr(fine, image)[:, ::4, ::4], score_fr(coarse, image))
+    field = fcn.receptive_field(fine, "score_fr")
+    assert (field.size, field.stride, field.offset) == (404, 8, 15.5)
+    assert fine(image).shape == (1, 40, 70, 21)
+
+
+def test_without_initial_the_backbones_own_weights_are_dilated(variant):
+    build = {"num_classes": 6, "backbone": "vgg_narrow", "weights": "shapes"}
+    fine, coarse = fcn.build_fcn(variant, **build), fcn.build_fcn("fcn32s", **build)
+    for layer in coarse.layers:
+        if layer.name != "score_fr":
+            theirs = fine.get_layer(layer.name).get_weights() if layer.weights else []
+            assert all(map(np.array_equal, layer.get_weights(), theirs))
+
+
+@pytest.mark.parametrize("rate", [1, 2, 3])
+def test_dilated_pooling_takes_the_largest_of_four_cells(rate):
+    x = np.random.default_rng(0).normal(size=(2, 6, 5, 3)).astype(np.float32)
+    beyond = np.pad(x, ((0, 0), (0, rate), (0, rate), (0, 0)), constant_values=-np.inf)
+    corners = [beyond[:, i : i + 6, j : j + 5] for i in (0, rate) for j in (0, rate)]
+    np.testing.assert_array_equal(DilatedPooling(rate)(x), np.max(corners, axis=0))
+    if rate == 1:
+        pooling = keras.layers.MaxPooling2D(2, strides=1, padding="same")
+        np.testing.assert_array_equal(DilatedPooling(1)(x), pooling(x))
+
+
+# Where the cells lie.
+
+
+def test_fields_are_those_of_fcn32s_on_a_finer_grid(fcn32s, models, variant):
+    coarse = fcn.receptive_field(fcn32s, "score_fr")
+    field = fcn.receptive_field(models[variant], "score_fr")
+    assert (field.size, field.stride) == (coarse.size, STRIDES[variant])
+    assert field.offset == coarse.offset == 15.5
+
+
+def test_logits_lie_over_the_pixels_that_they_are_about(models, variant):
+    moved = {"dilated16": -8, "dilated8": -12}
+    upscored = f"upscore{STRIDES[variant]}"
+    assert fcn.crop_offset(models[variant], upscored) == moved[variant]
+    assert fcn.crop_offset(models[variant], "logits") == 0
+
+
+def test_logits_are_score_fr_upsampled_at_once_and_moved(models, variant):
+    stride, image = STRIDES[variant], image_of(70, 40)
+    maps = score_fr(models[variant], image)
+    large = scipy.ndimage.zoom(
+        maps, (1, stride, stride, 1), order=1, mode="nearest", grid_mode=True
+    )
+    moved = (32 - stride) // 2
+    large = np.pad(large, ((0, 0), (moved, 0), (moved, 0), (0, 0)), mode="edge")
+    assert_close(models[variant](image), large[:, :70, :40])
+
+
+def test_repeat_edge_moves_a_map_and_repeats_its_first_row_and_column():
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 2)).astype(np.float32)
+    expected = np.pad(x, ((0, 0), (5, 0), (5, 0), (0, 0)), mode="edge")
+    np.testing.assert_array_equal(RepeatEdge(5)(x), expected)
+    assert RepeatEdge(5).compute_output_shape((None, 3, None, 2)) == (None, 8, None, 2)
+
+
+def test_shapes_are_segmented_better_without_any_training(fcn32s, models):
+    """The scores of chapter 10: "FCN-32s" and "finer, moved"."""
+    test = fcn.load_dataset("shapes", "test")
+    found = {name: fcn.evaluate(model, test).mean_iou for name, model in models.items()}
+    assert fcn.evaluate(fcn32s, test).mean_iou == pytest.approx(0.543, abs=1e-3)
+    assert found["dilated16"] == pytest.approx(0.610, abs=1e-3)
+    assert found["dilated8"] > 0.6
+
+
+# A model like the others.
+
+
+@settings(max_examples=10, deadline=None)
+@given(height=st.integers(1, 70), width=st.integers(1, 70), batch=st.integers(1, 3))
+def test_any_size_is_segmented(models, height, width, batch):
+    for model in models.values():
+        logits = np.asarray(model(image_of(height, width, batch)))
+        assert logits.shape == (batch, height, width, 6)
+        assert logits.dtype == np.float32 and np.isfinite(logits).all()
+
+
+def test_model_takes_any_size_by_its_signature(models, variant):
+    assert models[variant].name == variant
+    assert models[variant].input_shape == (None, None, None, 3)
+    assert models[variant].output_shape == (None, None, None, 6)
+    assert models[variant].output.dtype == "float32"
+
+
+def test_saved_model_gives_exactly_the_same_logits(models, variant, tmp_path):
+    models[variant].save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for size in ((33, 65), (1, 1)):
+        np.testing.assert_array_equal(loaded(image_of(*size)), models[variant](image_of(*size)))
+    assert fcn.receptive_field(loaded, "score_fr") == fcn.receptive_field(
+        models[variant], "score_fr"
+    )
+
+
+def test_half_precision_still_gives_float32_logits(variant):
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        model = fcn.build_fcn(variant, 3, backbone="vgg_narrow", weights=None)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert model.get_layer("fc6").compute_dtype == "float16"
+    logits = np.asarray(model(image_of(33, 20)))
+    assert logits.dtype == np.float32
+    assert np.isfinite(logits).all()
+
+
+def test_training_starts_from_fcn32s_and_leaves_it_unchanged(fcn32s, variant, tmp_path):
+    kept = [np.array(weight) for weight in fcn32s.get_weights()]
+    recipe = fcn.Recipe(
+        dataset="shapes",
+        variant=variant,
+        backbone="vgg_narrow",
+        initial="fcn32s",
+        limit=4,
+        crop_size=96,
+        batch_size=4,
+        epochs=1,
+        learning_rate=1e-4,
+    )
+    run = fcn.train(recipe, tmp_path / "run", verbose=0)
+    assert run.model.name == variant
+    moved = run.model.get_layer("block5_conv1").get_weights()[0]
+    started = fcn32s.get_layer("block5_conv1").get_weights()[0]
+    assert 0 < np.abs(moved - started).max() < 0.01
+    assert all(map(np.array_equal, kept, fcn32s.get_weights()))
+
+
+def test_skips_may_start_from_a_dilated_network(models, variant):
+    """And the other way round: the weights of the layers that both have are the same."""
+    fcn8s = finer("fcn8s", models[variant])
+    back = finer(variant, fcn8s)
+    assert all(map(np.array_equal, back.get_weights(), models[variant].get_weights()))
+
+
+# What is refused.
+
+
+def test_mobilenet_cannot_be_dilated(refusal, variant):
+    message = refusal(fcn.build_fcn, variant, 3, backbone="mobilenet", weights=None)
+    assert f"'{variant}'" in message and "vgg16 or vgg_narrow" in message
+
+
+def test_initial_model_with_another_class_count_is_refused(refusal, fcn32s, variant):
+    assert "'score_fr'" in refusal(finer, variant, fcn32s, num_classes=4)
+
+
+def test_the_known_variants_are_named(refusal):
+    message = refusal(fcn.build_fcn, "dilated4", 3, backbone="vgg_narrow", weights=None)
+    assert "'dilated4'" in message and "dilated16, dilated8, fcn16s" in message
