@@ -75,12 +75,13 @@ def _changes(texts):
 
 SCALES_HELP = "Average over resized copies: factors with commas between them."
 FLIP_HELP = "Average with the answer for the mirror image."
+LARGEST_SCALE = 4  # beyond it, the copies of a photo do not fit into most memories
 
 
 @app.command()
 def evaluate(
     runs: Annotated[
-        list[Path], typer.Argument(help="Run folder; of several, the average is scored.")
+        list[Path], typer.Argument(help="Run folders; of several, the average is scored.")
     ],
     dataset: Annotated[str | None, typer.Option(help="Data set; default: the recipe's.")] = None,
     split: Annotated[
@@ -90,30 +91,30 @@ def evaluate(
     scales: Annotated[str, typer.Option(help=SCALES_HELP)] = "1",
     flip: Annotated[bool, typer.Option("--flip", help=FLIP_HELP)] = False,
     predictions: Annotated[
-        Path | None, typer.Option(help="Folder to write the predicted label maps to.")
+        Path | None,
+        typer.Option(
+            help="Folder for the label maps, as NAME.png; those of VOC go below it, in the layout "
+            "of VOC's evaluation server."
+        ),
     ] = None,
 ):
     """Score the best model of a run, or of several together, at native resolution."""
     factors = _factors(scales)
     with _quiet_import():
         from fcn_tutorial import datasets, inference, training
-    members = _opened_runs(runs)
-    name = dataset or members[0].recipe.dataset
+    opened = _opened_runs(runs)
+    name = dataset or opened[0].recipe.dataset
     examples = datasets.load_dataset(name, split or datasets.splits_of(name)[-1])
     examples = training.limited(examples, limit)
-    keep = None if predictions is None else _label_writer(predictions, examples)
-    models = [member.model for member in members]
+    folder = predictions and _predictions_folder(predictions, examples)
+    keep = folder and _label_writer(folder, examples.palette)
+    models = [run.model for run in opened]
     result = inference.evaluate(models, examples, factors, flip, progress=True, keep=keep)
     _print_scores(result, examples.classes)
-    how = {
-        **({"limit": limit} if limit else {}),
-        **({"scales": factors} if factors != [1.0] else {}),
-        **({"flip": True} if flip else {}),
-        **({"ensemble": [str(run) for run in runs]} if len(runs) > 1 else {}),
-    }
-    path = runs[0] / f"scores-{examples.name}-{examples.split}{_suffix(how)}.json"
+    how = _unlike_plain(limit, flip, factors, runs)
+    path = runs[0] / f"scores-{examples.name}-{examples.split}{_suffix(**how)}.json"
     training.write_scores(path, result, examples, **how)
-    maps = "" if keep is None else f", and {len(examples)} label maps to {keep.folder}"
+    maps = f", and {_counted(examples.names)} to {folder}" if folder else ""
     print(f"Wrote {path}{maps}.")
 
 
@@ -122,9 +123,12 @@ def _factors(text):
     try:
         factors = [float(part) for part in text.split(",")]
     except ValueError:
-        factors = []
-    if not factors or not all(0 < factor < float("inf") for factor in factors):
-        raise InputError(f"--scales {text!r} must be numbers above 0, such as 0.75,1,1.25.")
+        factors = [0.0]
+    if not all(0 < factor <= LARGEST_SCALE for factor in factors):
+        raise InputError(
+            f"--scales {text!r} must be numbers above 0 and at most {LARGEST_SCALE}, such as "
+            "0.75,1,1.25."
+        )
     return factors
 
 
@@ -136,40 +140,58 @@ def _opened_runs(folders):
     for run in opened:
         if run.classes != opened[0].classes:
             raise InputError(
-                f"{run.folder} has other classes than {opened[0].folder}: they cannot be averaged."
+                f"{run.folder} has other classes than {opened[0].folder}: runs can be averaged "
+                "only where their classes are the same."
             )
     return opened
 
 
-def _suffix(how):
-    """What tells a score file apart from the one of a plain evaluation of the whole split."""
-    scales = ",".join(f"{scale:g}" for scale in how.get("scales", []))
+def _unlike_plain(limit, flip, scales, runs):
+    """In what an evaluation differs from that of one run as it is on a whole split, for JSON."""
+    how = {
+        "limit": limit,
+        "flip": flip,
+        "scales": [] if scales == [1.0] else scales,
+        "members": [str(run) for run in runs] if len(runs) > 1 else [],
+    }
+    return {key: value for key, value in how.items() if value}
+
+
+def _suffix(limit=0, flip=False, scales=(), members=()):
+    """What tells a score file from that of the plain evaluation, which it must not overwrite."""
+    factors = ",".join(f"{scale:g}" for scale in scales)
     parts = [
-        f"-first{how['limit']}" if "limit" in how else "",
-        f"-scales{scales}" if scales else "",
-        "-flip" if "flip" in how else "",
-        f"-ensemble{len(how['ensemble'])}" if "ensemble" in how else "",
+        f"-first{limit}" if limit else "",
+        "-flip" if flip else "",
+        f"-scales{factors}" if factors else "",
+        f"-ensemble{len(members)}" if members else "",
     ]
     return "".join(parts)
 
 
-def _label_writer(folder, examples):
-    """A function that writes the label map of an example; its attribute `folder` says where to.
+def _predictions_folder(folder, examples):
+    return _server_folder(folder, examples.split) if "voc2012" in examples.name else folder
 
-    Maps of VOC go where the evaluation server looks for them in what is uploaded to it; "comp6" is
-    its name for segmentation by networks that have seen more than VOC's own images.
+
+def _server_folder(folder, split):
+    """Where VOC's evaluation server looks for the label maps of a split in what is uploaded to it.
+
+    "comp6" is its competition in segmentation by models that have seen more than VOC's own images.
+    Source: the development kit of VOC 2012, section 5.3, and clsresdir in its VOCinit.m.
     """
+    return folder / "results" / "VOC2012" / "Segmentation" / f"comp6_{split}_cls"
+
+
+def _label_writer(folder, palette):
+    """Make the folder, and a function that writes an example's label map into it."""
     from fcn_tutorial.datasets.files import write_label
 
-    if "voc2012" in examples.name:
-        folder = folder / "results" / "VOC2012" / "Segmentation" / f"comp6_{examples.split}_cls"
     _make_folder(folder)
+    return lambda name, label: write_label(folder / f"{name}.png", label, palette)
 
-    def write(name, label):
-        write_label(folder / f"{name}.png", label, examples.palette)
 
-    write.folder = folder
-    return write
+def _counted(names):
+    return f"{len(names)} label map{'s' * (len(names) > 1)}"
 
 
 @app.command()
@@ -179,51 +201,83 @@ def segment(
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("predictions"),
     scales: Annotated[str, typer.Option(help=SCALES_HELP)] = "1",
     flip: Annotated[bool, typer.Option("--flip", help=FLIP_HELP)] = False,
-    names: Annotated[
-        Path | None, typer.Option(help="Text file: of the images, only those whose names it lists.")
+    also: Annotated[
+        list[Path] | None, typer.Option("--with", help="Another run, to average with the first.")
     ] = None,
-    labels_only: Annotated[
-        bool, typer.Option("--labels-only", help="Write label maps alone, as NAME.png.")
-    ] = False,
+    voc_list: Annotated[
+        Path | None,
+        typer.Option(
+            help="List of VOC's images, such as ImageSets/Segmentation/test.txt: write label maps "
+            "of these alone, in the layout of VOC's evaluation server."
+        ),
+    ] = None,
 ):
     """Label every pixel of photos: writes label map, overlay and the legend of the colours."""
-    factors, files = _factors(scales), _listed(_image_files(images), names)
+    factors, files = _factors(scales), _image_files(images)
+    files = files if voc_list is None else _listed(files, voc_list)
     with _quiet_import():
-        from tqdm import tqdm
+        from fcn_tutorial import inference
+    opened = _opened_runs([run, *(also or [])])
+    models = [each.model for each in opened]
+    write = _write_photos if voc_list is None else _write_submission
+    folder = output if voc_list is None else _server_folder(output, voc_list.stem)
+    write(files, lambda image: inference.segment(models, image, factors, flip), opened[0], folder)
 
-        from fcn_tutorial import inference, plotting, training
-        from fcn_tutorial.datasets.files import read_image, write_image, write_label
-    opened = training.load_run(run)
-    _make_folder(output)
-    ending = "" if labels_only else "-label"
+
+def _write_photos(files, label_of, run, folder):
+    """Write label map and overlay of each photo, and the legend."""
+    from fcn_tutorial import plotting
+    from fcn_tutorial.datasets.files import write_image, write_label
+
+    _make_folder(folder)
+    for file, image in _images(files):
+        label = label_of(image)
+        write_label(folder / f"{file.stem}-label.png", label, run.palette)
+        overlay = plotting.overlay(image, label, run.palette)
+        write_image(folder / f"{file.stem}-overlay.png", overlay)
+    plotting.draw_legend(run.classes, run.palette, folder / "legend.png")
+    print(
+        f"Wrote {_counted(files)} (-label.png), overlays (-overlay.png) and legend.png to {folder}."
+    )
+
+
+def _write_submission(files, label_of, run, folder):
+    """Write label maps alone, under the names of VOC's images."""
+    from fcn_tutorial.datasets.voc import CLASSES
+
+    if run.classes != CLASSES:
+        raise InputError(f"{run.folder} labels other classes than VOC's: give a run on VOC.")
+    write = _label_writer(folder, run.palette)
+    for file, image in _images(files):
+        write(file.stem, label_of(image))
+    print(f"Wrote {_counted(files)} (NAME.png) to {folder}.")
+
+
+def _images(files):
+    """Read images one after the other, behind a progress bar: pairs (file, image)."""
+    from tqdm import tqdm
+
+    from fcn_tutorial.datasets.files import read_image
+
     for file in tqdm(files, desc="segment", disable=len(files) == 1):
-        image = read_image(file)
-        label = inference.segment(opened.model, image, factors, flip)
-        write_label(output / f"{file.stem}{ending}.png", label, opened.palette)
-        if not labels_only:
-            overlay = plotting.overlay(image, label, opened.palette)
-            write_image(output / f"{file.stem}-overlay.png", overlay)
-    count = f"{len(files)} label map{'s' * (len(files) > 1)} ({'NAME' * labels_only}{ending}.png)"
-    if not labels_only:
-        plotting.draw_legend(opened.classes, opened.palette, output / "legend.png")
-    more = "" if labels_only else ", overlays (-overlay.png) and legend.png"
-    print(f"Wrote {count}{more} to {output}.")
+        yield file, read_image(file)
 
 
 def _listed(files, path):
-    """Of the files, those whose names without suffix stand in a text file; all without one."""
-    if path is None:
-        return files
+    """Of the files, those whose names without suffix a text file lists, in its order."""
     if not path.is_file():
         raise InputError(f"list {path} is missing: check the path.")
-    wanted = set(path.read_text(errors="replace").split())
-    missing = wanted - {file.stem for file in files}
-    if missing or not wanted:
+    names = path.read_text(errors="replace").split()
+    if not names:
+        raise InputError(f"list {path} is empty: give one with names of images.")
+    found = {file.stem: file for file in files}
+    missing = [name for name in names if name not in found]
+    if missing:
         raise InputError(
-            f"{len(missing)} of the {len(wanted)} images that {path} lists are not there"
-            f"{f', such as {min(missing)}' if missing else ''}: give their folder."
+            f"{len(missing)} of the {len(names)} images that {path} lists are not there, such as "
+            f"{missing[0]}: give the folder that holds them."
         )
-    return [file for file in files if file.stem in wanted]
+    return [found[name] for name in names]
 
 
 @app.command()
@@ -392,11 +446,12 @@ def _image_files(paths):
         if not inside:
             raise InputError(f"folder {path} holds no image: give one with JPEG or PNG files.")
         files += inside
+    first = {}
     for file in files:
-        twins = [other for other in files if other.stem == file.stem]
-        if len(twins) > 1:
+        twin = first.setdefault(file.stem, file)
+        if twin is not file:
             raise InputError(
-                f"{twins[0]} and {twins[1]} would write to the same file: segment them into two "
+                f"{twin} and {file} would write to the same file: segment them into two "
                 "output folders."
             )
     return files

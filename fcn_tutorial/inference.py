@@ -21,7 +21,7 @@ def segment(model, image, scales=(1.0,), flip=False):
 
     model: one, or a list of them, whose probabilities are averaged (an ensemble).
     scales, flip: test-time augmentation, see `probabilities`.
-    Raises InputError when the image has no pixel or is not (H, W, 3).
+    Raises InputError when the image has no pixel or is not (H, W, 3), and as `probabilities` does.
     """
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
@@ -35,24 +35,41 @@ def probabilities(model, images, scales=(1.0,), flip=False):
     model: one, or a list of models with the same classes. images: (N, H, W, 3) in 0..255.
     scales: factors by which the images are resized; the scores go back to (H, W) bilinearly.
     flip: also ask about the mirror image, and mirror the answer.
-    Returns float32 (N, H, W, C). Raises InputError for no scale at all, or one that is not above 0.
+    Returns float32 (N, H, W, C). Raises InputError for no scale at all, or one that is not above 0,
+    and for no model at all, or models whose numbers of classes differ.
     """
     if not (scales and all(0 < scale < np.inf for scale in scales)):
         raise InputError(f"scales must be numbers above 0, got {tuple(scales)}.")
     images = np.asarray(images, np.float32)
-    answers = []
-    for scale in scales:
-        resized = images if scale == 1 else _resized(images, scale)
-        for member, step in product(_members(model), (1, -1) if flip else (1,)):
-            scores = np.asarray(member.predict_on_batch(resized[:, :, ::step]))[:, :, ::step]
-            if scale != 1:
-                scores = keras.ops.image.resize(scores, images.shape[1:3])
-            answers.append(keras.ops.convert_to_numpy(keras.ops.softmax(scores)))
-    return np.mean(answers, axis=0)
+    copies = list(product(scales, _members(model), (False, True) if flip else (False,)))
+    # A running sum, since the answers of all copies together may not fit into memory.
+    return sum(_answer(images, *copy) for copy in copies) / len(copies)
+
+
+def _answer(images, scale, model, mirrored):
+    """One model's probabilities (N, H, W, C) for the images, by way of a copy of them."""
+    copy = images if scale == 1 else _resized(images, scale)
+    scores = np.asarray(model.predict_on_batch(_mirror(copy) if mirrored else copy))
+    scores = _mirror(scores) if mirrored else scores
+    if scale != 1:
+        scores = keras.ops.image.resize(scores, images.shape[1:3])
+    return keras.ops.convert_to_numpy(keras.ops.softmax(scores))
 
 
 def _members(model):
-    return model if isinstance(model, (list, tuple)) else [model]
+    """The models of an ensemble: [model] for a single one."""
+    if not isinstance(model, (list, tuple)):
+        return [model]
+    counts = sorted({member.output_shape[-1] for member in model})
+    if len(counts) != 1:
+        found = f"models of {' and '.join(map(str, counts))} classes" if counts else "no model"
+        raise InputError(f"an ensemble is of models with the same classes, got {found}.")
+    return model
+
+
+def _mirror(images):
+    # Not every backend takes an array that is only viewed from right to left.
+    return np.ascontiguousarray(images[:, :, ::-1])
 
 
 def _resized(images, scale):
@@ -62,11 +79,11 @@ def _resized(images, scale):
 
 def _labels(model, images, scales, flip):
     """Class ids (N, H, W); without augmentation the logits need no softmax to be compared."""
-    alone = len(_members(model)) == 1
-    if alone and tuple(scales) == (1.0,) and not flip:
-        scores = _members(model)[0].predict_on_batch(images.astype(np.float32))
+    members = _members(model)
+    if len(members) == 1 and tuple(scales) == (1.0,) and not flip:
+        scores = members[0].predict_on_batch(images.astype(np.float32))
         return np.asarray(scores).argmax(axis=-1)
-    return probabilities(model, images, scales, flip).argmax(axis=-1)
+    return probabilities(members, images, scales, flip).argmax(axis=-1)
 
 
 def evaluate(model, dataset, scales=(1.0,), flip=False, progress=False, keep=None):
@@ -77,25 +94,28 @@ def evaluate(model, dataset, scales=(1.0,), flip=False, progress=False, keep=Non
     with the name of each example and its predicted label map, uint8 (H, W). Returns `Scores`.
     Raises InputError when the data set is empty or the class counts differ.
     """
-    num_classes = len(dataset.classes)
-    if len(dataset) == 0:
-        raise InputError(f"data set {dataset.name!r} ({dataset.split}) has no examples.")
-    for member in _members(model):
-        if member.output_shape[-1] != num_classes:
-            raise InputError(
-                f"the model has {member.output_shape[-1]} classes, but {dataset.name!r} has "
-                f"{num_classes}: evaluate it on the data set it was trained for."
-            )
-    confusion = np.zeros((num_classes, num_classes), np.int64)
+    _check_classes(model, dataset)
+    confusion = np.zeros((len(dataset.classes),) * 2, np.int64)
     examples = tqdm(dataset, desc=f"evaluate {dataset.split}", disable=not progress)
     names = iter(dataset.names)
     for images, labels in _runs_of_one_size(examples):
         predictions = _labels(model, images, scales, flip)
-        confusion += confusion_matrix(labels, predictions, num_classes)
-        for prediction, name in zip(predictions.astype(np.uint8), names, strict=False):
-            if keep is not None:
-                keep(name, prediction)
+        confusion += confusion_matrix(labels, predictions, len(dataset.classes))
+        for prediction in predictions.astype(np.uint8) if keep else ():
+            keep(next(names), prediction)
     return scores(confusion)
+
+
+def _check_classes(model, dataset):
+    """Raise InputError when the data set is empty or does not have the model's classes."""
+    if len(dataset) == 0:
+        raise InputError(f"data set {dataset.name!r} ({dataset.split}) has no examples.")
+    count = _members(model)[0].output_shape[-1]
+    if count != len(dataset.classes):
+        raise InputError(
+            f"the model has {count} classes, but {dataset.name!r} has {len(dataset.classes)}: "
+            "evaluate it on the data set it was trained for."
+        )
 
 
 def _runs_of_one_size(examples):

@@ -82,7 +82,7 @@ def load_dataset(name, split="train", root=None, **options):
     "voc2012_trainaug" (VOC's training images and SBD's, less VOC's validation images) or
     "voc2012_keras_fcn" (that repository's split, which trains on most of VOC's validation images).
     split: "train", "val", and what else the data set has: "test" of shapes and CamVid, "trainval"
-    and "seg11valid" of VOC 2012.
+    and "seg11valid" of VOC 2012 and SBD.
     root: folder that holds the data; None means $FCN_DATA, else a cache folder.
     options: passed on to the data set (for shapes: size, count, seed).
     Raises InputError for an unknown name or split, or when the files are not there; it names the

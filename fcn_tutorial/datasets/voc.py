@@ -20,7 +20,7 @@ from fcn_tutorial.errors import InputError
 
 VOC_SPLITS = ("train", "val", "trainval", "seg11valid")
 SPLITS = ("train", "val")  # of SBD, and of what is made of both data sets
-TRAINAUG_SPLITS = ("train", "val", "seg11valid")
+SBD_SPLITS = (*SPLITS, "seg11valid")  # the last with VOC's own images
 KERAS_FCN_VAL = 1200  # images
 VOC_FOLDER, SBD_FOLDER = "VOCdevkit/VOC2012", "benchmark_RELEASE"
 SEG11VALID = Path(__file__).with_name("seg11valid.txt")
@@ -101,9 +101,14 @@ def load(split, root=None):
 
 
 def load_sbd(split, root=None):
-    """Open a split of SBD below `root`; raises InputError when it is not there."""
-    check_split(split, SPLITS, "sbd")
-    return VOC("sbd", split, _sbd_files(split, data_root(root)))
+    """Open a split of SBD below `root`: "train", "val", or "seg11valid", on which the paper scores.
+
+    seg11valid: VOC's images, with VOC's labels, that are not in SBD's train.
+    Raises InputError when it is not there.
+    """
+    check_split(split, SBD_SPLITS, "sbd")
+    read = _voc_files if split == "seg11valid" else _sbd_files
+    return VOC("sbd", split, read(split, data_root(root)))
 
 
 def load_trainaug(split, root=None):
@@ -113,7 +118,7 @@ def load_trainaug(split, root=None):
     where VOC labels it too; the others carry VOC's. "val" and "seg11valid" are VOC's own.
     Raises InputError when a list is not there.
     """
-    check_split(split, TRAINAUG_SPLITS, "voc2012_trainaug")
+    check_split(split, SBD_SPLITS, "voc2012_trainaug")
     root = data_root(root)
     if split != "train":
         return VOC("voc2012_trainaug", split, _voc_files(split, root))

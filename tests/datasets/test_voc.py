@@ -109,6 +109,13 @@ def test_trainaug_is_validated_on_vocs_images(root):
         assert fcn.load_dataset("voc2012_trainaug", split, root).names == names
 
 
+def test_sbd_is_scored_on_vocs_images_that_its_train_lacks(root):
+    theirs = fcn.load_dataset("sbd", "seg11valid", root)
+    ours = fcn.load_dataset("voc2012", "seg11valid", root)
+    assert (theirs.name, theirs.split) == ("sbd", "seg11valid")
+    assert (theirs.names, theirs.files) == (ours.names, ours.files)
+
+
 def test_seg11valid_comes_with_the_package(root):
     names = fcn.load_dataset("voc2012", "seg11valid", root).names
     assert len(names) == len(set(names)) == 736
