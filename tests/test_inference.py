@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from scipy import special
+from PIL import Image
+from scipy import ndimage, special
 from sklearn.metrics import confusion_matrix as reference
 
 import fcn_tutorial as fcn
@@ -95,16 +96,11 @@ def lopsided():
     return keras.Model(image, Shift()(keras.layers.Rescaling(1 / 50)(image)))
 
 
-def softmax(scores):
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
 def test_flip_averages_the_probabilities_of_the_image_and_its_mirror_image(lopsided):
     images = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3)).astype(np.float32)
     from_left, from_right = np.zeros_like(images), np.zeros_like(images)
     from_left[:, :, 1:], from_right[:, :, :-1] = images[:, :, :-1], images[:, :, 1:]
-    expected = (softmax(from_left / 50) + softmax(from_right / 50)) / 2
+    expected = sum(special.softmax(each / 50, axis=-1) for each in (from_left, from_right)) / 2
     found = probabilities(lopsided, images, flip=True)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
     label = fcn.segment(lopsided, images[0], flip=True)
@@ -115,7 +111,38 @@ def test_scales_average_the_answers_at_the_size_of_the_image(model):
     image = np.full((1, 6, 10, 3), (10, 200, 30), np.float32)
     found = probabilities(model, image, scales=(0.5, 1.0, 1.7), flip=True)
     assert found.shape == image.shape
-    np.testing.assert_allclose(found, softmax(image / 255), rtol=1e-4)
+    np.testing.assert_allclose(found, special.softmax(image / 255, axis=-1), rtol=1e-4)
+
+
+def bilinear(image, size):
+    """Resize (H, W, C) between the centres of the pixels, by SciPy."""
+    places = [
+        (np.arange(new) + 0.5) * old / new - 0.5
+        for new, old in zip(size, image.shape, strict=False)
+    ]
+    grid = np.meshgrid(*places, indexing="ij")
+    channels = np.moveaxis(image, -1, 0)
+    resized = [ndimage.map_coordinates(each, grid, order=1, mode="nearest") for each in channels]
+    return np.stack(resized, axis=-1)
+
+
+def shrunk(image, size):
+    """Resize (H, W, C) by Pillow, which takes the mean over all of the pixels that it leaves."""
+    channels = [Image.fromarray(each) for each in np.moveaxis(image, -1, 0)]
+    return np.stack([each.resize(size[::-1], Image.Resampling.BILINEAR) for each in channels], -1)
+
+
+@pytest.mark.parametrize(("scale", "size"), [(0.5, (6, 10)), (0.75, (9, 15)), (1.5, (18, 30))])
+def test_the_copies_of_other_sizes_are_as_scipy_and_pillow_make_them(lopsided, scale, size):
+    image = np.random.default_rng(2).uniform(0, 255, (12, 20, 3)).astype(np.float32)
+    copy = shrunk(image, size) if scale < 1 else bilinear(image, size)
+    shifted = np.pad(copy[:, :-1], ((0, 0), (1, 0), (0, 0))) / 50
+    expected = special.softmax(bilinear(shifted, (12, 20)), axis=-1)
+    found = probabilities(lopsided, image[None], scales=(scale,))[0]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    both = probabilities(lopsided, image[None], scales=(1.0, scale))[0]
+    plain = special.softmax(np.pad(image[:, :-1], ((0, 0), (1, 0), (0, 0))) / 50, axis=-1)
+    np.testing.assert_allclose(both, (plain + expected) / 2, atol=1e-4)
 
 
 @pytest.mark.parametrize("scale", [0.01, 0.3, 2.0])
@@ -158,17 +185,42 @@ def test_an_ensemble_averages_the_probabilities_of_its_members():
     np.testing.assert_array_equal(fcn.segment(members, image), mean.argmax(axis=-1))
 
 
-def test_an_ensemble_of_one_is_the_model(model):
-    alone = fcn.evaluate(model, Noise())
-    for members in ([model], [model, model]):
-        together = fcn.evaluate(members, Noise())
+def test_copies_and_members_of_an_ensemble_all_count_the_same(lopsided):
+    images = np.random.default_rng(1).integers(0, 256, (2, 6, 8, 3)).astype(np.float32)
+    members = [rotated(0), rotated(1), lopsided]
+    alone = [
+        probabilities(member, images[:, :, ::step], scales=(scale,))[:, :, ::step]
+        for member in members
+        for scale in (0.5, 1.0, 1.5)
+        for step in (1, -1)
+    ]
+    together = probabilities(members, images, (0.5, 1.0, 1.5), flip=True)
+    assert together.dtype == np.float32
+    np.testing.assert_allclose(together, np.mean(alone, axis=0), atol=1e-6)
+
+
+def test_an_ensemble_of_a_model_with_itself_is_the_model(model):
+    image = Mixed()[0][0]
+    for members in ([model], [model, model], (model, model, model)):
+        np.testing.assert_array_equal(fcn.segment(members, image), fcn.segment(model, image))
+        together, alone = fcn.evaluate(members, Noise()), fcn.evaluate(model, Noise())
         np.testing.assert_array_equal(together.confusion, alone.confusion)
+
+
+def test_a_model_alone_needs_no_probabilities(model, monkeypatch):
+    monkeypatch.setattr("fcn_tutorial.inference.probabilities", None)
+    fcn.evaluate(model, Noise())
+    fcn.evaluate([model], Noise())
 
 
 def test_members_with_other_classes_are_refused(model, refusal):
     image = keras.Input((None, None, 3))
     other = keras.Model(image, keras.layers.Concatenate()([image, image]))
-    assert "6 classes, but 'noise' has 3" in refusal(fcn.evaluate, [model, other], Noise())
+    photo = np.zeros((4, 4, 3), np.uint8)
+    assert "6 classes, but 'noise' has 3" in refusal(fcn.evaluate, [other, other], Noise())
+    for call, data in ((fcn.evaluate, Noise()), (fcn.segment, photo), (probabilities, photo[None])):
+        assert "got models of 3 and 6 classes" in refusal(call, [model, other], data)
+        assert "got no model" in refusal(call, [], data)
 
 
 def test_evaluate_hands_over_each_label_map_with_its_name(model):
