@@ -22,7 +22,8 @@ def draw(dataset, runs, indices, path, width=10.0):
     """A row for each example: the picture, what each run says, the truth; then the legend."""
     titles = ["picture", *runs, "truth"]
     ratio = dataset[indices[0]][1].shape[0] / dataset[indices[0]][1].shape[1]
-    size = (width, width / len(titles) * ratio * len(indices) + 1.2)
+    legend = 0.21 + 0.27 * -(-(len(dataset.classes) + 1) // 6)
+    size = (width, width / len(titles) * ratio * len(indices) + 0.45 + legend)
     with plt.rc_context({**plotting.STYLE, "font.size": 13, "axes.titlesize": 15}):
         figure, axes = plt.subplots(len(indices), len(titles), figsize=size)
         for row, index in zip(axes, indices, strict=True):
@@ -36,7 +37,7 @@ def draw(dataset, runs, indices, path, width=10.0):
             axis.set_title(title)
         handles = plotting.legend_handles(dataset.classes, dataset.palette)
         figure.legend(handles=handles, loc="lower center", ncols=6, frameon=False)
-        figure.tight_layout(pad=0.3, rect=(0, 0.75 / size[1], 1, 1))
+        figure.tight_layout(pad=0.3, rect=(0, legend / size[1], 1, 1))
         figure.savefig(path, dpi=100)
     print(f"Wrote {path}.")
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,28 @@ def test_the_camvid_runs_of_record_follow_the_shipped_recipes_and_stand_in_the_r
         test["baseline"]["pixel_accuracy"],
     ]
     assert re.findall(r"[\d.]+ %", baseline) == [percent(value) for value in quoted]
+
+
+def test_the_voc_runs_of_record_follow_the_shipped_recipes_and_stand_in_the_readme():
+    for variant in ("fcn32s", "fcn16s", "fcn8s"):
+        shipped, quoted = fcn.Recipe.load(f"voc_mobilenet_{variant}"), []
+        for seed in (0, 1):
+            name = f"voc_mobilenet/{variant}_seed{seed}"
+            recipe = fcn.run_of_record(name).recipe
+            initial = shipped.initial and f"{shipped.initial}_seed{seed}"
+            assert recipe == replace(shipped, seed=seed, initial=initial)
+            stored = read(f"{name}/scores.json")
+            assert stored["examples"] == 346
+            quoted.append(percent(stored["mean_iou"]))
+        row = re.search(rf"^\|.*\(`voc_mobilenet_{variant}`\).*$", README, re.M).group()
+        assert re.findall(r"[\d.]+ %", row) == quoted
+    row = re.search(r"^\| always background.*$", README, re.M).group()
+    assert re.findall(r"[\d.]+ %", row) == [percent(stored["baseline"]["mean_iou"])] * 2
+
+
+def test_fcn8s_reaches_38_percent_on_voc_with_both_seeds():
+    for seed in (0, 1):
+        assert read(f"voc_mobilenet/fcn8s_seed{seed}/scores.json")["mean_iou"] >= 0.38
 
 
 def test_readme_quotes_the_shapes_scores():
