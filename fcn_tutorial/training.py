@@ -492,7 +492,8 @@ def _check_memory(model, recipe):
     """Refuse a batch that cannot fit, before the system ends the process without a word."""
     weights, image = memory_needed(model, recipe)
     available = machine_memory()
-    if keras.distribution.list_devices("gpu") or weights + recipe.batch_size * image <= available:
+    on_gpu = any(name.startswith("gpu") for name in keras.distribution.list_devices())
+    if on_gpu or weights + recipe.batch_size * image <= available:
         return
     fits = int((available - weights) / image)
     advice = f"set batch_size to {fits} or less" if fits > 0 else "choose a smaller crop_size"
