@@ -1,5 +1,6 @@
 """What several test files need: a quiet TensorFlow, refused input, and VGG-16 built once."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -21,6 +22,14 @@ def refusal():
         return message
 
     return message_of
+
+
+@pytest.fixture(autouse=True)
+def frees_large_models(request):
+    """Collect what a test with VGG-16 leaves: Python does not know that it is gigabytes."""
+    yield
+    if {"published_vgg16", "vgg16", "vgg16_convolutional"} & set(request.fixturenames):
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
