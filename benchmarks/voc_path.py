@@ -4,9 +4,10 @@
 
 Serves what DATA/VOCdevkit holds from this machine as the published archive, fetches it, writes
 records, makes a weight file of VGG-16 in the layout of the published one, and runs each recipe over
-VGG-16 for 20 steps on small crops. One is killed after 10 steps and resumed. Then evaluates and
-segments through the command line. Weights are random and nothing is learned in 20 steps: what is
-shown is that each part fits the next. Writes results/voc_path/path.json, again after each recipe.
+VGG-16 for 20 steps on small crops. The first is also killed after 10 steps and resumed. The last
+evaluates and segments through the command line. Weights are random and nothing is learned in 20
+steps: what is shown is that each part fits the next. Writes results/voc_path/path.json, again after
+each recipe; when recipes are named, what stands there of the others is kept.
 """
 
 import hashlib
@@ -291,6 +292,13 @@ def clean(folder, names):
             shutil.rmtree(run.parent)
 
 
+def earlier():
+    """Runs, and those that were killed and resumed, that stand in the file."""
+    if not RESULT.is_file():
+        return {"runs": {}, "resumed": {}}
+    return {key: json.loads(RESULT.read_text())[key] for key in ("runs", "resumed")}
+
+
 def write(result):
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
@@ -299,8 +307,7 @@ def write(result):
 def main(names):
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        result = prepared(folder)
-        result["runs"] = {}
+        result = prepared(folder) | earlier()
         for place, name in enumerate(names):
             clean(folder, names[place:])
             recipe, run = small(name, folder), folder / name
@@ -308,9 +315,8 @@ def main(names):
             result["runs"][name] = row
             print(f"{name}: {row}", flush=True)
             if place == 0:
-                resumption = resumed(recipe, run, folder / "resumed")
-                result["resumed"] = {"recipe": name, **resumption}
-                print(f"resumed: {result['resumed']}", flush=True)
+                result["resumed"][name] = resumed(recipe, run, folder / "resumed")
+                print(f"resumed: {result['resumed'][name]}", flush=True)
             write(result)
         result["used"] = {"run": name, **used(run, data_root(), folder)}
         write(result)
