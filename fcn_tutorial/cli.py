@@ -164,7 +164,7 @@ def _suffix(limit=0, flip=False, scales=(), members=()):
         f"-first{limit}" if limit else "",
         "-flip" if flip else "",
         f"-scales{factors}" if factors else "",
-        f"-ensemble{len(members)}" if members else "",
+        "".join(f"-with-{Path(member).name}" for member in members[1:]),
     ]
     return "".join(parts)
 

@@ -156,7 +156,7 @@ def test_options_are_recorded_and_leave_the_plain_scores_alone(call, runs):
     plain = (runs / "voc0" / "scores-voc2012-val.json").read_bytes()
     options = ("--flip", "--scales", "0.5,1", "--limit", 1)
     code, out, _ = call("evaluate", runs / "voc0", runs / "voc1", *options)
-    name = "scores-voc2012-val-first1-flip-scales0.5,1-ensemble2.json"
+    name = "scores-voc2012-val-first1-flip-scales0.5,1-with-voc1.json"
     assert code == 0 and f"Wrote {runs / 'voc0' / name}." in out
     scores = stored(runs / "voc0" / name)
     how = [scores[key] for key in ("limit", "flip", "scales", "examples")]
@@ -247,7 +247,8 @@ def bad_calls(folder, runs, photos):
         ("absent is not a finished run", ("evaluate", voc, runs / "absent")),
         ("absent is not a finished run", ("evaluate", runs / "absent")),
         ("the model has 21 classes", ("evaluate", voc, "--dataset", "shapes")),
-        ("unknown split 'test'", ("evaluate", voc, "--split", "test")),
+        ("unknown split 'minival'", ("evaluate", voc, "--split", "minival")),
+        ("not public", ("evaluate", voc, "--split", "test")),
         ("file cannot be made", ("evaluate", shapes, "--predictions", folder / "file")),
         ("cannot be made", ("evaluate", voc, "--predictions", folder / "file")),
         ("cannot be made", labels(voc, "one", "--output", folder / "file")),

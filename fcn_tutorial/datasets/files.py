@@ -109,7 +109,10 @@ def _upright_rgb(image):
 
 def _opened(path):
     if not Path(path).is_file():
-        raise InputError(f"image {path} is missing: check the path.")
+        raise InputError(
+            f"image {path} is missing: check the path, or, if it belongs to a data set, run "
+            '"fcn-tutorial data check".'
+        )
     return _decoded(path, path)
 
 

@@ -96,6 +96,12 @@ class VOC(Dataset):
 
 def load(split, root=None):
     """Open a split of VOC 2012 below `root`; raises InputError when it is not there."""
+    if split == "test":
+        raise InputError(
+            "the labels of voc2012's split 'test' are not public: label its images with "
+            '"fcn-tutorial segment RUN IMAGES --voc-list FILE" for the evaluation server, or use '
+            "train, val or trainval."
+        )
     check_split(split, VOC_SPLITS, "voc2012")
     return VOC("voc2012", split, _voc_files(split, data_root(root)))
 

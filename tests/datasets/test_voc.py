@@ -241,7 +241,7 @@ def test_a_data_set_that_is_half_there_names_what_to_fetch(root, refusal):
 def test_an_empty_list_and_an_unknown_split_are_named(root, refusal):
     (root / "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt").write_text(" \n")
     assert "val.txt is empty" in refusal(fcn.load_dataset, "voc2012", "val", root)
-    assert "trainval, seg11valid" in refusal(fcn.load_dataset, "voc2012", "test", root)
+    assert "trainval, seg11valid" in refusal(fcn.load_dataset, "voc2012", "minival", root)
 
 
 def test_a_partial_copy_names_the_image_it_lacks(root, refusal):
@@ -327,3 +327,8 @@ def test_published_sbd_labels_are_maps_of_class_ids():
     assert files
     for path in files:
         assert 0 < read_mat(path, 21).max() <= 20
+
+
+def test_the_labels_of_the_test_split_are_not_public(tmp_path):
+    with pytest.raises(fcn.InputError, match=r"not public.*--voc-list"):
+        fcn.load_dataset("voc2012", "test", tmp_path)
