@@ -28,6 +28,7 @@ VARIANTS = {
 }
 STRIDE = 32
 DILATED = {"dilated16": 16, "dilated8": 8}  # the stride of score_fr
+ENLARGE = (1, 2, 4)
 
 
 @keras.saving.register_keras_serializable("fcn_tutorial")
@@ -116,7 +117,9 @@ class RepeatEdge(keras.layers.Layer):
         return {**super().get_config(), "before": self.before}
 
 
-def build_fcn(variant, num_classes, backbone="vgg16", weights=None, initial=None, dropout=0.5):
+def build_fcn(
+    variant, num_classes, backbone="vgg16", weights=None, initial=None, dropout=0.5, enlarge=1
+):
     """Build FCN-32s, FCN-16s, FCN-8s or a dilated network over a backbone.
 
     variant: "fcn32s" | "fcn16s" | "fcn8s", or "dilated16" | "dilated8" over a VGG: without skips,
@@ -128,6 +131,8 @@ def build_fcn(variant, num_classes, backbone="vgg16", weights=None, initial=None
     training). Without it the network is trained at once. Either way the skips' score layers start
     at zero, so that the network starts out giving nearly what the coarser one gives.
     dropout: the rate on fc6 and fc7.
+    enlarge: 1, 2 or 4; the network enlarges the images by this factor before its first layer, so
+    that all its strides are as many times finer in the image's own pixels.
     Returns a model from images in 0..255 (N, H, W, 3), H and W >= 1, to float32 logits
     (N, H, W, num_classes). Raises InputError for an unknown variant or backbone, or two that do not
     go together, a class count outside 1..255, weights that cannot be loaded, or an `initial` that
@@ -141,10 +146,12 @@ def build_fcn(variant, num_classes, backbone="vgg16", weights=None, initial=None
         raise InputError(
             f"num_classes must be a whole number 1..255 (255 marks void), got {num_classes!r}."
         )
-    taps = BACKBONES[backbone](weights, dropout)
+    if enlarge not in ENLARGE:
+        raise InputError(f"enlarge must be one of {ENLARGE}, got {enlarge!r}.")
+    taps = BACKBONES[backbone](weights, dropout, enlarge)
     if variant in DILATED:
         taps["fc7"] = _dilated(taps["image"], taps["fc7"], DILATED[variant])
-    logits = _logits(taps, variant, num_classes)
+    logits = _logits(taps, variant, num_classes, enlarge)
     model = keras.Model(taps["image"], logits, name=variant)
     if initial is not None:
         _copy_weights(initial, model)
@@ -156,7 +163,7 @@ def _check(field, value, known):
         raise InputError(f"unknown {field} {value!r}: use one of {', '.join(sorted(known))}.")
 
 
-def _logits(taps, variant, num_classes):
+def _logits(taps, variant, num_classes, enlarge):
     """Score the maps, upsample and fuse the scores; returns them at the image's size."""
     x = _score("score_fr", num_classes)(taps["fc7"])
     stride = DILATED.get(variant, STRIDE)
@@ -165,10 +172,12 @@ def _logits(taps, variant, num_classes):
         scores = _score(f"score_{skip}", num_classes, zero=True)(taps[skip])
         x = keras.layers.Add(name=f"fuse_{skip}")([x, scores])
         stride //= 2
-    x = BilinearUpsampling(stride, name=f"upscore{stride}", dtype="float32")(x)
+    # What enlarged the image need not be undone: the scores are upsampled that much less.
+    x = BilinearUpsampling(stride // enlarge, name=f"upscore{stride}", dtype="float32")(x)
     if variant in DILATED:
         # The first cell lies where that of stride 32 lay, not at this stride's (stride - 1) / 2.
-        x = RepeatEdge((STRIDE - stride) // 2, name="aligned", dtype="float32")(x)
+        before = (STRIDE - stride) // 2 // enlarge
+        x = RepeatEdge(before, name="aligned", dtype="float32")(x)
     return CropLike(name="logits", dtype="float32")([x, taps["image"]])
 
 
@@ -222,7 +231,14 @@ def _spread(layer, x, rate):
     return copied(layer, x, padding="valid", dilation_rate=rate)
 
 
-def _vgg_taps(classifier, dropout):
+def _enlarged(x, factor):
+    """Enlarge preprocessed images, and pad them to whole cells of the coarsest map."""
+    if factor > 1:
+        x = BilinearUpsampling(factor, name="enlarge")(x)
+    return PadToMultiple(STRIDE, name="pad")(x)
+
+
+def _vgg_taps(classifier, dropout, enlarge):
     """Image and the three maps to score, from a VGG classifier made fully convolutional."""
     network = convolutionize(classifier)
     image = keras.Input((None, None, 3), name="image")
@@ -230,7 +246,7 @@ def _vgg_taps(classifier, dropout):
     for layer in network.layers[1:-1]:
         x = copied(layer, x)
         if layer.name == "preprocessing":
-            x = PadToMultiple(STRIDE, name="pad")(x)
+            x = _enlarged(x, enlarge)
         elif layer.name in ("fc6", "fc7"):
             x = keras.layers.Dropout(dropout, name=f"drop_{layer.name}")(x)
         outputs[layer.name] = x
@@ -241,26 +257,26 @@ def _vgg_taps(classifier, dropout):
     return {"image": image, **{tap: outputs[name] for tap, name in tapped.items()}}
 
 
-def _vgg16(weights, dropout):
-    return _vgg_taps(vgg16(weights), dropout)
+def _vgg16(weights, dropout, enlarge):
+    return _vgg_taps(vgg16(weights), dropout, enlarge)
 
 
-def _vgg_narrow(weights, dropout):
+def _vgg_narrow(weights, dropout, enlarge):
     if weights is None:
-        return _vgg_taps(vgg_narrow(), dropout)
+        return _vgg_taps(vgg_narrow(), dropout, enlarge)
     if weights == "imagenet":
         raise InputError('vgg_narrow has no ImageNet weights: use "shapes", None or a path.')
     if weights == "shapes":
-        return _vgg_taps(restored(vgg_narrow(), SHAPES_CLASSIFIER), dropout)
+        return _vgg_taps(restored(vgg_narrow(), SHAPES_CLASSIFIER), dropout, enlarge)
     with pretrained(weights, "") as file:
-        return _vgg_taps(keras.models.load_model(file, compile=False), dropout)
+        return _vgg_taps(keras.models.load_model(file, compile=False), dropout, enlarge)
 
 
-def _mobilenet(weights, dropout):
+def _mobilenet(weights, dropout, enlarge):
     """MobileNet's trunk up to stride 32, with fc6 and fc7 as new convolutions of 256 channels."""
     image = keras.Input((None, None, 3), name="image")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocessing")(image)
-    x = PadToMultiple(STRIDE, name="pad")(x)
+    x = _enlarged(x, enlarge)
     with pretrained(weights, "mobilenet_1_0_224_no_top.weights.h5") as file:
         network = keras.applications.MobileNet(include_top=False, weights=file, input_tensor=x)
     published = keras.Model(image, network.get_layer("conv_pw_12_relu").output)

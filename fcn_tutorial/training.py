@@ -16,6 +16,7 @@ import math
 import os
 import platform
 import tomllib
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -61,6 +62,7 @@ class Recipe:
     # Coarser FCN to start from (staged training): a run folder, or "fcn32s" from the package.
     initial: str = ""
     dropout: float = 0.5
+    enlarge: int = 1  # the network enlarges the images by this factor: 1, 2 or 4
     freeze: str = ""  # name of a layer that stays as it is, as do all layers before it
     freeze_normalization: bool = False  # also keep the means and variances it was pretrained with
 
@@ -73,9 +75,8 @@ class Recipe:
     epochs: int = 10
     steps_per_epoch: int = 0  # 0 = one pass over the training split, as always with a limit
     loss: str = "mean"  # over the pixels that are not void, or their "sum"
-    class_weighting: float = (
-        0.0  # a pixel counts as its class's frequency to the power of minus this
-    )
+    # A pixel counts as its class's frequency to the power of minus this.
+    class_weighting: float = 0.0
     optimizer: str = "adamw"  # "adamw", "adam" or "sgd"
     momentum: float = 0.9  # of "sgd"
     learning_rate: float = 1e-3
@@ -87,6 +88,8 @@ class Recipe:
     weight_decay: float = 0.0
     schedule: str = "cosine"  # after the warm-up: "cosine", "poly" or "constant"
     warmup_epochs: float = 0.0
+    # Of the running average of the weights, which is then what is validated and kept; 0 = none.
+    ema_momentum: float = 0.0
     mixed_precision: bool = False
     seed: int = 0
 
@@ -97,7 +100,7 @@ class Recipe:
         for name in ("crop_size", "batch_size", "epochs"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name!r} must be at least 1, got {getattr(self, name)}.")
-        for name in ("dropout", "momentum"):
+        for name in ("dropout", "momentum", "ema_momentum"):
             if getattr(self, name) >= 1:
                 raise InputError(f"{name!r} must be below 1, got {getattr(self, name)}.")
         for name, known in CHOICES.items():
@@ -328,7 +331,13 @@ def compiled_model(recipe, num_classes, steps_per_epoch):
     if initial is not None:
         weights = None
     model = build_fcn(
-        recipe.variant, num_classes, recipe.backbone, weights, initial, recipe.dropout
+        recipe.variant,
+        num_classes,
+        recipe.backbone,
+        weights,
+        initial,
+        recipe.dropout,
+        recipe.enlarge,
     )
     keras.mixed_precision.set_global_policy("float32")
     _freeze(model, recipe.freeze, recipe.freeze_normalization)
@@ -458,11 +467,16 @@ def _optimizer(recipe, model, steps_per_epoch):
         rates[weight.path] = trunk * (recipe.bias_learning_rate if name == "bias" else 1.0)
         if name not in NOT_DECAYED:
             decays[weight.path] = recipe.weight_decay
+    average = {}
+    if recipe.ema_momentum:
+        average = {"use_ema": True, "ema_momentum": recipe.ema_momentum}
     if recipe.optimizer == "sgd":
-        return DiscriminativeSGD(schedule, momentum=recipe.momentum, rates=rates, l2=decays)
+        more = {"momentum": recipe.momentum, "l2": decays}
+        return DiscriminativeSGD(schedule, rates=rates, **more, **average)
     if recipe.optimizer == "adam":
-        return DiscriminativeAdam(schedule, rates=rates, l2=decays)
-    optimizer = DiscriminativeAdamW(schedule, weight_decay=recipe.weight_decay, rates=rates)
+        return DiscriminativeAdam(schedule, rates=rates, l2=decays, **average)
+    decay = recipe.weight_decay
+    optimizer = DiscriminativeAdamW(schedule, weight_decay=decay, rates=rates, **average)
     optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
     return optimizer
 
@@ -558,20 +572,28 @@ class RunFolder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._check_finite(epoch + 1, logs["loss"])
+        with _averaged(self.model):
+            self._keep_best(epoch + 1, logs)
+        _write_history(self.folder / "history.csv", self.history)
+        # Last of all, since this file says up to which epoch the others are whole.
+        _replace(
+            self.folder / "checkpoints" / "last.weights.h5",
+            partial(self._save_checkpoint, epoch + 1),
+        )
+
+    def _keep_best(self, epoch, logs):
+        """Validate, add the scores to the history, and save the model if it is the best so far."""
         result = evaluate(self.bare, self.validation)
         logs["val_mean_iou"] = result.mean_iou
         logs["val_pixel_accuracy"] = result.pixel_accuracy
         best = max((row["val_mean_iou"] for row in self.history), default=-1.0)
-        self.history.append({"epoch": epoch + 1, **{k: float(v) for k, v in logs.items()}})
+        self.history.append({"epoch": epoch, **{k: float(v) for k, v in logs.items()}})
         checkpoints = self.folder / "checkpoints"
         checkpoints.mkdir(exist_ok=True)
         if result.mean_iou > best or not (checkpoints / "best.keras").exists():
             _replace(checkpoints / "best.keras", self.bare.save)
-            more = {"epoch": epoch + 1, "overlap": len(self.shared)}
+            more = {"epoch": epoch, "overlap": len(self.shared)}
             write_scores(self.folder / "scores.json", result, self.validation, **more)
-        _write_history(self.folder / "history.csv", self.history)
-        # Last of all, since this file says up to which epoch the others are whole.
-        _replace(checkpoints / "last.weights.h5", partial(self._save_checkpoint, epoch + 1))
 
     def _save_checkpoint(self, epochs, path):
         self.model.save_weights(path)
@@ -588,6 +610,18 @@ class RunFolder(keras.callbacks.Callback):
                 f"{wrong} in epoch {epoch}: lower learning_rate and train into another folder; "
                 f"the epochs before it stay in {self.folder}."
             )
+
+
+@contextmanager
+def _averaged(model):
+    """Within it, the weights that learn are their running averages, if the optimizer has them."""
+    current = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
+    model.optimizer.finalize_variable_values(model.trainable_weights)
+    try:
+        yield
+    finally:
+        for weight, value in zip(model.trainable_weights, current, strict=True):
+            weight.assign(value)
 
 
 def write_scores(path, result, dataset, **more):

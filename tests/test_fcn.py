@@ -234,6 +234,24 @@ def test_mobilenet_takes_the_weights_of_kerass_file(tmp_path, monkeypatch, way):
         assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
+@pytest.mark.parametrize("factor", [2, 4])
+@pytest.mark.parametrize(
+    ("variant", "backbone"),
+    [("fcn32s", "vgg_narrow"), ("fcn8s", "vgg_narrow"), ("fcn8s", "mobilenet")]
+    + [("dilated16", "vgg_narrow"), ("dilated8", "vgg_narrow")],
+)
+def test_enlarging_is_seeing_the_image_enlarged(variant, backbone, factor):
+    """Scores of the image enlarged before, then averaged over what one pixel has become."""
+    plain = perturb(fcn.build_fcn(variant, NUM_CLASSES, backbone), seed=1)
+    enlarging = fcn.build_fcn(variant, NUM_CLASSES, backbone, enlarge=factor)
+    enlarging.set_weights(plain.get_weights())
+    image = image_of(40, 57)
+    scores = plain.predict_on_batch(zoomed(image.astype(float), factor))
+    blocks = scores.reshape(1, 40, factor, 57, factor, NUM_CLASSES)
+    ours = enlarging.predict_on_batch(image)
+    np.testing.assert_allclose(ours, blocks.mean(axis=(2, 4)), atol=1e-3 * np.abs(scores).max())
+
+
 # What is refused.
 
 
@@ -249,6 +267,7 @@ def test_mobilenet_takes_the_weights_of_kerass_file(tmp_path, monkeypatch, way):
         ({"num_classes": float("nan")}, "got nan"),
         ({"num_classes": "21"}, "got '21'"),
         ({"num_classes": None}, "got None"),
+        ({"enlarge": 3}, "enlarge must be one of (1, 2, 4), got 3"),
         ({"weights": "no/such/file.keras"}, "no/such/file.keras"),
         ({"backbone": "mobilenet", "weights": "no/such/file.h5"}, "no/such/file.h5"),
         ({"backbone": "vgg16", "weights": "no/such/file.h5"}, "no/such/file.h5"),

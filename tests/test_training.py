@@ -88,6 +88,7 @@ def test_a_recipe_holds_paths_lists_and_whole_numbers_as_its_file_does(tmp_path)
         ("scale", 2.0, "'scale' must be two numbers"),
         ("dropout", 1.0, "'dropout' must be below 1"),
         ("momentum", 1.0, "'momentum' must be below 1"),
+        ("ema_momentum", 1.0, "'ema_momentum' must be below 1"),
         ("loss", "max", "'loss' must be one of mean, sum, got 'max'"),
         ("optimizer", "SGD", "'optimizer' must be one of adamw, adam, sgd"),
         ("schedule", "step", "'schedule' must be one of cosine, poly, constant"),
@@ -186,6 +187,48 @@ def test_an_interrupted_run_ends_as_the_whole_one(run, tmp_path, monkeypatch):
     ours, theirs = saved_arrays(resumed.folder), saved_arrays(run.folder)
     assert len(ours) > 50
     for name in ours.keys() | theirs.keys():
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+AVERAGED = replace(QUICK, ema_momentum=0.5, optimizer="sgd", momentum=0.0, epochs=2)
+
+
+def test_the_average_of_the_weights_is_what_is_kept(tmp_path, monkeypatch):
+    """Plain steps, averaged by hand: the first step's weights, then half of old and new."""
+    steps = []
+
+    class Watched(training.RunFolder):
+        def on_train_batch_end(self, batch, logs=None):
+            steps.append([weight.numpy() for weight in self.model.trainable_weights])
+
+    monkeypatch.setattr(training, "RunFolder", Watched)
+    run = fcn.train(AVERAGED, tmp_path / "run", verbose=0)
+    averages = [steps[0]]
+    for weights in steps[1:]:
+        averages.append([(a + b) / 2 for a, b in zip(averages[-1], weights, strict=True)])
+    best = max(run.history, key=lambda row: row["val_mean_iou"])["epoch"]
+    kept = [weight.numpy() for weight in run.model.trainable_weights]
+    for ours, theirs in zip(kept, averages[2 * best - 1], strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_an_interrupted_average_goes_on(tmp_path, monkeypatch):
+    whole = fcn.train(AVERAGED, tmp_path / "whole", verbose=0)
+    fit = training._fit
+
+    def cut(model, data, writer, recipe, *more):
+        fit(model, data, writer, replace(recipe, epochs=1), *more)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_fit", cut)
+    with pytest.raises(KeyboardInterrupt):
+        fcn.train(AVERAGED, tmp_path / "cut", verbose=0)
+    monkeypatch.setattr(training, "_fit", fit)
+    resumed = fcn.train(AVERAGED, tmp_path / "cut", verbose=0)
+    assert resumed.history == whole.history
+    ours, theirs = saved_arrays(resumed.folder), saved_arrays(whole.folder)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
         np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
 
 
