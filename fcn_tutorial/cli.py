@@ -8,6 +8,7 @@ import os
 import sys
 import tomllib
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -221,7 +222,8 @@ def segment(
     models = [each.model for each in opened]
     write = _write_photos if voc_list is None else _write_submission
     folder = output if voc_list is None else _server_folder(output, voc_list.stem)
-    write(files, lambda image: inference.segment(models, image, factors, flip), opened[0], folder)
+    label_of = partial(inference.segment, models, scales=factors, flip=flip, progress=True)
+    write(files, label_of, opened[0], folder)
 
 
 def _write_photos(files, label_of, run, folder):

@@ -4,6 +4,7 @@ Source: Long, Shelhamer and Darrell 2015, section 5: one confusion matrix over t
 images' own sizes, void left out.
 """
 
+import math
 from itertools import product
 
 import keras
@@ -11,22 +12,30 @@ import numpy as np
 from tqdm import tqdm
 
 from fcn_tutorial.errors import InputError
+from fcn_tutorial.geometry import receptive_field
 from fcn_tutorial.metrics import confusion_matrix, scores
 
 PIXELS_AT_ONCE = 2**17
+LARGEST_WHOLE = 2**20  # pixels of an image beyond which it is labelled tile by tile
+TILE = 512  # side, without the margin
+CELL = 32  # the coarsest stride: tiles that begin at its multiples have the whole image's grid
 
 
-def segment(model, image, scales=(1.0,), flip=False):
+def segment(model, image, scales=(1.0,), flip=False, progress=False):
     """Class id of each pixel: image (H, W, 3) in 0..255 -> uint8 (H, W).
 
     model: one, or a list of them, whose probabilities are averaged (an ensemble).
     scales, flip: test-time augmentation, see `probabilities`.
+    An image of more than LARGEST_WHOLE pixels is labelled in overlapping tiles, so that memory does
+    not grow with it; progress shows a bar then. Since each tile comes with all that its pixels can
+    see, the labels are those of the whole image, up to rounding where two classes score the same
+    (and up to how copies of other scales fall on the grid).
     Raises InputError when the image has no pixel or is not (H, W, 3), and as `probabilities` does.
     """
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise InputError(f"image must be (height, width, 3), RGB, got shape {image.shape}.")
-    return _labels(model, image[None], scales, flip)[0].astype(np.uint8)
+    return _labels(model, image[None], scales, flip, progress)[0].astype(np.uint8)
 
 
 def probabilities(model, images, scales=(1.0,), flip=False):
@@ -77,7 +86,33 @@ def _resized(images, scale):
     return keras.ops.convert_to_numpy(keras.ops.image.resize(images, size, antialias=scale < 1))
 
 
-def _labels(model, images, scales, flip):
+def _labels(model, images, scales, flip, progress=False):
+    """Class ids (N, H, W) of images (N, H, W, 3), large ones by way of tiles."""
+    height, width = images.shape[1:3]
+    if height * width <= LARGEST_WHOLE:
+        return _labels_at_once(model, images, scales, flip)
+    margin = max(_reach(member) for member in _members(model)) / min(1, *scales)
+    margin = CELL * math.ceil(margin / CELL)
+    labels = np.empty(images.shape[:3], np.uint8)
+    tiles = list(product(range(0, height, TILE), range(0, width, TILE)))
+    for top, left in tqdm(tiles, desc="tiles", leave=False, disable=not progress):
+        above, before = min(margin, top), min(margin, left)
+        rows = slice(top - above, top + TILE + margin)
+        columns = slice(left - before, left + TILE + margin)
+        found = _labels_at_once(model, images[:, rows, columns], scales, flip)
+        tile = found[:, above : above + TILE, before : before + TILE]
+        labels[:, top : top + TILE, left : left + TILE] = tile
+    return labels
+
+
+def _reach(model):
+    """How many pixels away from a pixel, at most, its scores depend on."""
+    fields = [receptive_field(model, model.layers[-1], axis) for axis in (0, 1)]
+    # With upsampling, neighbouring pixels see different ranges, up to a cell further.
+    return max(field.size / 2 + abs(field.offset) for field in fields) + CELL
+
+
+def _labels_at_once(model, images, scales, flip):
     """Class ids (N, H, W); without augmentation the logits need no softmax to be compared."""
     members = _members(model)
     if len(members) == 1 and tuple(scales) == (1.0,) and not flip:

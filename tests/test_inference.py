@@ -8,6 +8,7 @@ from scipy import ndimage, special
 from sklearn.metrics import confusion_matrix as reference
 
 import fcn_tutorial as fcn
+from fcn_tutorial import inference
 from fcn_tutorial.datasets import VOID, Dataset
 from fcn_tutorial.inference import probabilities
 
@@ -230,3 +231,42 @@ def test_evaluate_hands_over_each_label_map_with_its_name(model):
     for name, (image, _) in zip(Mixed.names, Mixed(), strict=True):
         assert kept[name].dtype == np.uint8
         np.testing.assert_array_equal(kept[name], fcn.segment(model, image))
+
+
+@pytest.mark.parametrize("size", [(200, 333), (64, 700), (129, 128)])
+@pytest.mark.parametrize(
+    ("variant", "backbone", "enlarge"),
+    [("fcn8s", "vgg_narrow", 1), ("fcn32s", "mobilenet", 1), ("fcn8s", "mobilenet", 2)],
+)
+def test_tiles_give_the_labels_of_the_whole_image(variant, backbone, enlarge, size, monkeypatch):
+    network = fcn.build_fcn(variant, 5, backbone, enlarge=enlarge)
+    rng = np.random.default_rng(0)
+    for weight in network.weights:
+        weight.assign(weight + rng.uniform(-0.05, 0.1, weight.shape))
+    image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    bias = network.get_layer("score_fr").bias
+    # So that no class wins everywhere.
+    bias.assign(bias - network.predict_on_batch(image[None]).mean(axis=(0, 1, 2)))
+    whole = network.predict_on_batch(image[None].astype(np.float32))[0]
+    monkeypatch.setattr(inference, "LARGEST_WHOLE", 100)
+    monkeypatch.setattr(inference, "TILE", 64)
+    label = fcn.segment(network, image)
+    # Where two classes score the same up to rounding, either is right.
+    chosen = np.take_along_axis(whole, label[..., None].astype(int), axis=-1)[..., 0]
+    np.testing.assert_allclose(chosen, whole.max(axis=-1), atol=1e-3 * np.abs(whole).max())
+    assert (label == whole.argmax(axis=-1)).mean() > 0.99 and len(np.unique(label)) > 1
+
+
+def test_memory_grows_with_the_tile_and_not_with_the_image(monkeypatch):
+    sizes = []
+
+    def note(model, images, *more):
+        sizes.append(images.shape)
+        return np.zeros(images.shape[:3], int)
+
+    monkeypatch.setattr(inference, "_labels_at_once", note)
+    network = fcn.build_fcn("fcn8s", 3, backbone="vgg_narrow")
+    image = np.broadcast_to(np.uint8(0), (4000, 6000, 3))
+    assert fcn.segment(network, image).shape == (4000, 6000)
+    reach = 2 * 192  # half of the 276 pixels that one sees, and a cell, in whole cells
+    assert max(shape[1] for shape in sizes) == max(shape[2] for shape in sizes) == 512 + reach
