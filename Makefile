@@ -3,10 +3,13 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := book
-.PHONY: book test notebooks weights format clean requirements help install
+.PHONY: book pdf test test-colab notebooks address weights format clean requirements help install
 
 book: install ## Execute the chapters and build the book (the default)
 	$(BIN)/python book/build.py
+
+pdf: book ## Print the book into _build/fcn-tutorial.pdf (needs Chromium)
+	$(BIN)/python book/pdf.py
 
 test: install ## Lint, test the library and the chapters, build the book and test its pages
 	$(BIN)/ruff check .
@@ -15,6 +18,12 @@ test: install ## Lint, test the library and the chapters, build the book and tes
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 -n 2 --dist loadscope book/
 	$(BIN)/python book/build.py
 	REQUIRE_BOOK=true $(BIN)/pytest tests/book
+
+test-colab: install ## Run every chapter with an older TensorFlow, installed by its first cell
+	TEST_COLAB=true $(BIN)/pytest tests/book/test_colab.py
+
+address: install ## Write address and version everywhere (another: make address URL=https://...)
+	$(BIN)/python book/address.py $(URL)
 
 notebooks: install ## Execute the chapters in place (one: make notebooks CHAPTER=book/NAME.ipynb)
 	$(BIN)/python book/execute.py $(CHAPTER)
@@ -35,7 +44,7 @@ requirements: install ## Pin in requirements.txt what pyproject.toml asks for
 		pyproject.toml -o requirements.txt
 
 help: ## List these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
 
 install: $(INSTALLED)
 

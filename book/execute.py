@@ -44,6 +44,7 @@ def execute(path, notebook):
             extra_arguments=KERNEL_ARGUMENTS,
             resources={"metadata": {"path": folder}},
         )
+        notebook.metadata.pop("widgets", None)  # of an earlier run
         try:
             client.execute(stderr=subprocess.DEVNULL)
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
@@ -76,7 +77,7 @@ def tidy(notebook):
         }
     )
     for cell in notebook.cells:
-        keep = {"tags", "mystnb"} & set(cell.metadata)
+        keep = {"cellView", "tags", "mystnb"} & set(cell.metadata)
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in sorted(keep)})
 
 

@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = {
     "InputError": "errors",
@@ -33,10 +33,10 @@ _MODULES = {
     "evaluate": "inference",
     "segment": "inference",
     "read_image": "datasets.files",
-    "load_run": "training",
-    "Recipe": "training",
+    "load_run": "runs",
+    "Recipe": "recipe",
     "train": "training",
-    "run_of_record": "training",
+    "run_of_record": "runs",
     "load_trained": "weights",
     "overlay": "plotting",
     "check": "selfchecks",

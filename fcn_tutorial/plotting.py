@@ -4,8 +4,11 @@ Colours come from the data set's palette; figures have a white ground, so that t
 pages too, and are narrow, so that their letters are legible on a phone.
 """
 
+from unittest.mock import patch
+
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Patch, Rectangle
 
 from fcn_tutorial.datasets import VOID, VOID_COLOR
@@ -261,3 +264,36 @@ def show_boxes(pictures, boxes, titles=None, width=WIDTH):
         figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False)
         figure.tight_layout(pad=0.4, rect=(0, 0.35 / size[1], 1, 1))
         plt.show()
+
+
+def picture_of(draw, *arguments):
+    """The figure that draw(*arguments) shows, as a picture: uint8 (H, W, 3); nothing is shown.
+
+    Raises InputError when `draw` draws no figure.
+    """
+    before = set(plt.get_fignums())
+    with patch.object(plt, "show"):
+        draw(*arguments)
+    drawn = sorted(set(plt.get_fignums()) - before)
+    if not drawn:
+        raise InputError("no figure was drawn: draw each frame with a function of plotting.")
+    canvas = FigureCanvasAgg(plt.figure(drawn[-1]))
+    canvas.draw()
+    for number in drawn:
+        plt.close(number)
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def fade_outside(image, box, share=0.85):
+    """The image (H, W, 3), uint8, faded towards white outside a box (top, left, side) in pixels."""
+    top, left, side = (round(number) for number in box)
+    faded = np.round(image + share * (255.0 - image)).astype(np.uint8)
+    inside = slice(max(top, 0), top + side), slice(max(left, 0), left + side)
+    faded[inside] = image[inside]
+    return faded
+
+
+def heat(values, low, high):
+    """Colours of a map (H, W) on the scale from low to high: uint8 (H, W, 3)."""
+    share = np.clip((np.asarray(values) - low) / (high - low), 0, 1)
+    return plt.get_cmap("viridis")(share, bytes=True)[..., :3]

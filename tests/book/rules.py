@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 
 import nbformat
+from colab import ID
 from execute import fingerprint
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -33,6 +34,9 @@ NAMED_SOURCE = re.compile(r"\b([Tt]able|[Ss]ections?|Figure|Appendix|README|Exer
 TRAINS = re.compile(r"\bfcn\.train\(|\.fit\(|\.train_on_batch\(")
 DRAWS_ITSELF = re.compile(r"\bmatplotlib|\bplt\.")
 WIDEST_FIGURE = 640
+WIDGET = "application/vnd.jupyter.widget-view+json"
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+HEAVIEST_MOVING_FIGURE = 120_000
 EXERCISE = re.compile(r"\*\*Exercise (\d+\.\d+)\.\*\*")
 
 
@@ -51,7 +55,9 @@ class Chapter:
 
     @property
     def code_cells(self):
-        return [cell for cell in self.notebook.cells if cell.cell_type == "code"]
+        """The chapter's own: all but the first, which installs the library in Colab."""
+        cells = (cell for cell in self.notebook.cells if cell.get("id") != ID)
+        return [cell for cell in cells if cell.cell_type == "code"]
 
     @property
     def markdown(self):
@@ -121,7 +127,8 @@ def weighs_at_most_600_kb(chapter):
 
 
 def is_executed_in_order(chapter):
-    counts = [cell.execution_count for cell in chapter.code_cells]
+    cells = chapter.notebook.cells
+    counts = [cell.execution_count for cell in cells if cell.cell_type == "code"]
     if counts != list(range(1, len(counts) + 1)):
         yield f"was not executed once from top to bottom: {counts}"
     if not chapter.outputs:
@@ -141,7 +148,7 @@ def holds_the_outputs_of_its_code(chapter):
 
 def shows_an_image(cell):
     return any(
-        kind.startswith("image/")
+        kind.startswith("image/") or kind == WIDGET
         for output in cell.get("outputs", [])
         for kind in output.get("data", {})
     )
@@ -156,6 +163,41 @@ def describes_every_image(chapter):
             page = "".join(output.get("data", {}).get("text/html", ""))
             if re.search(r"<img(?![^>]*\balt=[\"'][^\"'])", page):
                 yield f"shows an <img> without alt text in code cell {number}"
+
+
+def moving_figures(chapter):
+    """(bundle of the output, values of its HTML widgets) of each figure that a reader moves."""
+    state = chapter.notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    for output in chapter.outputs:
+        if WIDGET in output.get("data", {}):
+            models = models_below(state, output.data[WIDGET]["model_id"])
+            yield output.data, [model["value"] for model in models if "value" in model]
+
+
+def models_below(state, model_id):
+    """The states of a model and of all that are its children."""
+    if model_id in state:
+        model = state[model_id]["state"]
+        yield model
+        for child in model.get("children", []):
+            yield from models_below(state, child.removeprefix("IPY_MODEL_"))
+
+
+def describes_and_stores_what_moves(chapter):
+    """A frame has alt text and a caption; where nothing moves, a picture and words stand in."""
+    for number, (bundle, values) in enumerate(moving_figures(chapter), start=1):
+        frames = [value for value in values if "<img" in str(value)]
+        if len(frames) < 2:
+            yield f"stores {len(frames)} frames of moving figure {number}"
+        for frame in frames:
+            if not re.search(r"<img[^>]* alt=\"[^\"]+\"", frame) or "<figcaption>" not in frame:
+                yield f"has a frame without alt text or caption in moving figure {number}"
+        for kind in ("image/png", "text/plain"):
+            if not bundle.get(kind):
+                yield f"has no {kind} to stand in for moving figure {number}"
+        weight = len("".join(frames)) + len(bundle.get("image/png", ""))
+        if weight > HEAVIEST_MOVING_FIGURE:
+            yield f"has {weight} bytes of pictures in moving figure {number}"
 
 
 def captions_every_figure(chapter):
@@ -301,6 +343,7 @@ RULES = [
     is_executed_in_order,
     holds_the_outputs_of_its_code,
     describes_every_image,
+    describes_and_stores_what_moves,
     captions_every_figure,
     shows_the_librarys_code,
     solves_every_exercise,

@@ -41,6 +41,14 @@ MADE_BY_SPHINX = ["genindex.html", "search.html"]
 NOT_OURS = "Identifier 'THEBE_JS_URL' has already been declared"
 
 
+def launched_url(notebook):
+    """Where the launch button of a chapter leads: to the repository's file, in Colab."""
+    repository = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
+    owner_and_name = urlsplit(repository["url"]).path.strip("/")
+    where = f"github/{owner_and_name}/blob/{repository['branch']}/{notebook}"
+    return f"https://colab.research.google.com/{where}"
+
+
 class Page(HTMLParser):
     """The links, anchors and images of a page."""
 

@@ -5,7 +5,7 @@ import base64
 import pytest
 from execute import fingerprint
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from rules import RULES, Chapter, definitions, library_definitions
+from rules import RULES, WIDGET, WIDGET_STATE, Chapter, definitions, library_definitions
 
 OPENING = """# Toy
 
@@ -75,8 +75,31 @@ def sound_chapter():
     for count, cell in enumerate([figure, *code], start=1):
         cell.execution_count = count
     notebook = new_notebook(cells=cells)
+    figure.outputs.append(moving_figure(notebook))
     notebook.metadata.fcn_tutorial = {"fingerprint": fingerprint(notebook)}
     return Toy(3, notebook, size=1000)
+
+
+FRAME = '<figure><img src="data:" alt="A spot"><figcaption>at 1</figcaption></figure>'
+
+
+def moving_figure(notebook):
+    """An output whose two frames are stored in the notebook's metadata."""
+    children = {"children": ["IPY_MODEL_1", "IPY_MODEL_2"]}
+    models = {"0": children, "1": {"value": FRAME}, "2": {"value": FRAME}}
+    state = {key: {"state": model} for key, model in models.items()}
+    notebook.metadata.widgets = {WIDGET_STATE: {"state": state}}
+    data = {WIDGET: {"model_id": "0"}, "image/png": PICTURE, "text/plain": "A spot."}
+    return new_output("display_data", data)
+
+
+def change_frame(old, new):
+    def damage(chapter):
+        model = chapter.notebook.metadata.widgets[WIDGET_STATE]["state"]["2"]["state"]
+        assert old in model["value"]
+        model["value"] = model["value"].replace(old, new)
+
+    return damage
 
 
 def replace(cell, old, new):
@@ -174,6 +197,14 @@ DAMAGES = {
     "describes_every_image": [
         lambda chapter: chapter.notebook.cells[1].metadata.clear(),
         add_output(output_type="display_data", data={"text/html": '<img src="a.png" alt="">'}),
+    ],
+    "describes_and_stores_what_moves": [
+        change_frame(' alt="A spot"', ' alt=""'),
+        change_frame("figcaption", "p"),
+        change_frame("data:", "data:" + 120_000 * "x"),
+        lambda chapter: chapter.notebook.metadata.pop("widgets"),
+        lambda chapter: chapter.code_cells[0].outputs[1].data.pop("image/png"),
+        lambda chapter: chapter.code_cells[0].outputs[1].data.pop("text/plain"),
     ],
     "captions_every_figure": [
         replace(2, "**Figure 3.1.**", "Figure 3.1."),

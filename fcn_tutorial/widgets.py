@@ -1,0 +1,142 @@
+"""Figures that a reader moves: a slider and a Play button step through frames drawn beforehand.
+
+Slider, button and frames are joined in the browser, so that a figure moves without a kernel too, on
+a page of the book as in Jupyter. Where nothing moves, it shows some of its frames.
+"""
+
+from base64 import b64encode
+from html import escape
+from io import BytesIO
+
+import ipywidgets
+import numpy as np
+from PIL import Image
+
+from fcn_tutorial import plotting
+from fcn_tutorial.errors import InputError
+
+MOST_FRAMES = 20
+STILLS = 4
+MILLISECONDS_A_FRAME = 900
+STILL_COLORS = 32
+WIDE = 2.2  # frames wider than this many times their height stand below one another in the still
+
+
+class MovingFigure(ipywidgets.VBox):
+    """Slider, Play button and frames, with a still picture (PNG bytes) and a description in words.
+
+    The still and the description are for tools that show no widgets: GitHub, print, a terminal.
+    """
+
+    def __init__(self, children, still, description):
+        super().__init__(children, layout=ipywidgets.Layout(max_width="100%"))
+        self.still, self.description = still, description
+        self.add_class("moving-figure")
+
+    def _repr_mimebundle_(self, **kwargs):
+        view = super()._repr_mimebundle_(**kwargs)
+        still = b64encode(self.still).decode()
+        return {**view, "image/png": still, "text/plain": self.description}
+
+
+def frames(draw, values, captions, label, alt, stills=None):
+    """A figure with one frame for each value, which a slider and a Play button step through.
+
+    draw: function of a value that draws its frame with `plotting`. values: 2 to 20 of them.
+    captions: for each value one line that stands below its frame and says what it shows.
+    label: the name of what the slider changes. alt: the frames in words, for who cannot see them.
+    stills: the numbers of the frames, from 0, in the picture for tools that show no widgets; by
+    default four of them, the first and the last included.
+    Returns a MovingFigure, which a notebook shows when it is the last line of a cell.
+    Raises InputError for too few or too many values, captions that do not match them, an empty
+    text, and a `draw` that draws nothing or frames of different sizes.
+    """
+    values, captions = list(values), list(captions)
+    _check(values, captions, label, alt)
+    pictures = _trimmed([plotting.picture_of(draw, value) for value in values])
+    pages = [_page(*pair, alt) for pair in zip(pictures, captions, strict=True)]
+    if stills is None:
+        stills = np.linspace(0, len(values) - 1, min(STILLS, len(values))).round().astype(int)
+    still = _still([pictures[i] for i in stills], [captions[i] for i in stills])
+    description = f"{alt} {label}: {'; '.join(captions)}."
+    return MovingFigure(_joined(pages, label), still, description)
+
+
+def _check(values, captions, label, alt):
+    if not 2 <= len(values) <= MOST_FRAMES:
+        raise InputError(f"{len(values)} values: a figure that moves has 2 to {MOST_FRAMES}.")
+    if len(captions) != len(values):
+        raise InputError(f"{len(captions)} captions for {len(values)} values: give one for each.")
+    if not all(text.strip() for text in (label, alt, *captions)):
+        raise InputError("label, alt or a caption is empty: say in words what the figure shows.")
+
+
+def _trimmed(pictures):
+    """The pictures without the white margin that all of them share."""
+    if len({picture.shape for picture in pictures}) > 1:
+        raise InputError("frames differ in size: draw all of them with one width and one layout.")
+    inked = np.any([picture.min(axis=-1) < 255 for picture in pictures], axis=0)
+    if not inked.any():
+        raise InputError("all frames are white: draw something in them.")
+    rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
+    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return [picture[window] for picture in pictures]
+
+
+def _joined(pages, label):
+    """Play button and slider, and below them the page that the slider is at."""
+    last = len(pages) - 1
+    slider = ipywidgets.IntSlider(0, 0, last, description=label, readout=False)
+    slider.style.description_width = "initial"
+    slider.layout = ipywidgets.Layout(flex="1 1 8rem", max_width="24rem")
+    play = ipywidgets.Play(0, 0, last, interval=MILLISECONDS_A_FRAME, show_repeat=False)
+    ipywidgets.jslink((play, "value"), (slider, "value"))
+    controls = ipywidgets.Layout(flex_flow="row wrap", max_width="100%")
+    shown = _stacked(pages, slider) if hasattr(ipywidgets, "Stack") else _observed(pages, slider)
+    shown.add_class("moving-frames")
+    return [ipywidgets.HBox([play, slider], layout=controls), shown]
+
+
+def _stacked(pages, slider):
+    """All pages, of which the browser shows one: it needs no kernel for that."""
+    layout = ipywidgets.Layout(margin="0", max_width="100%")
+    first = ipywidgets.HTML(pages[0], layout=layout)
+    others = [ipywidgets.HTML(page, layout=layout, style=first.style) for page in pages[1:]]
+    stack = ipywidgets.Stack([first, *others], selected_index=0)
+    ipywidgets.jslink((slider, "value"), (stack, "selected_index"))
+    return stack
+
+
+def _observed(pages, slider):
+    """One page, which the kernel exchanges: Colab has ipywidgets 7, where there is no Stack."""
+    shown = ipywidgets.HTML(pages[0])
+    slider.observe(lambda change: setattr(shown, "value", pages[change["new"]]), "value")
+    return shown
+
+
+def _page(picture, caption, alt):
+    height, width = picture.shape[:2]
+    source = f"data:image/webp;base64,{b64encode(_webp(picture)).decode()}"
+    return (
+        f'<figure style="margin:0"><img src="{source}" width="{width}" height="{height}" '
+        f'style="max-width:100%;height:auto" alt="{escape(f"{alt} {caption}")}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def _webp(picture):
+    """Flat colours are smaller without loss, photographs with it."""
+    files = [BytesIO(), BytesIO()]
+    Image.fromarray(picture).save(files[0], "WEBP", lossless=True)
+    Image.fromarray(picture).save(files[1], "WEBP", quality=60)
+    return min((file.getvalue() for file in files), key=len)
+
+
+def _still(pictures, captions):
+    """A PNG file that shows the pictures with their captions."""
+    height, width = pictures[0].shape[:2]
+    columns = 1 if width > WIDE * height else min(2, len(pictures))
+    sheet = plotting.picture_of(plotting.show, pictures, captions, columns)
+    file = BytesIO()
+    Image.fromarray(sheet).quantize(STILL_COLORS).save(file, "PNG", optimize=True)
+    return file.getvalue()
