@@ -12,7 +12,7 @@ import itertools
 import json
 from pathlib import Path
 
-from fcn_tutorial.training import METRICS
+from fcn_tutorial.runs import METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "results", ROOT / "book" / "ledger.md"

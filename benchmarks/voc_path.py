@@ -36,6 +36,8 @@ from fcn_tutorial import training
 from fcn_tutorial.datasets.fetch import Archive, fetch
 from fcn_tutorial.datasets.files import data_root
 from fcn_tutorial.datasets.records import write_records
+from fcn_tutorial.recipe import RECIPES
+from fcn_tutorial.runs import environment
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "voc_path" / "path.json"
 COMMAND = Path(sys.executable).with_name("fcn-tutorial")
@@ -147,7 +149,7 @@ def first_network(weights):
 
 def recipes():
     """Names of the recipes for VGG-16 on VOC, each after the one whose run it starts from."""
-    loaded = {path.stem: fcn.Recipe.load(path.stem) for path in training.RECIPES.glob("*.toml")}
+    loaded = {path.stem: fcn.Recipe.load(path.stem) for path in RECIPES.glob("*.toml")}
 
     def stages(name):
         before = Path(loaded[name].initial).name
@@ -258,7 +260,7 @@ def prepared(folder):
     """Data, records and weights, which the environment then points at; returns what they are."""
     root = fetched(data_root(), folder)
     os.environ |= {"FCN_DATA": str(root), "FCN_WEIGHTS": str(folder)}
-    result = {"environment": training.environment(), "small": SMALL | {"validated": VALIDATED}}
+    result = {"environment": environment(), "small": SMALL | {"validated": VALIDATED}}
     for split in ("train", "val"):
         result[f"fetched_{split}"] = len(fcn.load_dataset("voc2012", split))
     shorten(root)

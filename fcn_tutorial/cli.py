@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import tomllib
+import warnings
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, reason_of
 
 app = typer.Typer(
     help="Fully convolutional networks for semantic segmentation.",
@@ -48,9 +49,10 @@ def train(
     """Train a model by a recipe, or go on with the run in the output folder."""
     with _quiet_import():
         from fcn_tutorial import training
+        from fcn_tutorial.recipe import Recipe
     chosen = {"limit": limit, "epochs": epochs, "weights": weights}
     chosen = {field: value for field, value in chosen.items() if value is not None}
-    loaded = training.Recipe.load(recipe, **_changes(change or []), **chosen)
+    loaded = Recipe.load(recipe, **_changes(change or []), **chosen)
     output = output or Path("runs") / Path(recipe).stem
     run = training.train(loaded, output)
     best = max(run.history, key=lambda row: row["val_mean_iou"])
@@ -103,6 +105,7 @@ def evaluate(
     factors = _factors(scales)
     with _quiet_import():
         from fcn_tutorial import datasets, inference, training
+        from fcn_tutorial.runs import write_scores
     opened = _opened_runs(runs)
     name = dataset or opened[0].recipe.dataset
     examples = datasets.load_dataset(name, split or datasets.splits_of(name)[-1])
@@ -114,9 +117,31 @@ def evaluate(
     _print_scores(result, examples.classes)
     how = _unlike_plain(limit, flip, factors, runs)
     path = runs[0] / f"scores-{examples.name}-{examples.split}{_suffix(**how)}.json"
-    training.write_scores(path, result, examples, **how)
+    write_scores(path, result, examples, **how)
+    print(*map(_changes_since, opened), sep="", end="")
     maps = f", and {_counted(examples.names)} to {folder}" if folder else ""
     print(f"Wrote {path}{maps}.")
+
+
+def _changes_since(run):
+    """A line on what was otherwise when a run was trained; an empty string where nothing was."""
+    from fcn_tutorial import runs, training
+
+    then = runs.read_surroundings(run.folder)
+    try:
+        now = runs.surroundings(*training.splits(run.recipe))
+    except InputError:  # the data of the training are not here
+        now = runs.environment()
+    changed = [
+        f"{key} {_short(a)} then, {_short(b)} now" for key, a, b in runs.differences(then, now)
+    ]
+    return f"Not as when {run.folder} was trained: {'; '.join(changed)}.\n" if changed else ""
+
+
+def _short(value):
+    """Enough of a value to tell it from others: of a long sum, its beginning."""
+    text = "none" if value is None else str(value)
+    return text if len(text) < 40 else text[:12]
 
 
 def _factors(text):
@@ -135,9 +160,9 @@ def _factors(text):
 
 def _opened_runs(folders):
     """The runs in some folders, which must have the same classes."""
-    from fcn_tutorial import training
+    from fcn_tutorial.runs import load_run
 
-    opened = [training.load_run(folder) for folder in folders]
+    opened = [load_run(folder) for folder in folders]
     for run in opened:
         if run.classes != opened[0].classes:
             raise InputError(
@@ -185,10 +210,18 @@ def _server_folder(folder, split):
 
 def _label_writer(folder, palette):
     """Make the folder, and a function that writes an example's label map into it."""
-    from fcn_tutorial.datasets.files import write_label
+    from fcn_tutorial.datasets.files import make_folder, write_label
 
-    _make_folder(folder)
-    return lambda name, label: write_label(folder / f"{name}.png", label, palette)
+    make_folder(folder)
+
+    def write(name, label):
+        if Path(name).name != name:
+            raise InputError(
+                f"example {name!r} has a name that would lie outside {folder}: mend it."
+            )
+        write_label(folder / f"{name}.png", label, palette)
+
+    return write
 
 
 def _counted(names):
@@ -229,15 +262,16 @@ def segment(
 def _write_photos(files, label_of, run, folder):
     """Write label map and overlay of each photo, and the legend."""
     from fcn_tutorial import plotting
-    from fcn_tutorial.datasets.files import write_image, write_label
+    from fcn_tutorial.datasets.files import make_folder, write_image, write_label, write_whole
 
-    _make_folder(folder)
+    make_folder(folder)
     for file, image in _images(files):
         label = label_of(image)
         write_label(folder / f"{file.stem}-label.png", label, run.palette)
         overlay = plotting.overlay(image, label, run.palette)
         write_image(folder / f"{file.stem}-overlay.png", overlay)
-    plotting.draw_legend(run.classes, run.palette, folder / "legend.png")
+    draw = partial(plotting.draw_legend, run.classes, run.palette)
+    write_whole(folder / "legend.png", draw)
     print(
         f"Wrote {_counted(files)} (-label.png), overlays (-overlay.png) and legend.png to {folder}."
     )
@@ -406,7 +440,7 @@ def doctor():
     with _quiet_import():
         import keras
 
-        from fcn_tutorial.training import environment
+        from fcn_tutorial.runs import environment
     from fcn_tutorial.datasets.files import data_root
 
     for name, value in environment().items():
@@ -459,13 +493,6 @@ def _image_files(paths):
     return files
 
 
-def _make_folder(path):
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"output folder {path} cannot be made ({error.strerror}).") from error
-
-
 @contextmanager
 def _quiet_import():
     """Hide what TensorFlow writes to the terminal while it is imported."""
@@ -483,11 +510,36 @@ def _quiet_import():
 
 def main():
     """Entry point: run the command; bad input becomes one sentence and exit code 2."""
+    if not sys.warnoptions:
+        # Of what libraries warn of, nothing is for who gives the command.
+        warnings.simplefilter("ignore")
     try:
-        app(prog_name="fcn-tutorial")
-    except (InputError, OSError) as error:
-        print(f"fcn-tutorial: {error}", file=sys.stderr)
-        sys.exit(2)
+        try:
+            app(prog_name="fcn-tutorial")
+        finally:
+            _flush()
+    except InputError as error:
+        _refuse(error)
+    except OSError as error:
+        _refuse(f"{error.filename} failed: {reason_of(error)}." if error.filename else error)
+    except MemoryError:
+        _refuse("the memory is full: close other programs, or give smaller images.")
     except KeyboardInterrupt:
         print("\nfcn-tutorial: stopped; what was written stays.", file=sys.stderr)
         sys.exit(130)
+
+
+def _flush():
+    """Send off what was printed; where that fails, Python does not try it again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise InputError(
+            f"what the command prints cannot be written ({reason_of(error)})."
+        ) from error
+
+
+def _refuse(sentence):
+    print(f"fcn-tutorial: {sentence}", file=sys.stderr)
+    sys.exit(2)

@@ -16,6 +16,7 @@ import keras
 
 from fcn_tutorial.convolutionize import convolutionize, copied
 from fcn_tutorial.errors import InputError
+from fcn_tutorial.modelfiles import load_model
 from fcn_tutorial.upsampling import BilinearUpsampling
 from fcn_tutorial.vgg import SHAPES_CLASSIFIER, pretrained, restored, vgg16, vgg_narrow
 
@@ -269,7 +270,7 @@ def _vgg_narrow(weights, dropout, enlarge):
     if weights == "shapes":
         return _vgg_taps(restored(vgg_narrow(), SHAPES_CLASSIFIER), dropout, enlarge)
     with pretrained(weights, "") as file:
-        return _vgg_taps(keras.models.load_model(file, compile=False), dropout, enlarge)
+        return _vgg_taps(load_model(file), dropout, enlarge)
 
 
 def _mobilenet(weights, dropout, enlarge):

@@ -61,6 +61,13 @@ def batches(
     return stream
 
 
+def names_in_batch(dataset, batch_size, seed, number):
+    """Names of the examples in one batch of the stream that `batches` gives; the first is 0."""
+    positions = range(number * batch_size, (number + 1) * batch_size)
+    indices = [_shuffled(tf.constant(p, tf.int64), len(dataset), seed) for p in positions]
+    return [dataset.names[int(index)] for index in indices]
+
+
 def _check(dataset, batch_size, crop_size, scale):
     if len(dataset) == 0:
         raise InputError(f"data set {dataset.name!r} ({dataset.split}) has no examples.")

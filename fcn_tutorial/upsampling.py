@@ -47,6 +47,11 @@ class BilinearUpsampling(keras.layers.Layer):
         self.factor = factor
 
     def call(self, scores):
+        height, width = keras.ops.shape(scores)[1:3]
+        if isinstance(height, int) and isinstance(width, int):
+            size = (self.factor * height, self.factor * width)
+            return keras.ops.image.resize(scores, size, "bilinear", data_format="channels_last")
+        # Keras resizes only to sizes that are known when the graph is made; this goes without.
         return _interpolate(_interpolate(scores, self.factor, axis=1), self.factor, axis=2)
 
     def compute_output_shape(self, input_shape):

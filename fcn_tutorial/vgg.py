@@ -13,7 +13,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, reason_of
+from fcn_tutorial.modelfiles import check_unpacked, load_arrays, opened
 
 FULLY_CONNECTED = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
 SHAPES_CLASSIFIER = Path(__file__).parent / "weights" / "classifier.npz"
@@ -63,11 +64,14 @@ def pretrained(weights, filename):
         raise InputError(
             f'weights {str(weights)!r}: no such file; give a file, "imagenet" or None.'
         )
+    elif weights is not None:
+        check_unpacked(weights)
     try:
         yield weights if weights is None else str(weights)
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"weights {str(weights)!r} cannot be loaded: {reason}") from error
+        raise InputError(
+            f"weights {str(weights)!r} cannot be loaded: {reason_of(error)}"
+        ) from error
 
 
 def _renamed(model, names, name):
@@ -139,7 +143,10 @@ def store(model, path):
 
 
 def restored(model, path):
-    """The model, with the weights that `store` wrote."""
-    with np.load(path, allow_pickle=False) as file:
-        model.set_weights([file[name].astype(np.float32) for name in file.files])
+    """The model, with the weights that `store` wrote; InputError where a file has others."""
+
+    def set_weights(file):
+        model.set_weights([array.astype(np.float32) for array in load_arrays(file)])
+
+    opened(path, set_weights)
     return model

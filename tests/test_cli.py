@@ -12,6 +12,7 @@ from PIL import Image
 
 import fcn_tutorial as fcn
 from fcn_tutorial import cli
+from fcn_tutorial.datasets import camvid
 
 RECIPE = """
 dataset = "shapes"
@@ -121,6 +122,8 @@ def camvid_run(trained, tmp_path_factory):
     folder = shutil.copytree(trained, tmp_path_factory.mktemp("camvid") / "run")
     model = fcn.build_fcn("fcn32s", 11, backbone="vgg_narrow")
     model.save(folder / "checkpoints" / "best.keras")
+    legend = {"classes": camvid.CLASSES, "palette": camvid.PALETTE}
+    (folder / "classes.json").write_text(json.dumps(legend))
     return folder
 
 

@@ -204,7 +204,7 @@ def bad_inputs(folder):
     (folder / "text.h5").write_text("no weights")
     return [
         ([photo, "--weights", folder / "absent.h5"], "absent.h5"),
-        ([photo, "--weights", folder / "text.h5"], "text.h5' cannot be loaded"),
+        ([photo, "--weights", folder / "text.h5"], "text.h5 cannot be loaded"),
         ([folder / "absent.jpg"], "absent.jpg is missing"),
         ([photo, folder / "text.jpg"], "text.jpg cannot be read"),
         ([folder], "is missing"),

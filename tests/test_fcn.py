@@ -237,8 +237,13 @@ def test_mobilenet_takes_the_weights_of_kerass_file(tmp_path, monkeypatch, way):
 @pytest.mark.parametrize("factor", [2, 4])
 @pytest.mark.parametrize(
     ("variant", "backbone"),
-    [("fcn32s", "vgg_narrow"), ("fcn8s", "vgg_narrow"), ("fcn8s", "mobilenet")]
-    + [("dilated16", "vgg_narrow"), ("dilated8", "vgg_narrow")],
+    [
+        ("fcn32s", "vgg_narrow"),
+        ("fcn8s", "vgg_narrow"),
+        ("fcn8s", "mobilenet"),
+        ("dilated16", "vgg_narrow"),
+        ("dilated8", "vgg_narrow"),
+    ],
 )
 def test_enlarging_is_seeing_the_image_enlarged(variant, backbone, factor):
     """Scores of the image enlarged before, then averaged over what one pixel has become."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fcn_tutorial.training import METRICS, RESULTS, Recipe
+from fcn_tutorial.recipe import Recipe
+from fcn_tutorial.runs import METRICS, RESULTS
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fcn_tutorial.training import RESULTS
+from fcn_tutorial.runs import RESULTS
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "seeds.py"
 

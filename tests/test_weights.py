@@ -5,7 +5,7 @@ import pytest
 
 import fcn_tutorial as fcn
 from fcn_tutorial.datasets.shapes import single_shapes
-from fcn_tutorial.training import RECIPES
+from fcn_tutorial.recipe import RECIPES
 from fcn_tutorial.vgg import store
 from fcn_tutorial.weights import FOLDER, NAMES, trained_scores
 

@@ -1,6 +1,9 @@
-"""Where data lives, and reading images and label maps from files of any kind."""
+"""Where data lives, reading images and label maps, and writing files whole or not at all."""
 
 import os
+import re
+import warnings
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -8,7 +11,14 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from fcn_tutorial.datasets import VOID, VOID_COLOR
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, reason_of
+
+LARGEST = 100_000_000  # pixels; an image of more is refused before it is decoded
+# Others that Pillow knows are not images for a network, and one of them starts Ghostscript.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+
+# Of images that large, one sentence is enough.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def data_root(root=None):
@@ -19,19 +29,20 @@ def data_root(root=None):
 def read_image(path):
     """Read an image file of any mode as uint8 RGB (H, W, 3), turned upright as its EXIF data says.
 
-    Raises InputError, naming the file, when it is missing, truncated or no image.
+    Raises InputError, naming the file, when it is missing, truncated or no image, or when it has
+    more than LARGEST pixels.
     """
-    return _upright_rgb(_opened(path))
+    return _decoded(_present(path), path, _upright_rgb)
 
 
 def decode_image(content, where):
     """As `read_image`, from the bytes of a file; `where` is named in errors."""
-    return _upright_rgb(_decoded(BytesIO(content), where))
+    return _decoded(BytesIO(content), where, _upright_rgb)
 
 
-def decode_label(content, where):
-    """The ids uint8 (H, W) in the bytes of a PNG that `encode_png` made."""
-    return np.array(_decoded(BytesIO(content), where))
+def decode_label(content, where, num_classes):
+    """The ids uint8 (H, W) in the bytes of a PNG that `encode_png` made, checked by `check_ids`."""
+    return _label(BytesIO(content), where, num_classes, VOID)
 
 
 def encode_png(array):
@@ -47,12 +58,16 @@ def read_label(path, num_classes, void=VOID):
     Raises InputError, naming the file, when it is missing, truncated, coloured, or holds an id that
     is neither below num_classes nor void.
     """
-    image = _opened(path)
-    if image.mode not in ("P", "L"):
+    return _label(_present(path), path, num_classes, void)
+
+
+def _label(file, where, num_classes, void):
+    mode, ids = _decoded(file, where, lambda image: (image.mode, np.array(image)))
+    if mode not in ("P", "L"):
         raise InputError(
-            f"label {path} has mode {image.mode}: a label is a palette or greyscale PNG of ids."
+            f"label {where} has mode {mode}: a label is a palette or greyscale PNG of ids."
         )
-    return check_ids(np.array(image), path, num_classes, void)
+    return check_ids(ids, where, num_classes, void)
 
 
 def check_ids(ids, where, num_classes, void=VOID):
@@ -87,7 +102,7 @@ def check_sizes(image, label, where):
 
 def write_image(path, image):
     """Write an image uint8 (H, W, 3) to a file whose suffix says the format."""
-    Image.fromarray(image).save(path)
+    write_whole(path, Image.fromarray(image).save)
 
 
 def write_label(path, label, palette):
@@ -97,7 +112,52 @@ def write_label(path, label, palette):
     colors[: len(palette)] = palette
     image = Image.fromarray(label)
     image.putpalette(colors.tobytes())
-    image.save(path)
+    write_whole(path, image.save)
+
+
+def write_text(path, text):
+    """Write a text file whole or not at all, in UTF-8."""
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_whole(path, write):
+    """Write a file whole or not at all: under another name first, then renamed.
+
+    write: called with the path to write to. Raises InputError, naming the file, when that fails or
+    the disk does not take it; what was there before stays, and nothing of the new file is left.
+    """
+    path = Path(path)
+    temporary = path.with_name("unfinished-" + path.name)
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            # Before it takes the other's place, it must be on the disk.
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except InputError:
+        raise
+    except Exception as error:
+        # Pillow, Keras and HDF5 each wrap what the disk said in an error of their own.
+        raise cannot_write(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def cannot_write(path, error):
+    """The InputError that says why a file could not be written."""
+    return InputError(
+        f"{path} cannot be written ({reason_of(error)}): make room or choose a folder that can be "
+        "written to, and start again; what was written before stays."
+    )
+
+
+def make_folder(path):
+    """Make a folder for output, and those above it; raises InputError when that fails."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"output folder {path} cannot be made ({reason_of(error)}).") from error
 
 
 def _upright_rgb(image):
@@ -107,21 +167,36 @@ def _upright_rgb(image):
     return np.array(ImageOps.exif_transpose(image).convert("RGB"))
 
 
-def _opened(path):
-    if not Path(path).is_file():
+def _present(path):
+    if not os.path.isfile(path):
         raise InputError(
             f"image {path} is missing: check the path, or, if it belongs to a data set, run "
             '"fcn-tutorial data check".'
         )
-    return _decoded(path, path)
+    return path
 
 
-def _decoded(file, where):
-    """Open and decode an image; whatever Pillow raises becomes one sentence that says where."""
+def _decoded(file, where, read):
+    """Decode an image and `read` it; whatever goes wrong becomes one sentence that says where."""
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=FORMATS) as image:
+            if image.width * image.height > LARGEST:
+                raise _too_large(image.width * image.height, where)
             image.load()
-            return image
+            return read(image)
+    except InputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large(int(re.search(r"\d+", str(error)).group()), where) from error
     except Exception as error:
         # Broken files make Pillow raise OSError, SyntaxError, ValueError and more.
-        raise InputError(f"image {where} cannot be read ({error}): replace it.") from error
+        raise InputError(
+            f"image {where} cannot be read ({reason_of(error)}): replace it."
+        ) from error
+
+
+def _too_large(count, where):
+    return InputError(
+        f"image {where} has {count:,} pixels, more than the {LARGEST:,} that are read: cut it into "
+        "parts or make it smaller."
+    )

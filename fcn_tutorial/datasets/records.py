@@ -18,7 +18,15 @@ import numpy as np
 from tqdm import tqdm
 
 from fcn_tutorial.datasets import VOID, Dataset
-from fcn_tutorial.datasets.files import decode_image, decode_label, encode_png
+from fcn_tutorial.datasets.files import (
+    check_sizes,
+    decode_image,
+    decode_label,
+    encode_png,
+    make_folder,
+    write_text,
+    write_whole,
+)
 from fcn_tutorial.datasets.tfrecord import (
     FOOTER,
     HEADER,
@@ -27,7 +35,7 @@ from fcn_tutorial.datasets.tfrecord import (
     frame,
     read_frame,
 )
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, reason_of
 
 
 def write_records(dataset, folder, shards=8, processes=1, progress=False):
@@ -58,7 +66,7 @@ def write_records(dataset, folder, shards=8, processes=1, progress=False):
             for name, offset, crc in rows[shard]
         ],
     }
-    _write_whole(folder / "index.json", json.dumps(index).encode())
+    write_text(folder / "index.json", json.dumps(index))
     return open_records(folder)
 
 
@@ -69,20 +77,25 @@ class Records(Dataset):
     """
 
     def __init__(self, folder, index):
-        self.name, self.split = index["name"], index["split"]
-        self.classes = tuple(index["classes"])
+        self.name, self.split = str(index["name"]), str(index["split"])
+        self.classes = tuple(map(str, index["classes"]))
         self.palette = np.array(index["palette"], np.uint8).reshape(len(self.classes), 3)
         self.shards = [folder / file for file in index["shards"]]
         rows = index["examples"]
-        self.names = tuple(row["name"] for row in rows)
-        self.places = [(self.shards[row["shard"]], row["offset"], row["crc32"]) for row in rows]
+        self.names = tuple(str(row["name"]) for row in rows)
+        self.places = [
+            (self.shards[row["shard"]], int(row["offset"]), int(row["crc32"])) for row in rows
+        ]
 
     def __getitem__(self, index):
         index = range(len(self))[operator.index(index)]
         path, offset, crc = self.places[index]
         where = f"{self.names[index]!r} in {path}"
-        features = decode_example(_read(path, offset, crc, where))
-        return decode_image(features["image"], where), decode_label(features["label"], where)
+        encoded_image, encoded_label = _features(path, offset, crc, where)
+        label = decode_label(encoded_label, where, len(self.classes))
+        image = decode_image(encoded_image, where)
+        check_sizes(image, label, where)
+        return image, label
 
 
 def open_records(folder):
@@ -91,14 +104,17 @@ def open_records(folder):
     Raises InputError when its index is missing or broken.
     """
     path = Path(folder) / "index.json"
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(
             f"{folder} holds no finished records: {path} is missing; write them first."
         )
     try:
         return Records(Path(folder), json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise InputError(f"{path} is broken ({error}): write the records again.") from error
+    except Exception as error:
+        # What is no index can go wrong in any way, down to brackets nested too deeply.
+        raise InputError(
+            f"{path} is broken ({reason_of(error)}): write the records again."
+        ) from error
 
 
 def _check_numbers(dataset, shards, processes):
@@ -112,11 +128,8 @@ def _check_numbers(dataset, shards, processes):
 
 def _prepare(folder, dataset, files):
     """Make the folder, or make sure that what it holds are records of this data set."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"output folder {folder} cannot be made ({error.strerror}).") from error
-    others = {path.name for path in folder.glob("*.tfrecord")} - set(files)
+    make_folder(folder)
+    others = {path.name for path in folder.glob("[0-9]*.tfrecord")} - set(files)
     if others:
         raise InputError(
             f"{folder} holds other shards, such as {min(others)}: choose another folder."
@@ -147,21 +160,24 @@ def _run(jobs, processes, bar):
 
 def _write_shard(dataset, indices, path, advance=lambda count: None):
     """Write the examples at `indices` into one file; returns rows of (name, offset, crc)."""
-    rows = _rows_of_whole(dataset, indices, path)
+    rows = _rows_of_whole(dataset, indices, path) or []
     if rows:
         advance(len(rows))
         return rows
-    rows, offset = [], 0
-    temporary = path.with_name("unfinished-" + path.name)
-    with temporary.open("wb") as file:
+    write_whole(path, lambda temporary: rows.extend(_frames(dataset, indices, temporary, advance)))
+    return rows
+
+
+def _frames(dataset, indices, path, advance):
+    """Write the examples one after the other; yields (name, offset, crc) of each."""
+    offset = 0
+    with path.open("wb") as file:
         for index in indices:
             payload = _payload(dataset, index)
             file.write(frame(payload))
-            rows.append((dataset.names[index], offset, zlib.crc32(payload)))
+            yield dataset.names[index], offset, zlib.crc32(payload)
             offset += HEADER + len(payload) + FOOTER
             advance(1)
-    os.replace(temporary, path)
-    return rows
 
 
 def _rows_of_whole(dataset, indices, path):
@@ -177,7 +193,7 @@ def _rows_of_whole(dataset, indices, path):
                     return None
                 rows.append((decode_example(payload)["name"].decode(), offset, zlib.crc32(payload)))
                 offset = file.tell()
-    except ValueError:
+    except (ValueError, LookupError):
         return None
     expected = [dataset.names[index] for index in indices]
     return rows if [row[0] for row in rows] == expected else None
@@ -197,6 +213,20 @@ def _payload(dataset, index):
     return encode_example(features)
 
 
+def _features(path, offset, crc, where):
+    """The encoded image and label of the record that starts at a byte of a shard."""
+    try:
+        features = decode_example(_read(path, offset, crc, where))
+        return features["image"], features["label"]
+    except InputError:
+        raise
+    except Exception as error:
+        # A payload as the index has it, but from another writer.
+        raise InputError(
+            f"the record {where} cannot be read ({reason_of(error)}): write the records again."
+        ) from error
+
+
 def _read(path, offset, crc, where):
     """The payload of the record that starts at a byte of a shard, checked against its CRC."""
     if not path.is_file():
@@ -210,10 +240,3 @@ def _read(path, offset, crc, where):
     if zlib.crc32(payload) != crc:
         raise InputError(f"the record {where} is damaged: delete the shard and write it again.")
     return payload
-
-
-def _write_whole(path, content):
-    """Write a file whole or not at all: under another name first, then renamed."""
-    temporary = path.with_name("unfinished-" + path.name)
-    temporary.write_bytes(content)
-    os.replace(temporary, path)

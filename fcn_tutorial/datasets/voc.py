@@ -9,14 +9,16 @@ Darrell 2015, section 5: VOC 2011's validation images that are not in SBD's trai
 of https://github.com/kevinddchen/Keras-FCN.
 """
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
-from scipy import io
 
 from fcn_tutorial.datasets import Dataset, ListError, check_lists, check_split
 from fcn_tutorial.datasets.files import check_ids, check_sizes, data_root, read_image, read_label
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.datasets.matlab import read_map
+from fcn_tutorial.errors import InputError, reason_of
 
 VOC_SPLITS = ("train", "val", "trainval", "seg11valid")
 SPLITS = ("train", "val")  # of SBD, and of what is made of both data sets
@@ -160,12 +162,12 @@ def read_mat(path, num_classes):
     if not Path(path).is_file():
         raise InputError(f"label {path} is missing: check the path.")
     try:
-        ids = np.array(io.loadmat(path)["GTcls"]["Segmentation"][0, 0])
-    except Exception as error:
-        # Broken files make SciPy raise ValueError, TypeError, KeyError, MemoryError and more.
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"label {path} cannot be read ({reason}): replace it.") from error
-    if ids.dtype != np.uint8 or ids.ndim != 2:
+        ids = read_map(Path(path).read_bytes(), "GTcls", "Segmentation")
+    except (OSError, LookupError, ValueError, struct.error, zlib.error) as error:
+        raise InputError(
+            f"label {path} cannot be read ({reason_of(error)}): replace it."
+        ) from error
+    if ids is None:
         raise InputError(f"label {path} holds no map of 8-bit class ids: replace it.")
     return check_ids(ids, path, num_classes)
 

@@ -1,0 +1,90 @@
+"""Weight files that others made: nothing in them is run, and none unpacks to far more than it is.
+
+Keras 3's .keras and NumPy's .npz are zip archives, .h5 files and what a .keras holds are HDF5. All
+of them can be a few bytes that stand for gigabytes, and Keras's formats can hold Python code.
+"""
+
+import os
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from fcn_tutorial.errors import InputError, reason_of
+
+GROWTH, ROOM = 10, 2**26  # a file may unpack to this many times its size, and to this many bytes
+
+
+def load_model(path):
+    """Load a Keras model from a .keras file, without its optimizer, and without running its code.
+
+    Raises InputError, naming the file, when it is missing, broken, holds code, or unpacks to far
+    more than its size.
+    """
+    if Path(path).suffix != ".keras":
+        raise InputError(f"model {path} must be a .keras file: save it with model.save().")
+    check_unpacked(path)
+    return opened(path, lambda file: keras.models.load_model(file, compile=False, safe_mode=True))
+
+
+def load_arrays(path):
+    """The arrays in a .npz file, in order: a list. Raises InputError as `load_model` does."""
+    check_unpacked(path)
+    return opened(path, _read_arrays)
+
+
+def _read_arrays(path):
+    with np.load(path, allow_pickle=False) as file:
+        return [file[name] for name in file.files]
+
+
+ADVICE = "replace it, or train the run again"
+
+
+def opened(path, read, advice=ADVICE):
+    """Read a file; whatever goes wrong becomes one sentence with the path."""
+    try:
+        return read(path)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path} cannot be loaded ({reason_of(error)}): {advice}.") from error
+
+
+def check_unpacked(path, advice=ADVICE):
+    """Raise InputError when a .keras, .npz or .h5 file would unpack to far more than its size."""
+    size = os.path.getsize(path)
+    unpacked = opened(path, _unpacked_size, advice)
+    if unpacked > max(ROOM, GROWTH * size):
+        raise InputError(
+            f"{path} would unpack from {size:,} bytes to {unpacked:,}, which no weights do: "
+            f"{advice}."
+        )
+
+
+def _unpacked_size(path):
+    if not zipfile.is_zipfile(path):
+        return _declared_by_hdf5(path)
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        total = sum(member.file_size for member in members)
+        if total <= max(ROOM, GROWTH * Path(path).stat().st_size):
+            inner = [member for member in members if member.filename.endswith(".h5")]
+            total += sum(_declared_by_hdf5(BytesIO(archive.read(member))) for member in inner)
+        return total
+
+
+def _declared_by_hdf5(file):
+    """Bytes that an HDF5 file's arrays take in memory; it can declare far more than it holds."""
+    sizes = []
+
+    def note(name, item):
+        if isinstance(item, h5py.Dataset):
+            sizes.append(int(np.prod(item.shape, dtype=object)) * item.dtype.itemsize)
+
+    with h5py.File(file) as content:
+        content.visititems(note)
+    return sum(sizes)

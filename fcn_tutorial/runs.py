@@ -1,0 +1,422 @@
+"""Run folders: what a training run leaves, how it is read back, and how it is kept whole.
+
+A run folder holds recipe.toml, environment.json, classes.json, history.csv, scores.json,
+tensorboard/, run.lock and checkpoints/: best.keras (by validation mean IoU) and last.weights.h5
+(weights and optimizer, to resume from). Each file is written under another name first and then
+renamed, so that whenever training ends, each is whole.
+"""
+
+import csv
+import errno
+import hashlib
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import shutil
+import subprocess
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from fcn_tutorial.datasets.files import cannot_write, make_folder, write_text, write_whole
+from fcn_tutorial.errors import InputError
+from fcn_tutorial.inference import evaluate
+from fcn_tutorial.metrics import Scores, constant_baseline, scores
+from fcn_tutorial.modelfiles import check_unpacked, load_model, opened
+from fcn_tutorial.recipe import Recipe
+
+METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
+RESULTS = Path(__file__).parent / "results"  # a link to results/, which a wheel holds as a copy
+CHECKOUT = Path(__file__).parents[1]  # of the project, where the library was not installed alone
+LOCK = "run.lock"
+FROM_THE_START = "delete it to train from the start"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, read back: the best model and what belongs to it."""
+
+    folder: Path
+    recipe: Recipe
+    model: keras.Model
+    classes: tuple[str, ...]
+    palette: np.ndarray
+    history: list[dict]
+
+
+def load_run(folder):
+    """Open a run folder and load its best model.
+
+    Raises InputError when a file that belongs to a run is missing, broken, or does not fit the
+    others.
+    """
+    folder = Path(folder)
+    recipe_file, best = folder / "recipe.toml", folder / "checkpoints" / "best.keras"
+    for path in (recipe_file, folder / "classes.json", best):
+        if not os.path.isfile(path):
+            raise InputError(f"{folder} is not a finished run: {path} is missing; train it first.")
+    recipe = Recipe.load(recipe_file)
+    classes, palette = opened(folder / "classes.json", _read_legend)
+    model = load_model(best)
+    if model.input_shape != (None, None, None, 3) or model.output_shape[3:] != (len(classes),):
+        raise InputError(
+            f"{best} is no network for images that scores the {len(classes)} classes of "
+            f"{folder / 'classes.json'}: train the run again."
+        )
+    return Run(folder, recipe, model, classes, palette, read_history(folder))
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run of record: what `results/` keeps of a run folder, without its weights.
+
+    scores: {file name without suffix: Scores}; "scores" is of the best epoch on the validation
+    split, "scores-camvid-test" of the same model on another split.
+    """
+
+    folder: Path
+    recipe: Recipe
+    classes: tuple[str, ...]
+    history: list[dict]
+    scores: dict[str, Scores]
+
+
+def run_of_record(name):
+    """Read a run of record by its folder's name in `results/`, for example "camvid".
+
+    Raises InputError when there is none of that name.
+    """
+    folder = RESULTS / name
+    if not (folder / "recipe.toml").is_file():
+        known = (path.parent.relative_to(RESULTS) for path in RESULTS.rglob("recipe.toml"))
+        names = ", ".join(sorted(path.as_posix() for path in known))
+        raise InputError(f"there is no run of record {str(name)!r}: use one of {names}.")
+    return Record(
+        folder=folder,
+        recipe=Recipe.load(folder / "recipe.toml"),
+        classes=opened(folder / "classes.json", _read_legend)[0],
+        history=read_history(folder),
+        scores={path.stem: opened(path, _read_scores) for path in folder.glob("scores*.json")},
+    )
+
+
+def _read_scores(path):
+    return scores(np.array(json.loads(path.read_text())["confusion"]))
+
+
+def _read_legend(path):
+    legend = json.loads(path.read_text())
+    classes = tuple(map(str, legend["classes"]))
+    return classes, np.array(legend["palette"], np.uint8).reshape(len(classes), 3)
+
+
+def read_history(folder):
+    """The rows of a run's history.csv, {column: number}, one an epoch; [] where there is none."""
+    path = folder / "history.csv"
+    return opened(path, _read_rows) if path.is_file() else []
+
+
+def _read_rows(path):
+    with path.open(newline="") as file:
+        rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    if not all("val_mean_iou" in row for row in rows):
+        raise ValueError("it has no column val_mean_iou")
+    return [{**row, "epoch": int(row["epoch"])} for row in rows]
+
+
+def _write_history(folder, rows):
+    lines = [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]
+    write_text(folder / "history.csv", "\n".join(lines) + "\n")
+
+
+def write_scores(path, result, dataset, **more):
+    """Write scores as JSON: fractions of 1, beside those of always predicting one class."""
+    constant, baseline = constant_baseline(result.confusion)
+    iou = [None if np.isnan(value) else value for value in result.iou]
+    content = {
+        "dataset": dataset.name,
+        "split": dataset.split,
+        "examples": len(dataset),
+        **more,
+        **{name: getattr(result, name) for name in METRICS},
+        "iou": dict(zip(dataset.classes, iou, strict=True)),
+        "baseline": {
+            "always": dataset.classes[constant],
+            **{name: getattr(baseline, name) for name in METRICS},
+        },
+        "confusion": result.confusion.tolist(),
+    }
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+@contextmanager
+def held(folder):
+    """Within it, no other process can train in the folder, which is made where it is missing.
+
+    The operating system holds the lock, on the file run.lock, for as long as the process lives, so
+    that none is left by one that was killed. A folder in which no run was begun is left as it was.
+    Raises InputError when another process holds it.
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    make_folder(folder)
+    path = folder / LOCK
+    try:
+        file = path.open("a")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    with file:
+        _lock(file, folder)
+        try:
+            yield
+        finally:
+            if not (folder / "recipe.toml").exists():
+                with suppress(OSError):  # other files are there
+                    path.unlink()
+                    for each in made:
+                        each.rmdir()
+
+
+def _lock(file, folder):
+    """Lock an open file for this process; raises InputError when another one has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        lock = partial(msvcrt.locking, file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        lock = partial(fcntl.flock, file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    busy = InputError(
+        f"{folder} is being trained in by another process: wait until it ends, or choose another "
+        "output folder."
+    )
+    try:
+        lock()
+    except (BlockingIOError, PermissionError) as error:
+        raise busy from error
+    # The other process may have taken the file away while this one was opening it.
+    there = os.path.exists(file.name) and os.stat(file.name)
+    if not there or not os.path.samestat(os.fstat(file.fileno()), there):
+        raise busy
+
+
+def check_folder(folder, recipe):
+    """Raise InputError unless the folder is new, or holds a run by the same recipe."""
+    path = folder / "recipe.toml"
+    if path.is_file():
+        theirs, ours = asdict(Recipe.load(path)), asdict(recipe)
+        for key in ours:
+            if theirs[key] != ours[key]:
+                raise InputError(
+                    f"{folder} holds a run with {key} = {theirs[key]!r}, but this recipe has "
+                    f"{ours[key]!r}: choose another output folder."
+                )
+        return
+    names = [each.name for each in folder.iterdir()]
+    if not all(name == LOCK or name.startswith("unfinished-") for name in names):
+        raise InputError(f"{folder} has files but no recipe.toml: choose a new or empty folder.")
+
+
+def describe(folder, recipe, dataset, around, done):
+    """Write what a run depends on into its folder.
+
+    around: what `surroundings` says now. done: how many epochs it has behind it; when they were
+    trained in other surroundings, environment.json keeps those under "earlier".
+    """
+    # First, since a folder with files and without a recipe counts as somebody else's.
+    recipe.save(folder / "recipe.toml")
+    legend = {"classes": list(dataset.classes), "palette": dataset.palette.tolist()}
+    write_text(folder / "classes.json", json.dumps(legend) + "\n")
+    before = read_surroundings(folder) if done else {}
+    if around.items() <= before.items():
+        around = before
+    else:
+        earlier = before.pop("earlier", [])
+        around = {**around, "from_epoch": done + 1}
+        around["earlier"] = [*earlier, before] if before else []
+    write_text(folder / "environment.json", json.dumps(around, indent=1) + "\n")
+
+
+def read_surroundings(folder):
+    """What a run's environment.json says; an empty dictionary where there is none."""
+    path = folder / "environment.json"
+    return opened(path, _read_dictionary) if path.is_file() else {}
+
+
+def _read_dictionary(path):
+    return dict(json.loads(path.read_text()))
+
+
+def surroundings(*datasets):
+    """What a run depends on beside its recipe: versions, machine, code and data, for JSON."""
+    data = {f"{dataset.name} {dataset.split}": fingerprint(dataset) for dataset in datasets}
+    return {**environment(), "data": data}
+
+
+def environment():
+    """Versions of what computes, the machine, and the project's revision, for the record."""
+    packages = ("fcn-tutorial", "tensorflow", "keras", "numpy", "pillow", "h5py")
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in packages},
+        "backend": keras.backend.backend(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cpus": os.cpu_count(),
+        "git": _revision(CHECKOUT),
+    }
+
+
+def _revision(folder):
+    """Git's name of the commit that is checked out, "+changes" behind it; None without a checkout.
+
+    Only where the folder itself is a checkout: an installed library may lie inside somebody else's.
+    """
+    if not (folder / ".git").exists():
+        return None
+    command = ["git", "--no-optional-locks", "-C", folder, "describe", "--always"]
+    command += ["--abbrev=12", "--exclude=*", "--dirty=+changes"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def fingerprint(dataset):
+    """SHA-256, in hex, of a data set's names, the sizes of its files and its first example.
+
+    It covers which examples there are and that no file has another length, and not what is in the
+    files but the first. Raises InputError when the first example cannot be read.
+    """
+    digest = hashlib.sha256()
+    for index, name in enumerate(dataset.names):
+        files = dataset.image_file(index), dataset.label_file(index)
+        sizes = [os.path.getsize(file) if file and os.path.isfile(file) else None for file in files]
+        digest.update(f"{name} {sizes}\n".encode())
+    for array in dataset[0] if len(dataset) else ():
+        digest.update(f"{array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+def differences(then, now):
+    """What two surroundings do not have in common: [(item, then, now)], of items that both name."""
+    flat = [{**each, **each.get("data", {})} for each in (then, now)]
+    shared = [key for key in flat[0] if key in flat[1] and key != "data"]
+    return [(key, flat[0][key], flat[1][key]) for key in shared if flat[0][key] != flat[1][key]]
+
+
+class RunFolder(keras.callbacks.Callback):
+    """After each epoch: validate at native resolution, then write history and checkpoints.
+
+    folder: the run's. validation: data set. done: epochs that the run has behind it. shared: names
+    of the examples that are both trained and validated on.
+    """
+
+    def __init__(self, folder, validation, done, shared=()):
+        super().__init__()
+        self.folder, self.validation, self.shared = folder, validation, shared
+        self.history = read_history(folder)[:done]
+        if len(self.history) < done:
+            raise InputError(
+                f"{folder / 'history.csv'} has {len(self.history)} of the {done} epochs that the "
+                f"checkpoint has behind it: train into another folder."
+            )
+
+    def on_train_begin(self, logs=None):
+        # The same layers without the optimizer: what is saved for use, and for validation.
+        self.bare = keras.Model(self.model.inputs[0], self.model.outputs[0], name=self.model.name)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check_finite(epoch + 1)
+        make_folder(self.folder / "checkpoints")
+        with _averaged(self.model):
+            self._keep_best(epoch + 1, logs)
+        _write_history(self.folder, self.history)
+        # Last of all, since this file says up to which epoch the others are whole.
+        save_checkpoint(self.folder, self.model, epoch + 1)
+
+    def _keep_best(self, epoch, logs):
+        """Validate, add the scores to the history, and save the model if it is the best so far."""
+        result = evaluate(self.bare, self.validation)
+        logs["val_mean_iou"] = result.mean_iou
+        logs["val_pixel_accuracy"] = result.pixel_accuracy
+        best = max((row["val_mean_iou"] for row in self.history), default=-1.0)
+        self.history.append({"epoch": epoch, **{k: float(v) for k, v in logs.items()}})
+        path = self.folder / "checkpoints" / "best.keras"
+        if result.mean_iou > best or not path.exists():
+            write_whole(path, self.bare.save)
+            more = {"epoch": epoch, "overlap": len(self.shared)}
+            write_scores(self.folder / "scores.json", result, self.validation, **more)
+
+    def _check_finite(self, epoch):
+        if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
+            raise InputError(
+                f"weights became NaN or infinite in epoch {epoch}: lower learning_rate and train "
+                f"into another folder; the epochs before it stay in {self.folder}."
+            )
+
+
+@contextmanager
+def _averaged(model):
+    """Within it, the weights that learn are their running averages, if the optimizer has them."""
+    current = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
+    model.optimizer.finalize_variable_values(model.trainable_weights)
+    try:
+        yield
+    finally:
+        for weight, value in zip(model.trainable_weights, current, strict=True):
+            weight.assign(value)
+
+
+def _checkpoint(folder):
+    return folder / "checkpoints" / "last.weights.h5"
+
+
+def save_checkpoint(folder, model, epochs):
+    """Write weights and optimizer of a model that has so many epochs behind it."""
+
+    def write(path):
+        variables = [*model.variables, *model.optimizer.variables]
+        _reserve(path, sum(4096 + math.prod(each.shape) * 4 for each in variables))
+        model.save_weights(path)
+        # The optimizer's own count leaves out the steps that loss scaling has skipped.
+        with h5py.File(path, "a") as file:
+            file.attrs["epochs"] = epochs
+
+    write_whole(_checkpoint(folder), write)
+
+
+def _reserve(path, count):
+    """Raise OSError unless the disk takes so many bytes: HDF5 crashes where it finds no room."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, count)
+    elif shutil.disk_usage(path.parent).free < count:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def load_checkpoint(folder, model):
+    """Load the last checkpoint into a compiled model; returns its epochs, 0 where there is none.
+
+    Raises InputError when it is broken or of another model.
+    """
+    path = _checkpoint(folder)
+    if not path.is_file():
+        return 0
+    check_unpacked(path, FROM_THE_START)
+    model.optimizer.build(model.trainable_variables)
+    opened(path, model.load_weights, FROM_THE_START)
+    return opened(path, _epochs_behind, FROM_THE_START)
+
+
+def _epochs_behind(path):
+    with h5py.File(path) as file:
+        return int(file.attrs["epochs"])
