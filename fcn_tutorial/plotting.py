@@ -49,8 +49,11 @@ def overlay(image, label, palette, alpha=0.5):
             f"image {np.shape(image)} and label {np.shape(label)} differ in height or width, or "
             "the image is not RGB, (height, width, 3)."
         )
-    share = np.where(np.asarray(label) == VOID, 0, alpha)[..., None]
-    return np.round((1 - share) * image + share * colorize(label, palette)).astype(np.uint8)
+    # In 32 bits and in place: a photo of many megapixels would take gigabytes otherwise.
+    share = np.where(np.asarray(label) == VOID, 0, alpha).astype(np.float32)[..., None]
+    blended = (1 - share) * image
+    blended += share * colorize(label, palette)
+    return np.round(blended, out=blended).astype(np.uint8)
 
 
 def show(images, titles=None, columns=None, width=WIDTH):
