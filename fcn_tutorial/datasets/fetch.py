@@ -22,6 +22,7 @@ import time
 import urllib.error
 import urllib.request
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -196,9 +197,21 @@ def _receive(url, archive, part, progress):
         with part.open("ab" if have else "wb") as file, bar:
             # read1 gives what has come, so that nothing of it is lost when the connection is cut.
             while chunk := response.read1(CHUNK):
-                file.write(chunk)
+                _write(file, chunk)
                 bar.update(len(chunk))
     return _size(part) >= (total or 0)
+
+
+def _write(file, chunk):
+    """Write to a file; an error says which, so that the disk's fault is told from the mirror's."""
+    try:
+        file.write(chunk)
+        file.flush()
+    except OSError as error:
+        with suppress(OSError):  # closing tries to write the rest again
+            file.close()
+        error.filename = file.name
+        raise
 
 
 def _first_byte(response):

@@ -14,6 +14,7 @@ from fcn_tutorial.datasets import VOID, VOID_COLOR
 from fcn_tutorial.errors import InputError, reason_of
 
 LARGEST = 100_000_000  # pixels; an image of more is refused before it is decoded
+STRIP = 256  # rows
 # Others that Pillow knows are not images for a network, and one of them starts Ghostscript.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
@@ -62,12 +63,15 @@ def read_label(path, num_classes, void=VOID):
 
 
 def _label(file, where, num_classes, void):
-    mode, ids = _decoded(file, where, lambda image: (image.mode, np.array(image)))
-    if mode not in ("P", "L"):
-        raise InputError(
-            f"label {where} has mode {mode}: a label is a palette or greyscale PNG of ids."
-        )
-    return check_ids(ids, where, num_classes, void)
+    def read(image):
+        if image.mode not in ("P", "L"):
+            raise InputError(
+                f"label {where} has mode {image.mode}: a label is a palette or greyscale PNG of "
+                "ids."
+            )
+        return np.array(image)
+
+    return check_ids(_decoded(file, where, read), where, num_classes, void)
 
 
 def check_ids(ids, where, num_classes, void=VOID):
@@ -161,10 +165,20 @@ def make_folder(path):
 
 
 def _upright_rgb(image):
+    ImageOps.exif_transpose(image, in_place=True)
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    # Strip by strip: at once, a large image would lie in memory five times.
+    for top in range(0, image.height, STRIP):
+        strip = image.crop((0, top, image.width, min(top + STRIP, image.height)))
+        pixels[top : top + STRIP] = _rgb(strip)
+    return pixels
+
+
+def _rgb(image):
     if image.mode.startswith("I"):
         # Sixteen bits, which Pillow holds as integers of 16 or 32 bits.
         image = Image.fromarray(np.clip(np.asarray(image) // 257, 0, 255).astype(np.uint8))
-    return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    return np.asarray(image.convert("RGB"))
 
 
 def _present(path):
