@@ -159,6 +159,18 @@ def test_page_in_a_browser(load, path, width):
     assert errors == []
 
 
+def test_a_formula_too_wide_for_a_phone_shows_its_beginning(load, html):
+    cut = """() => [...document.querySelectorAll("div.math")].filter((formula) =>
+      [...formula.querySelectorAll(".base")].some((part) =>
+        part.getBoundingClientRect().left < formula.getBoundingClientRect().left - 1
+      )).map((formula) => formula.textContent)"""
+    wide = [path for path in PAGES if 'class="math' in (html / path).read_text(encoding="utf-8")]
+    assert len(wide) > 5
+    for path in wide:
+        page, _ = load(path, 360)
+        assert page.evaluate(cut) == [], path
+
+
 def test_overflow_and_errors_are_noticed(load):
     page, errors = load(PAGES[0], 360)
     page.evaluate(
