@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from address import project
+from build import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "_build" / "singlehtml"
@@ -42,7 +43,7 @@ def join():
     """Build all chapters as one page; returns its file."""
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [jupyter_book, "build", "-n", "--builder", "singlehtml", "."]
-    if subprocess.run(command, cwd=ROOT).returncode:
+    if subprocess.run(command, cwd=ROOT, env=environment()).returncode:
         sys.exit("The chapters were not joined: see the messages above, and run `make book` first.")
     text = (PAGE / "book" / "intro.html").read_text(encoding="utf-8")
     page = PAGE / "book.html"  # its links start in this folder, not in the one of intro.html
