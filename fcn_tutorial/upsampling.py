@@ -50,7 +50,10 @@ class BilinearUpsampling(keras.layers.Layer):
         height, width = keras.ops.shape(scores)[1:3]
         if isinstance(height, int) and isinstance(width, int):
             size = (self.factor * height, self.factor * width)
-            return keras.ops.image.resize(scores, size, "bilinear", data_format="channels_last")
+            # In 32 bits, as XLA fails on the gradient of resizing in fewer.
+            whole = keras.ops.cast(scores, "float32")
+            resized = keras.ops.image.resize(whole, size, "bilinear", data_format="channels_last")
+            return keras.ops.cast(resized, scores.dtype)
         # Keras resizes only to sizes that are known when the graph is made; this goes without.
         return _interpolate(_interpolate(scores, self.factor, axis=1), self.factor, axis=2)
 
