@@ -1,6 +1,7 @@
 """The book as a PDF file: answers unfolded, tagged and with an outline for readers."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import CHROMIUM, lacking
@@ -26,7 +27,8 @@ def printed(tmp_path):
     if not CHROMIUM.exists():
         lacking(f"no browser at {CHROMIUM}: install the package chromium", required="CI")
     (tmp_path / "toy.html").write_text(for_print(PAGE))
-    print_page(tmp_path / "toy.html", tmp_path / "toy.pdf", "1.2.3")
+    with ThreadPoolExecutor() as thread:  # the other tests' browser holds this one
+        thread.submit(print_page, tmp_path / "toy.html", tmp_path / "toy.pdf", "1.2.3").result()
     return (tmp_path / "toy.pdf").read_bytes()
 
 
