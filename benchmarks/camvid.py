@@ -1,0 +1,106 @@
+"""What is each skip and each ingredient of the recipe worth on CamVid? Short runs, one change each.
+
+    FCN_DATA=DATA python benchmarks/camvid.py runs/camvid_short
+
+Trains FCN-32s, FCN-16s and FCN-8s over MobileNet under one short recipe with seeds 0 to 2, then
+FCN-8s with one thing changed at a time. All are scored on the 101 validation images; the test
+images are not touched. What a run leaves, less its checkpoints, goes to results/camvid_short/NAME,
+with the minutes of processor time that it took in cost.json. Runs that stand there already are
+skipped, and one that was interrupted goes on, so this can be stopped at will.
+Several processes may work on the same folder: one that finds a run taken goes on to the next.
+"""
+
+import argparse
+import json
+import shutil
+import time
+from pathlib import Path
+
+import fcn_tutorial as fcn
+
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "camvid_short"
+KEPT = ("recipe.toml", "environment.json", "classes.json", "history.csv", "scores.json")
+# The recipe "camvid" in short: 600 steps in place of 2,720, on smaller crops.
+SHORT = {"crop_size": 192, "epochs": 4, "steps_per_epoch": 150, "warmup_epochs": 0.3}
+SEEDS = range(3)
+VARIANTS = ("fcn32s", "fcn16s", "fcn8s")
+# The dilated network needs a VGG; so its row has a neighbour over the same narrow trunk.
+NARROW = {"backbone": "vgg_narrow", "weights": "shapes", "trunk_learning_rate": 1.0}
+CHANGES = {
+    "crop_128": {"crop_size": 128},
+    "crop_288": {"crop_size": 288},
+    "scale_none": {"scale": (1.0, 1.0)},
+    "scale_wide": {"scale": (0.4, 2.5)},
+    "trunk_rate_0": {"trunk_learning_rate": 0.0},
+    "trunk_rate_1": {"trunk_learning_rate": 1.0},
+    "schedule_constant": {"schedule": "constant"},
+    "schedule_poly": {"schedule": "poly"},
+    "class_weighting": {"class_weighting": 0.35},
+    "color_none": {"color": 0.0},
+    "flip_none": {"flip": False},
+    "normalization_frozen": {"freeze_normalization": True},
+    "ema": {"ema_momentum": 0.99},
+    "enlarged": {"enlarge": 2, "crop_size": 96},
+    # As many steps as at once: 300 for FCN-32s, then 150 for each skip.
+    "staged_fcn32s": {"variant": "fcn32s", "epochs": 2},
+    "staged_fcn16s": {"variant": "fcn16s", "epochs": 1, "initial": "staged_fcn32s"},
+    "staged_fcn8s": {"variant": "fcn8s", "epochs": 1, "initial": "staged_fcn16s"},
+    "from_scratch": {"weights": "none", "trunk_learning_rate": 1.0},
+    "narrow_fcn32s": {"variant": "fcn32s", **NARROW},
+    "narrow_dilated16": {"variant": "dilated16", **NARROW},
+}
+
+
+def plan():
+    """{name of a run: what it changes in the recipe}, in the order in which they are made."""
+    seeds = {
+        f"{variant}_seed{seed}": {"variant": variant, "seed": seed}
+        for seed in SEEDS
+        for variant in VARIANTS
+    }
+    return seeds | CHANGES
+
+
+def recipe_of(name, folder):
+    changes = SHORT | plan()[name]
+    if initial := changes.get("initial"):
+        changes = changes | {"initial": (folder / initial).as_posix(), "weights": "none"}
+    return fcn.Recipe.load("camvid", **changes)
+
+
+def measure(name, folder):
+    """Make one run, or go on with it, and keep what is worth keeping."""
+    run = folder / name
+    cost_file = folder / f"{name}.minutes.json"
+    before = json.loads(cost_file.read_text()) if cost_file.is_file() else 0.0
+    started = time.process_time()
+    try:
+        fcn.train(recipe_of(name, folder), run, verbose=0)
+    finally:
+        minutes = before + (time.process_time() - started) / 60
+        cost_file.write_text(json.dumps(minutes))
+    kept = RESULTS / name
+    kept.mkdir(parents=True, exist_ok=True)
+    (kept / "cost.json").write_text(json.dumps({"processor_minutes": round(minutes, 1)}) + "\n")
+    for file in KEPT:
+        shutil.copyfile(run / file, kept / file)
+    score = json.loads((kept / "scores.json").read_text())["mean_iou"]
+    print(f"{name:22} {score:.1%}  {minutes:.1f} minutes of processor time", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*", help="runs to make; all where none is named")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for name in options.names or plan():
+        if not (RESULTS / name / "scores.json").is_file():
+            try:
+                measure(name, options.folder)
+            except fcn.InputError as error:
+                print(f"{name}: {error}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
