@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -22,6 +23,23 @@ def refusal():
         return message
 
     return message_of
+
+
+@pytest.fixture
+def command_line(monkeypatch, capsys):
+    """Run `fcn-tutorial` in this process; returns exit code, standard output, standard error."""
+    from fcn_tutorial import cli
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["fcn-tutorial", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+            raise SystemExit(0)
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return stopped.value.code or 0, captured.out, captured.err
+
+    return run
 
 
 @pytest.fixture(autouse=True)

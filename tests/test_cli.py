@@ -25,21 +25,15 @@ steps_per_epoch = 1
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(command_line):
     """Run a command; returns exit code, what it printed and its last line on stderr."""
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["fcn-tutorial", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        complaints = [
-            line for line in captured.err.splitlines() if line.strip() and "%|" not in line
-        ]
-        assert len(complaints) == (stopped.value.code == 2) or "Usage" in captured.err, complaints
-        return stopped.value.code or 0, captured.out, (captured.err.splitlines() or [""])[-1]
+        code, out, err = command_line(*arguments)
+        lines = err.splitlines()
+        complaints = [line for line in lines if line.strip() and "%|" not in line]
+        assert len(complaints) == (code == 2) or "Usage" in err, complaints
+        return code, out, (lines or [""])[-1]
 
     return run
 

@@ -1,7 +1,6 @@
 """`fcn-tutorial classify`: what VGG-16, made convolutional, sees in the middle of a photo."""
 
 import re
-import sys
 
 import keras
 import numpy as np
@@ -11,22 +10,17 @@ from keras.src.applications import imagenet_utils
 from PIL import Image
 
 import fcn_tutorial as fcn
-from fcn_tutorial import cli
 
 NAMES = {str(index): [f"n{index:08d}", f"thing_{index}"] for index in range(1000)}
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(command_line):
     """Run `classify`; returns exit code and the lines on stdout and on stderr."""
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["fcn-tutorial", "classify", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out.splitlines(), captured.err.splitlines()
+        code, out, err = command_line("classify", *arguments)
+        return code, out.splitlines(), err.splitlines()
 
     return run
 

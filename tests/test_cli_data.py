@@ -2,31 +2,25 @@
 
 import re
 import shutil
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy import io
 
-from fcn_tutorial import cli, datasets
+from fcn_tutorial import datasets
 from fcn_tutorial.datasets import fetch as module
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(command_line):
     """Run `fcn-tutorial data ...`; returns exit code, standard output and the complaint."""
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["fcn-tutorial", "data", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        lines = [line for line in captured.err.splitlines() if line.startswith("fcn-tutorial: ")]
-        code = stopped.value.code
-        assert "Traceback" not in captured.err and len(lines) == (code == 2)
-        return code, captured.out, "".join(lines)
+        code, out, err = command_line("data", *arguments)
+        lines = [line for line in err.splitlines() if line.startswith("fcn-tutorial: ")]
+        assert len(lines) == (code == 2)
+        return code, out, "".join(lines)
 
     return run
 

@@ -1,7 +1,6 @@
 """`evaluate` and `segment` with their options: scores, file names, the server's layout."""
 
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +9,6 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix as reference
 
 import fcn_tutorial as fcn
-from fcn_tutorial import cli
 from fcn_tutorial.datasets.files import write_image, write_label
 from fcn_tutorial.datasets.voc import voc_palette
 
@@ -20,19 +18,14 @@ SEGMENTATION = "results/VOC2012/Segmentation"
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(command_line):
     """Run a command; returns exit code, what it printed, and the sentence on what went wrong."""
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["fcn-tutorial", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        code = stopped.value.code or 0
-        lines = [line for line in captured.err.splitlines() if line.strip() and "%|" not in line]
-        assert len(lines) == (code == 2), captured.err
-        return code, captured.out, "".join(lines)
+        code, out, err = command_line(*arguments)
+        lines = [line for line in err.splitlines() if line.strip() and "%|" not in line]
+        assert len(lines) == (code == 2), err
+        return code, out, "".join(lines)
 
     return run
 

@@ -30,7 +30,7 @@ import pytest
 from PIL import Image
 
 import fcn_tutorial as fcn
-from fcn_tutorial import cli, runs, training
+from fcn_tutorial import runs, training
 from fcn_tutorial.datasets.fetch import ARCHIVES, Archive, fetch
 from fcn_tutorial.datasets.records import write_records
 from fcn_tutorial.pipeline import batches, names_in_batch
@@ -54,19 +54,14 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(command_line):
     """Run a command in this process; returns its exit code, what it printed and its complaint."""
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["fcn-tutorial", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        said = [line for line in captured.err.splitlines() if line.startswith("fcn-tutorial: ")]
-        assert len(said) == (stopped.value.code == 2)
-        return stopped.value.code, captured.out, "".join(said)
+        code, out, err = command_line(*arguments)
+        said = [line for line in err.splitlines() if line.startswith("fcn-tutorial: ")]
+        assert len(said) == (code == 2)
+        return code, out, "".join(said)
 
     return run
 
