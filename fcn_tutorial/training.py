@@ -13,11 +13,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fcn_tutorial.datasets import VOID, Dataset, check_disjoint, load_dataset, overlap
+from fcn_tutorial.datasets import Dataset, check_disjoint, load_dataset, overlap
 from fcn_tutorial.datasets.files import cannot_write
 from fcn_tutorial.datasets.records import open_records
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.fcn import HEAD_LAYERS, build_fcn
+from fcn_tutorial.loss import CrossEntropy, MeanIoU
 from fcn_tutorial.pipeline import batches, names_in_batch
 from fcn_tutorial.recipe import RECIPES as RECIPES
 from fcn_tutorial.recipe import Recipe
@@ -137,14 +138,8 @@ def compiled_model(recipe, num_classes, steps_per_epoch):
     _freeze(model, recipe.freeze, recipe.freeze_normalization)
     model.compile(
         optimizer=_optimizer(recipe, model, steps_per_epoch),
-        loss=keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True, ignore_class=VOID, reduction=REDUCTIONS[recipe.loss]
-        ),
-        metrics=[
-            keras.metrics.MeanIoU(
-                num_classes, ignore_class=VOID, sparse_y_pred=False, name="mean_iou"
-            )
-        ],
+        loss=CrossEntropy(REDUCTIONS[recipe.loss]),
+        metrics=[MeanIoU(num_classes)],
     )
     return model
 

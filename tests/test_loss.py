@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fcn_tutorial as fcn
+from fcn_tutorial.loss import CrossEntropy, MeanIoU
 from fcn_tutorial.training import compiled_model
 
 VOID = 255
+REDUCTIONS = ("sum_over_batch_size", "sum")
 NUM_CLASSES = 4
 
 
@@ -51,8 +53,30 @@ def cross_entropy_by_hand(label, logits):
     return np.mean(losses)
 
 
-def test_model_is_compiled_with_keras_cross_entropy(model):
-    assert isinstance(model.loss, keras.losses.SparseCategoricalCrossentropy)
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), void=st.floats(0, 1), reduction=st.sampled_from(REDUCTIONS))
+def test_loss_equals_that_of_keras(seed, void, reduction):
+    label, logits = random_batch(seed, void)
+    weights = np.random.default_rng(seed).random(label.shape)
+    theirs = keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, ignore_class=VOID, reduction=reduction
+    )
+    ours = CrossEntropy(reduction)
+    for more in ({}, {"sample_weight": weights}):
+        assert float(ours(label, logits, **more)) == pytest.approx(
+            float(theirs(label, logits, **more)), rel=1e-5
+        )
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), void=st.floats(0, 1))
+def test_running_mean_iou_equals_that_of_keras(seed, void):
+    theirs = keras.metrics.MeanIoU(NUM_CLASSES, ignore_class=VOID, sparse_y_pred=False)
+    ours = MeanIoU(NUM_CLASSES)
+    for batch in (seed, seed + 1):
+        ours.update_state(*random_batch(batch, void))
+        theirs.update_state(*random_batch(batch, void))
+    assert float(ours.result()) == pytest.approx(float(theirs.result()), abs=1e-6)
 
 
 @pytest.mark.parametrize("void", [0, 0.3, 0.95])
