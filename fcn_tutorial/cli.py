@@ -45,6 +45,9 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Another value for a key of the recipe."),
     ] = None,
+    devices: Annotated[
+        int, typer.Option(min=1, help="Devices that share each batch: GPUs, or processor parts.")
+    ] = 1,
 ):
     """Train a model by a recipe, or go on with the run in the output folder."""
     with _quiet_import():
@@ -54,7 +57,7 @@ def train(
     chosen = {field: value for field, value in chosen.items() if value is not None}
     loaded = Recipe.load(recipe, **_changes(change or []), **chosen)
     output = output or Path("runs") / Path(recipe).stem
-    run = training.train(loaded, output)
+    run = training.train(loaded, output, devices=devices)
     best = max(run.history, key=lambda row: row["val_mean_iou"])
     print(
         f"Best mean IoU on {loaded.val_split}: {best['val_mean_iou']:.1%} (epoch {best['epoch']})."

@@ -41,6 +41,9 @@ class Recipe:
     enlarge: int = 1  # the network enlarges the images by this factor: 1, 2 or 4
     freeze: str = ""  # name of a layer that stays as it is, as do all layers before it
     freeze_normalization: bool = False  # also keep the means and variances it was pretrained with
+    # Compute what the frozen layers give once for each image, and keep it in files: needs whole
+    # images without augmentation, and no dropout.
+    keep_features: bool = False
 
     crop_size: int = 256
     scale: tuple[float, float] = (1.0, 1.0)
@@ -79,6 +82,12 @@ class Recipe:
         for name in ("dropout", "momentum", "ema_momentum"):
             if getattr(self, name) >= 1:
                 raise InputError(f"{name!r} must be below 1, got {getattr(self, name)}.")
+        augmented = self.scale != (1.0, 1.0) or self.flip or self.color
+        if self.keep_features and (not self.freeze or self.dropout or augmented):
+            raise InputError(
+                "'keep_features' needs a layer in 'freeze', dropout = 0, scale = [1, 1], flip = "
+                "false and color = 0: otherwise the features change."
+            )
         if self.seed >= 2**32:
             raise InputError(f"'seed' must be below 2**32, got {self.seed}.")
         for name, known in CHOICES.items():

@@ -27,6 +27,7 @@ import numpy as np
 
 import fcn_tutorial.fcn  # noqa: F401 - a model that is opened has its layers
 from fcn_tutorial.datasets.files import cannot_write, make_folder, write_text, write_whole
+from fcn_tutorial.devices import one_device
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.inference import evaluate
 from fcn_tutorial.metrics import Scores, constant_baseline, scores
@@ -321,13 +322,16 @@ def differences(then, now):
 class RunFolder(keras.callbacks.Callback):
     """After each epoch: validate at native resolution, then write history and checkpoints.
 
-    folder: the run's. validation: data set. done: epochs that the run has behind it. shared: names
-    of the examples that are both trained and validated on.
+    folder: the run's. network: the model that is saved. validation: data set. done: epochs that the
+    run has behind it. shared: names of the examples that are both trained and validated on.
+    writes: whether this process is the one that writes; the others compute the same.
+    scored: what gives the model's logits in validation; by default the model does.
     """
 
-    def __init__(self, folder, validation, done, shared=()):
+    def __init__(self, folder, network, validation, done, shared=(), writes=True, scored=None):
         super().__init__()
         self.folder, self.validation, self.shared = folder, validation, shared
+        self.network, self.writes, self.scored = network, writes, scored
         self.history = read_history(folder)[:done]
         if len(self.history) < done:
             raise InputError(
@@ -337,24 +341,30 @@ class RunFolder(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         # The same layers without the optimizer: what is saved for use, and for validation.
-        self.bare = keras.Model(self.model.inputs[0], self.model.outputs[0], name=self.model.name)
+        self.bare = keras.Model(
+            self.network.inputs[0], self.network.outputs[0], name=self.network.name
+        )
 
     def on_epoch_end(self, epoch, logs=None):
         self._check_finite(epoch + 1)
-        make_folder(self.folder / "checkpoints")
-        with _averaged(self.model):
+        with _averaged(self.network), one_device():
             self._keep_best(epoch + 1, logs)
+        if not self.writes:
+            return
         _write_history(self.folder, self.history)
         # Last of all, since this file says up to which epoch the others are whole.
-        save_checkpoint(self.folder, self.model, epoch + 1)
+        save_checkpoint(self.folder, self.network, epoch + 1)
 
     def _keep_best(self, epoch, logs):
         """Validate, add the scores to the history, and save the model if it is the best so far."""
-        result = evaluate(self.bare, self.validation)
+        result = evaluate(self.scored or self.bare, self.validation)
         logs["val_mean_iou"] = result.mean_iou
         logs["val_pixel_accuracy"] = result.pixel_accuracy
         best = max((row["val_mean_iou"] for row in self.history), default=-1.0)
         self.history.append({"epoch": epoch, **{k: float(v) for k, v in logs.items()}})
+        if not self.writes:
+            return
+        make_folder(self.folder / "checkpoints")
         path = self.folder / "checkpoints" / "best.keras"
         if result.mean_iou > best or not path.exists():
             write_whole(path, self.bare.save)
@@ -362,7 +372,7 @@ class RunFolder(keras.callbacks.Callback):
             write_scores(self.folder / "scores.json", result, self.validation, **more)
 
     def _check_finite(self, epoch):
-        if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
+        if not all(np.isfinite(weight).all() for weight in self.network.get_weights()):
             raise InputError(
                 f"weights became NaN or infinite in epoch {epoch}: lower learning_rate and train "
                 f"into another folder; the epochs before it stay in {self.folder}."

@@ -7,6 +7,8 @@ SGD at a fixed rate.
 import math
 import os
 import re
+import shutil
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +18,10 @@ import numpy as np
 from fcn_tutorial.datasets import Dataset, check_disjoint, load_dataset, overlap
 from fcn_tutorial.datasets.files import cannot_write
 from fcn_tutorial.datasets.records import open_records
+from fcn_tutorial.devices import devices as sharing
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.fcn import HEAD_LAYERS, build_fcn
+from fcn_tutorial.features import KeptFeatures, check_crops
 from fcn_tutorial.loss import CrossEntropy, MeanIoU
 from fcn_tutorial.pipeline import batches, names_in_batch
 from fcn_tutorial.recipe import RECIPES as RECIPES
@@ -37,35 +41,42 @@ from fcn_tutorial.weights import load_trained
 
 OUTPUTS_AT_WORK = 2  # how much memory the layers' outputs take in training, in units of themselves
 NOT_DECAYED = ["bias", "gamma", "beta"]
+LARGE_WEIGHT = 2**20  # numbers
 MOST_NAMES = 16  # of examples, in a sentence
 
 
-def train(recipe, output, verbose=1):
+def train(recipe, output, verbose=1, devices=1):
     """Train by a recipe into the folder `output`, or go on with the run that is there.
 
     recipe: a name, the path of a TOML file, or a Recipe. verbose: 1 shows a progress bar, 2 a line
-    an epoch, 0 nothing, as in Keras. Returns the finished `Run`.
+    an epoch, 0 nothing, as in Keras. devices: how many share each batch. Returns the finished
+    `Run`.
     Raises InputError for a bad recipe or data, when `output` holds a run by another recipe or is
-    being trained in, when the loss is no number any more, or when the disk does not take the files.
+    being trained in, when the loss is no number any more, when the disk does not take the files,
+    or when there are not so many devices.
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
-    folder = Path(output)
-    with held(folder):
+    folder, shared = Path(output), sharing(devices, recipe.batch_size)
+    # Of several processes that train one model, only the first writes.
+    with held(folder) if shared.is_first else nullcontext():
         check_folder(folder, recipe)
-        _train(recipe, folder, verbose)
+        _train(recipe, folder, verbose, shared)
+        shared.wait()
     return load_run(folder)
 
 
-def _train(recipe, folder, verbose):
+def _train(recipe, folder, verbose, shared):
     training, validation = splits(recipe)
     if not recipe.allow_overlap:
         check_disjoint(training, validation)
     keras.utils.set_random_seed(recipe.seed)
     one_pass = max(1, len(training) // recipe.batch_size)
     steps = one_pass if recipe.limit else recipe.steps_per_epoch or one_pass
-    model = compiled_model(recipe, len(training.classes), steps)
-    _check_memory(model, recipe)
-    done = _resume(model, folder, steps)
+    with shared.scope():
+        model = compiled_model(recipe, len(training.classes), steps)
+        _check_memory(model, recipe)
+        _normalize_together(model, shared)
+        done = _resume(model, folder, steps)
     if done >= recipe.epochs:
         return
     data = batches(
@@ -79,16 +90,43 @@ def _train(recipe, folder, verbose):
         class_weights=class_weights(training, recipe.class_weighting),
         first_batch=done * steps,
     )
-    # Only now, when the recipe is known to be usable, does it take hold of the folder.
-    describe(folder, recipe, training, surroundings(training, validation), done)
-    writer = RunFolder(folder, validation, done, overlap(training.names, validation.names))
+    kept = _kept_features(recipe, model, training, folder) if recipe.keep_features else None
     names_of = partial(names_in_batch, training, recipe.batch_size, recipe.seed)
+    shared_names = overlap(training.names, validation.names)
     callbacks = [
         FiniteLoss(lambda epoch, step: names_of(epoch * steps + step), folder),
-        writer,
-        keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
+        RunFolder(folder, model, validation, done, shared_names, shared.is_first, scored=kept),
     ]
-    _fit(model, data, callbacks, recipe, steps, done, verbose)
+    if shared.is_first:
+        # Only now, when the recipe is known to be usable, does it take hold of the folder.
+        around = {**surroundings(training, validation), "devices": shared.count}
+        describe(folder, recipe, training, around, done)
+        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
+    learning = model
+    if kept:
+        data = kept.batches(data, len(training), recipe.batch_size)
+        learning = kept.head
+    with shared.training():
+        _fit(learning, data, callbacks, recipe, steps, done, verbose if shared.is_first else 0)
+    if kept:
+        shutil.rmtree(kept.folder, ignore_errors=True)
+
+
+def _kept_features(recipe, model, dataset, folder):
+    """The model cut behind its frozen layers, with what is behind them compiled as the model is."""
+    check_crops(dataset, recipe.crop_size)
+    kept = KeptFeatures(model, recipe.freeze, folder / "features")
+    model.optimizer.build(model.trainable_variables)
+    kept.head.compile(model.optimizer, model.loss, metrics=[MeanIoU(len(dataset.classes))])
+    return kept
+
+
+def _normalize_together(model, shared):
+    """Let batch normalization see the whole batch where TensorFlow splits it."""
+    if shared.count > 1 and keras.backend.backend() == "tensorflow":
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.synchronized = True
 
 
 def splits(recipe):
@@ -191,9 +229,26 @@ class Discriminative:
 
     def update_step(self, gradient, variable, learning_rate):
         path = self._trainable_variables[self._get_variable_index(variable)].path
-        if path in self.l2:
-            gradient = gradient + self.l2[path] * keras.ops.cast(variable, gradient.dtype)
-        super().update_step(gradient, variable, self.rates.get(path, 1.0) * learning_rate)
+        rate, l2 = self.rates.get(path, 1.0), self.l2.get(path, 0.0)
+        one_step = super().update_step
+
+        def update():
+            decay = l2 * keras.ops.cast(variable, gradient.dtype) if l2 else 0.0
+            one_step(gradient + decay, variable, rate * learning_rate)
+
+        _in_one_pass(update, variable)()
+
+
+def _in_one_pass(update, variable):
+    """Let TensorFlow fuse the update of a large weight, whose time is that of reading memory.
+
+    Adam takes a dozen steps; one by one, each of them goes through all the weight's numbers.
+    """
+    if keras.backend.backend() != "tensorflow" or math.prod(variable.shape) < LARGE_WEIGHT:
+        return update
+    import tensorflow as tf
+
+    return tf.function(update, jit_compile=True)
 
 
 class DiscriminativeAdamW(Discriminative, keras.optimizers.AdamW):

@@ -440,6 +440,22 @@ def test_weighted_training_minimises_the_weighted_mean_of_the_cross_entropy():
     assert model.test_on_batch(images, labels, given)[0] == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+def test_fusing_the_update_of_large_weights_changes_nothing(monkeypatch, optimizer):
+    recipe = replace(QUICK, optimizer=optimizer, weight_decay=1e-2, dropout=0.0)
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (2, 32, 32, 3)), rng.integers(0, 6, (2, 32, 32))
+    ends = []
+    for large in (np.inf, 1):
+        monkeypatch.setattr(training, "LARGE_WEIGHT", large)
+        keras.utils.set_random_seed(0)
+        model = training.compiled_model(recipe, 6, 2)
+        model.train_on_batch(images, labels)
+        ends.append(model.get_weights())
+    for one, other in zip(*ends, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
 def test_frozen_layers_and_statistics_stay_as_they_are(run, refusal):
     recipe = replace(QUICK, freeze="block2_pool", freeze_normalization=True)
     model = training.compiled_model(recipe, 6, 2)
@@ -562,7 +578,8 @@ def test_weights_that_are_no_numbers_are_not_saved(tmp_path, refusal):
     model = training.compiled_model(QUICK, 6, 2)
     layer = model.get_layer("score_fr")
     layer.set_weights([np.nan * weight for weight in layer.get_weights()])
-    callback = training.RunFolder(tmp_path, fcn.load_dataset("shapes", "val", count=1), done=0)
+    validation = fcn.load_dataset("shapes", "val", count=1)
+    callback = training.RunFolder(tmp_path, model, validation, done=0)
     callback.set_model(model)
     callback.on_train_begin()
     message = refusal(callback.on_epoch_end, 0, {"loss": 1.0})

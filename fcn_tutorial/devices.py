@@ -1,0 +1,135 @@
+"""Training on several devices at once: each holds all weights and works on a part of each batch.
+
+TensorFlow splits and joins the batch with `tf.distribute.MirroredStrategy`. On JAX,
+`keras.distribution.DataParallel` tells the compiler which device holds what, also across processes
+and hosts, which JAX's own runtime connects: start the same command in each, with the environment
+variables KERAS_DISTRIBUTION_JOB_ADDRESSES, KERAS_DISTRIBUTION_NUM_PROCESSES and
+KERAS_DISTRIBUTION_PROCESS_ID that `keras.distribution.initialize` reads.
+"""
+
+import os
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
+
+import keras
+
+from fcn_tutorial.errors import InputError
+
+PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
+
+
+class OneDevice:
+    """How to train where nothing is shared: `scope` does nothing."""
+
+    count = 1
+    is_first = True
+
+    def scope(self):
+        """A context in which models are built, resumed and, on JAX, trained."""
+        return nullcontext()
+
+    training = scope
+
+    def wait(self):
+        """Return when all processes have come here."""
+
+
+class Mirrored(OneDevice):
+    """Devices of this machine that TensorFlow keeps equal; GPUs, or parts of the processor."""
+
+    def __init__(self, count):
+        import tensorflow as tf
+
+        self.count = count
+        kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+        if kind == "CPU":
+            parts = [tf.config.LogicalDeviceConfiguration()] * count
+            processor = tf.config.list_physical_devices("CPU")[0]
+            with suppress(RuntimeError):  # TensorFlow is at work already, on those it then found
+                tf.config.set_logical_device_configuration(processor, parts)
+        names = [device.name for device in tf.config.list_logical_devices(kind)]
+        _check_number(names, count)
+        self.strategy = _mirrored(*names[:count])
+
+    def scope(self):
+        return self.strategy.scope()
+
+
+@cache
+def _mirrored(*names):
+    # A second strategy over the same devices would wait for messages that the first one took.
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(names)
+
+
+class DataParallel(OneDevice):
+    """Devices among which JAX shares a batch, of this machine and of the other processes'."""
+
+    def __init__(self, count):
+        import jax
+
+        self.count = count
+        processes = int(os.environ.get(PROCESSES, 1))
+        with suppress(RuntimeError):  # JAX is at work already, on those it then found
+            jax.config.update("jax_num_cpu_devices", max(1, count // processes))
+        if processes > 1 and not jax.distributed.is_initialized():
+            keras.distribution.initialize()
+        names = keras.distribution.list_devices()
+        _check_number(names, count)
+        self.is_first = jax.process_index() == 0
+        self.distribution = keras.distribution.DataParallel(devices=names[:count])
+
+    def scope(self):
+        return self.distribution.scope()
+
+    training = scope
+
+    def wait(self):
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices("fcn_tutorial")
+
+
+def _check_number(names, count):
+    if len(names) < count:
+        raise InputError(
+            f"--devices {count} needs {count} devices, and there are {len(names)} "
+            f"({', '.join(names)}): ask for fewer."
+        )
+
+
+def devices(count, batch_size):
+    """How to train on `count` devices.
+
+    Raises InputError when there are not as many, when the batch cannot be shared evenly among
+    them, or when Keras's backend trains on one only.
+    """
+    if count < 1:
+        raise InputError(f"--devices must be at least 1, got {count}.")
+    if count == 1:
+        return OneDevice()
+    if batch_size % count:
+        raise InputError(
+            f"a batch of {batch_size} cannot be shared evenly among {count} devices: set "
+            f"batch_size to a multiple of {count}."
+        )
+    kinds = {"tensorflow": Mirrored, "jax": DataParallel}
+    backend = keras.backend.backend()
+    if backend not in kinds:
+        raise InputError(
+            f"with KERAS_BACKEND={backend} training uses one device: use tensorflow or jax for "
+            f"--devices {count}."
+        )
+    return kinds[backend](count)
+
+
+@contextmanager
+def one_device():
+    """Within it, a model computes on its own, whatever the training around it shares."""
+    shared = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(shared)

@@ -1,0 +1,114 @@
+"""Frozen layers that see each image once: the same run, and nothing of it is left behind."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+import fcn_tutorial as fcn
+from fcn_tutorial import features
+
+FIXED = fcn.Recipe(
+    dataset="shapes",
+    variant="fcn8s",
+    backbone="vgg_narrow",
+    weights="shapes",
+    limit=5,
+    crop_size=96,
+    batch_size=2,
+    epochs=2,
+    dropout=0.0,
+    freeze="fc7",
+    freeze_normalization=True,
+    learning_rate=1e-2,
+)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """(the run that computes everything anew, the one that keeps the features)."""
+    folder = tmp_path_factory.mktemp("features")
+    return tuple(
+        fcn.train(replace(FIXED, keep_features=keep), folder / f"{keep}", verbose=0)
+        for keep in (False, True)
+    )
+
+
+def test_keeping_features_changes_no_loss_score_or_weight(runs):
+    for one, other in zip(*(run.history for run in runs), strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+    for one, other in zip(*(run.model.get_weights() for run in runs), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_only_the_layers_behind_the_frozen_ones_learn(runs):
+    _, kept = runs
+    start = fcn.build_fcn("fcn8s", 6, "vgg_narrow", "shapes")
+    for layer in start.layers:
+        if layer.weights:
+            then, now = layer.get_weights(), kept.model.get_layer(layer.name).get_weights()
+            assert all(map(np.array_equal, then, now)) == (not layer.name.startswith("score"))
+
+
+def test_the_features_are_gone_when_the_run_is_finished(runs):
+    for run in runs:
+        assert not (run.folder / "features").exists()
+
+
+def test_a_run_that_keeps_features_is_resumed(runs, tmp_path, monkeypatch):
+    class PowerCut(Exception):
+        pass
+
+    def stop(self, epoch, logs=None):
+        if epoch == 1:
+            raise PowerCut
+
+    _, whole = runs
+    recipe = replace(FIXED, keep_features=True)
+    with monkeypatch.context() as patched, pytest.raises(PowerCut):
+        patched.setattr(keras.callbacks.TensorBoard, "on_epoch_begin", stop)
+        fcn.train(recipe, tmp_path / "run", verbose=0)
+    assert list((tmp_path / "run" / "features").glob("*.npz"))
+    resumed = fcn.train(recipe, tmp_path / "run", verbose=0)
+    assert [row["epoch"] for row in resumed.history] == [1, 2]
+    for one, other in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_frozen_layers_compute_each_image_once(tmp_path):
+    model = fcn.build_fcn("fcn8s", 6, "vgg_narrow", dropout=0.0)
+    for layer in model.layers[: [layer.name for layer in model.layers].index("fc7") + 1]:
+        layer.trainable = False
+    kept = features.KeptFeatures(model, "fc7", tmp_path / "features")
+    seen = []
+    compute = kept.trunk.predict_on_batch
+    kept.trunk.predict_on_batch = lambda images: seen.append(len(images)) or compute(images)
+    images = np.random.default_rng(0).integers(0, 256, (3, 40, 33, 3)).astype(np.uint8)
+    expected = model.predict_on_batch(images)
+    for _ in range(2):
+        np.testing.assert_allclose(kept.predict_on_batch(images), expected, atol=1e-5)
+    assert seen == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"freeze": ""}, {"dropout": 0.5}, {"flip": True}, {"scale": (0.5, 1)}, {"color": 0.1}],
+)
+def test_a_recipe_whose_features_would_change_is_refused(change, refusal):
+    message = refusal(replace, FIXED, keep_features=True, **change)
+    assert "'keep_features' needs" in message
+
+
+def test_crops_smaller_than_the_images_are_refused(tmp_path, refusal):
+    recipe = replace(FIXED, keep_features=True, crop_size=64)
+    message = refusal(fcn.train, recipe, tmp_path / "run", verbose=0)
+    assert "keep_features needs whole images" in message
+    assert "set crop_size to at least 96" in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_layers_that_learn_are_refused(tmp_path, refusal):
+    model = fcn.build_fcn("fcn32s", 6, "vgg_narrow")
+    message = refusal(features.KeptFeatures, model, "fc7", tmp_path)
+    assert "needs the layers up to 'fc7' to be frozen" in message
