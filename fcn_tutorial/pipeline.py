@@ -46,10 +46,12 @@ def batches(
         random = iter(tf.unstack(tf.random.stateless_uniform((6,), seed=[seed, position])))
         image, label = _random_crop(image, label, crop_size, scale, random)
         mirrored = tf.logical_and(flip, next(random) < 0.5)
-        image, label = tf.cond(
-            mirrored, lambda: (image[:, ::-1], label[:, ::-1]), lambda: (image, label)
+        image = _jitter(image, color, random)
+        return tf.cond(
+            mirrored,
+            lambda: (tf.reverse(image, [1]), tf.reverse(label, [1])),
+            lambda: (image, label),
         )
-        return _jitter(image, color, random), label
 
     positions = tf.data.Dataset.range(first_batch * batch_size, np.iinfo(np.int64).max)
     stream = positions.map(example, num_parallel_calls=tf.data.AUTOTUNE)
@@ -106,18 +108,30 @@ def _random_crop(image, label, crop_size, scale, random):
     window = tf.maximum(tf.cast(tf.round(crop_size / factor), tf.int32), 1)
     height, width = tf.shape(label)[0], tf.shape(label)[1]
     below, right = tf.maximum(window - height, 0), tf.maximum(window - width, 0)
-    padding = [[0, below], [0, right]]
-    color = tf.constant(PAD_COLOR, tf.uint8)
-    image = tf.pad(image - color, [*padding, [0, 0]]) + color  # uint8 arithmetic wraps around
-    label = tf.pad(label, padding, constant_values=VOID)
     top = _random_start(height + below - window, next(random))
     left = _random_start(width + right - window, next(random))
-    image = image[top : top + window, left : left + window]
-    label = label[top : top + window, left : left + window]
-    size = (crop_size, crop_size)
-    image = tf.image.resize(image, size)
-    label = tf.image.resize(label[..., None], size, method="nearest")[..., 0]
+    # Cut first, then pad: of a large image most is never touched.
+    image = _padded(image[top : top + window, left : left + window], below, right, PAD_COLOR)
+    label = label[top : top + window, left : left + window, None]
+    label = _padded(label, below, right, (VOID,))[..., 0]
+    if tuple(scale) == (1, 1):
+        size = (crop_size, crop_size)
+        return tf.ensure_shape(image, (*size, 3)), tf.ensure_shape(label, size)
+    image = tf.image.resize(image, (crop_size, crop_size))
+    # Nearest neighbours of numbers, then of rows and columns: faster than those of each pixel.
+    numbers = tf.range(window)[:, None, None]
+    nearest = tf.image.resize(numbers, (crop_size, 1), method="nearest")[:, 0, 0]
+    label = tf.gather(tf.gather(label, nearest), nearest, axis=1)
     return image, label
+
+
+def _padded(pixels, below, right, color):
+    """Add rows below and columns to the right, all of one color."""
+    height, width = tf.shape(pixels)[0], tf.shape(pixels)[1]
+    color = tf.constant(color, tf.uint8)
+    columns = tf.broadcast_to(color, (height, right, len(color)))
+    rows = tf.broadcast_to(color, (below, width + right, len(color)))
+    return tf.concat([tf.concat([pixels, columns], axis=1), rows], axis=0)
 
 
 def _random_start(room, random):
@@ -126,7 +140,9 @@ def _random_start(room, random):
 
 def _jitter(image, color, random):
     """Change contrast and brightness by up to `color`, and round to uint8."""
+    if image.dtype == tf.uint8 and not color:
+        return image
     contrast = 1 + color * (2 * next(random) - 1)
     brightness = 255 * color * (2 * next(random) - 1)
-    image = (image - 127.5) * contrast + 127.5 + brightness
+    image = (tf.cast(image, tf.float32) - 127.5) * contrast + 127.5 + brightness
     return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)

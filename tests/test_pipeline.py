@@ -4,10 +4,12 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fcn_tutorial as fcn
+from fcn_tutorial import pipeline
 from fcn_tutorial.datasets import VOID, Dataset
 
 
@@ -69,6 +71,31 @@ def test_image_and_label_are_cut_and_resized_at_the_same_place(axis):
     for images, labels in take(Ramp(axis), 10, scale=(0.6, 2), flip=True, seed=7):
         error = images[..., 0].astype(int) - 4 * labels.astype(int)
         assert np.abs(error).max() <= 0.5 * 4 + 0.5
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    crop=st.integers(1, 70),
+    factor=st.sampled_from([1, 0.3, 0.77, 1.9, 3.1]),
+    numbers=st.tuples(*[st.floats(0, 0.984375, width=32)] * 2),
+)
+def test_a_crop_equals_padding_all_cutting_and_resizing(size, crop, factor, numbers):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (*size, 3)).astype(np.uint8)
+    label = rng.integers(0, 21, size).astype(np.uint8)
+    found = pipeline._random_crop(image, label, crop, (factor, factor), iter([0.5, *numbers]))
+    side = max(1, round(crop / factor))
+    below, right = (max(0, side - length) for length in size)
+    whole = np.full((size[0] + below, size[1] + right, 3), pipeline.PAD_COLOR, np.uint8)
+    ids = np.full(whole.shape[:2], VOID, np.uint8)
+    whole[: size[0], : size[1]], ids[: size[0], : size[1]] = image, label
+    rooms = (whole.shape[0] - side + 1, whole.shape[1] - side + 1)
+    y, x = (int(np.float32(n) * np.float32(r)) for n, r in zip(numbers, rooms, strict=True))
+    whole, ids = whole[y : y + side, x : x + side], ids[y : y + side, x : x + side, None]
+    np.testing.assert_array_equal(found[0], tf.image.resize(whole, (crop, crop)))
+    nearest = tf.image.resize(ids, (crop, crop), method="nearest")
+    np.testing.assert_array_equal(found[1], nearest[..., 0])
 
 
 def test_scale_is_spread_over_its_range_and_stays_in_it():

@@ -178,7 +178,8 @@ def _rgb(image):
     if image.mode.startswith("I"):
         # Sixteen bits, which Pillow holds as integers of 16 or 32 bits.
         image = Image.fromarray(np.clip(np.asarray(image) // 257, 0, 255).astype(np.uint8))
-    return np.asarray(image.convert("RGB"))
+    # Converting what is RGB already would copy it.
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _present(path):
