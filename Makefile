@@ -1,9 +1,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+ON_ALL_BACKENDS := fcn vgg convolutionize upsampling dilated loss metrics training inference
 
 .DEFAULT_GOAL := book
-.PHONY: book pdf test test-colab notebooks address weights format clean requirements help install
+.PHONY: book pdf test test-backends test-colab notebooks address weights format clean requirements \
+	help install
 
 book: install ## Execute the chapters and build the book (the default)
 	$(BIN)/python book/build.py
@@ -18,6 +20,14 @@ test: install ## Lint, test the library and the chapters, build the book and tes
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 -n 2 --dist loadscope book/
 	$(BIN)/python book/build.py
 	REQUIRE_BOOK=true $(BIN)/pytest tests/book
+
+test-backends: install ## Test networks, loss, training and inference on TensorFlow, JAX and PyTorch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+		-c requirements.txt -e '.[backends]'
+	@for backend in tensorflow jax torch; do \
+		echo "Keras on $$backend"; \
+		KERAS_BACKEND=$$backend $(BIN)/pytest $(ON_ALL_BACKENDS:%=tests/test_%.py) || exit 1; \
+	done
 
 test-colab: install ## Run every chapter with an older TensorFlow, installed by its first cell
 	TEST_COLAB=true $(BIN)/pytest tests/book/test_colab.py

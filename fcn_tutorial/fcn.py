@@ -10,6 +10,7 @@ release's `voc-fcn8s/net.py`. Dilation: Chen et al. 2015 (DeepLab), section 3.1 
 and Yu and Koltun 2016.
 """
 
+import random
 from numbers import Integral
 
 import keras
@@ -239,6 +240,12 @@ def _enlarged(x, factor):
     return PadToMultiple(STRIDE, name="pad")(x)
 
 
+def _dropout(rate, name):
+    # On PyTorch, dropout has a state of its own, at which a run can go on, only with a seed.
+    seed = random.randint(1, 10**9) if keras.backend.backend() == "torch" else None
+    return keras.layers.Dropout(rate, seed=seed, name=name)
+
+
 def _vgg_taps(classifier, dropout, enlarge):
     """Image and the three maps to score, from a VGG classifier made fully convolutional."""
     network = convolutionize(classifier)
@@ -249,7 +256,7 @@ def _vgg_taps(classifier, dropout, enlarge):
         if layer.name == "preprocessing":
             x = _enlarged(x, enlarge)
         elif layer.name in ("fc6", "fc7"):
-            x = keras.layers.Dropout(dropout, name=f"drop_{layer.name}")(x)
+            x = _dropout(dropout, f"drop_{layer.name}")(x)
         outputs[layer.name] = x
     tapped = {"pool3": "block3_pool", "pool4": "block4_pool", "fc7": "fc7"}
     for name in tapped.values():
@@ -286,7 +293,7 @@ def _mobilenet(weights, dropout, enlarge):
     x = trunk.output
     for name, kernel in (("fc6", 3), ("fc7", 1)):
         convolution = keras.layers.Conv2D(256, kernel, padding="same", activation="relu", name=name)
-        x = keras.layers.Dropout(dropout, name=f"drop_{name}")(convolution(x))
+        x = _dropout(dropout, f"drop_{name}")(convolution(x))
     pool3 = trunk.get_layer("conv_pw_5_relu").output
     pool4 = trunk.get_layer("conv_pw_11_relu").output
     return {"image": trunk.input, "pool3": pool3, "pool4": pool4, "fc7": x}

@@ -384,6 +384,9 @@ def _averaged(model):
     """Within it, the weights that learn are their running averages, if the optimizer has them."""
     current = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
     model.optimizer.finalize_variable_values(model.trainable_weights)
+    for weight in model.trainable_weights:
+        # On JAX it would share the average's memory, which predicting uses up.
+        weight.assign(keras.ops.convert_to_numpy(weight))
     try:
         yield
     finally:

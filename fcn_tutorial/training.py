@@ -347,8 +347,7 @@ def _check_memory(model, recipe):
     """Refuse a batch that cannot fit, before the system ends the process without a word."""
     weights, image = memory_needed(model, recipe)
     available = machine_memory()
-    on_gpu = any(name.startswith("gpu") for name in keras.distribution.list_devices())
-    if on_gpu or weights + recipe.batch_size * image <= available:
+    if _on_gpu() or weights + recipe.batch_size * image <= available:
         return
     fits = int((available - weights) / image)
     advice = f"set batch_size to {fits} or less" if fits > 0 else "choose a smaller crop_size"
@@ -357,6 +356,13 @@ def _check_memory(model, recipe):
         f"{(weights + recipe.batch_size * image) / 1e9:.1f} GB of memory, and this machine has "
         f"{available / 1e9:.1f} GB: {advice}."
     )
+
+
+def _on_gpu():
+    """Whether Keras computes on a GPU."""
+    if keras.backend.backend() == "torch":  # for which Keras lists no devices
+        return keras.ops.zeros(1).device.type != "cpu"
+    return any(name.startswith("gpu") for name in keras.distribution.list_devices())
 
 
 def machine_memory():

@@ -42,6 +42,64 @@ def command_line(monkeypatch, capsys):
     return run
 
 
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "tensorflow_only(reason): what no other backend of Keras can do or needs."
+    )
+
+
+@pytest.fixture(autouse=True)
+def skips_what_is_for_tensorflow(request):
+    marker = request.node.get_closest_marker("tensorflow_only")
+    if marker is not None:
+        import keras
+
+        if keras.backend.backend() != "tensorflow":
+            pytest.skip(f"tensorflow_only: {marker.args[0]}")
+
+
+@pytest.fixture(scope="session")
+def value_and_gradient():
+    """Call (function, x) of one number; returns the function's value at x and its gradient there.
+
+    x: float32 array. The function takes a tensor of Keras's backend.
+    """
+    import keras
+
+    by = {"tensorflow": _by_tensorflow, "jax": _by_jax, "torch": _by_torch}[keras.backend.backend()]
+
+    def value_and_gradient(function, x):
+        value, gradient = by(function, x)
+        return float(keras.ops.convert_to_numpy(value)), keras.ops.convert_to_numpy(gradient)
+
+    return value_and_gradient
+
+
+def _by_tensorflow(function, x):
+    import tensorflow as tf
+
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = function(x)
+    return value, tape.gradient(value, x)
+
+
+def _by_jax(function, x):
+    import jax
+
+    return jax.value_and_grad(function)(jax.numpy.asarray(x))
+
+
+def _by_torch(function, x):
+    import torch
+
+    x = torch.tensor(x, requires_grad=True)
+    value = function(x)
+    value.backward()
+    return value, x.grad
+
+
 @pytest.fixture(autouse=True)
 def frees_large_models(request):
     """Collect what a test with VGG-16 leaves: Python does not know that it is gigabytes."""

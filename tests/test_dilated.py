@@ -6,6 +6,7 @@ import pytest
 import scipy.ndimage
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras.ops import convert_to_numpy
 
 import fcn_tutorial as fcn
 from fcn_tutorial.fcn import DilatedPooling, RepeatEdge
@@ -23,11 +24,11 @@ def image_of(height, width, batch=1, seed=0):
 
 def score_fr(model, image):
     part = keras.Model(model.inputs[0], model.get_layer("score_fr").output)
-    return np.asarray(part(image))
+    return convert_to_numpy(part(image))
 
 
 def assert_close(ours, theirs):
-    ours, theirs = np.asarray(ours), np.asarray(theirs)
+    ours, theirs = convert_to_numpy(ours), convert_to_numpy(theirs)
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
 
@@ -162,7 +163,7 @@ def test_shapes_are_segmented_better_without_any_training(fcn32s, models):
 @given(height=st.integers(1, 70), width=st.integers(1, 70), batch=st.integers(1, 3))
 def test_any_size_is_segmented(models, height, width, batch):
     for model in models.values():
-        logits = np.asarray(model(image_of(height, width, batch)))
+        logits = convert_to_numpy(model(image_of(height, width, batch)))
         assert logits.shape == (batch, height, width, 6)
         assert logits.dtype == np.float32 and np.isfinite(logits).all()
 
@@ -178,7 +179,9 @@ def test_saved_model_gives_exactly_the_same_logits(models, variant, tmp_path):
     models[variant].save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     for size in ((33, 65), (1, 1)):
-        np.testing.assert_array_equal(loaded(image_of(*size)), models[variant](image_of(*size)))
+        image = image_of(*size)
+        ours, theirs = (convert_to_numpy(each(image)) for each in (loaded, models[variant]))
+        np.testing.assert_array_equal(ours, theirs)
     assert fcn.receptive_field(loaded, "score_fr") == fcn.receptive_field(
         models[variant], "score_fr"
     )
@@ -191,7 +194,7 @@ def test_half_precision_still_gives_float32_logits(variant):
     finally:
         keras.mixed_precision.set_global_policy("float32")
     assert model.get_layer("fc6").compute_dtype == "float16"
-    logits = np.asarray(model(image_of(33, 20)))
+    logits = convert_to_numpy(model(image_of(33, 20)))
     assert logits.dtype == np.float32
     assert np.isfinite(logits).all()
 

@@ -6,6 +6,7 @@ import pytest
 import scipy.ndimage
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras.ops import convert_to_numpy
 
 import fcn_tutorial as fcn
 
@@ -29,14 +30,14 @@ def perturb(model, seed=0):
 
 def zoomed(maps, factor):
     return scipy.ndimage.zoom(
-        np.asarray(maps), (1, factor, factor, 1), order=1, mode="nearest", grid_mode=True
+        convert_to_numpy(maps), (1, factor, factor, 1), order=1, mode="nearest", grid_mode=True
     )
 
 
 def outputs_of(model, image, *names):
     part = keras.Model(model.input, {name: model.get_layer(name).output for name in names})
     outputs = part(image)
-    return [np.asarray(outputs[name]) for name in names]
+    return [convert_to_numpy(outputs[name]) for name in names]
 
 
 def copies_of(weights):
@@ -65,7 +66,7 @@ def fcn8s(request):
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (33, 65), (64, 32)])
 def test_logits_are_float32_at_the_images_size(staged, variant, size):
-    logits = np.asarray(staged[variant](image_of(*size)))
+    logits = convert_to_numpy(staged[variant](image_of(*size)))
     assert logits.shape == (1, *size, NUM_CLASSES)
     assert logits.dtype == np.float32
     assert np.isfinite(logits).all()
@@ -86,19 +87,20 @@ def test_model_takes_any_size_by_its_signature(fcn8s):
 
 def test_bytes_and_floats_are_the_same_image(fcn8s):
     image = image_of(20, 30)
-    np.testing.assert_array_equal(fcn8s(image), fcn8s(image.astype(np.float32)))
+    ours, theirs = (convert_to_numpy(fcn8s(each)) for each in (image, image.astype(np.float32)))
+    np.testing.assert_array_equal(ours, theirs)
 
 
 def test_images_of_a_batch_do_not_see_each_other(fcn8s):
     images = image_of(40, 33, batch=2)
-    apart = np.concatenate([fcn8s(images[:1]), fcn8s(images[1:])])
-    assert_close(np.asarray(fcn8s(images)), apart)
+    apart = np.concatenate([convert_to_numpy(fcn8s(images[i : i + 1])) for i in (0, 1)])
+    assert_close(convert_to_numpy(fcn8s(images)), apart)
 
 
 def test_image_is_padded_at_the_bottom_right_with_what_preprocesses_to_zero(fcn8s):
     image = image_of(33, 50).astype(np.float32)
     padded = np.pad(image, ((0, 0), (0, 31), (0, 14), (0, 0)), constant_values=127.5)
-    assert_close(np.asarray(fcn8s(image)), np.asarray(fcn8s(padded))[:, :33, :50])
+    assert_close(convert_to_numpy(fcn8s(image)), convert_to_numpy(fcn8s(padded))[:, :33, :50])
 
 
 def test_score_layers_of_the_skips_start_at_zero(fcn8s):
@@ -110,7 +112,7 @@ def test_score_layers_of_the_skips_start_at_zero(fcn8s):
 def test_fcn32s_is_score_fr_upsampled_at_once(staged):
     image = image_of(70, 40)
     (score_fr,) = outputs_of(staged["fcn32s"], image, "score_fr")
-    logits = np.asarray(staged["fcn32s"](image))
+    logits = convert_to_numpy(staged["fcn32s"](image))
     assert_close(logits, zoomed(score_fr, 32)[:, :70, :40])
 
 
@@ -118,15 +120,15 @@ def test_staged_fcn16s_starts_as_the_scores_of_fcn32s_upsampled_in_two_steps(sta
     # Twofold and then sixteenfold is close to, but not the same as, 32-fold at once.
     image = image_of(70, 40)
     (score_fr,) = outputs_of(staged["fcn32s"], image, "score_fr")
-    logits = np.asarray(staged["fcn16s"](image))
+    logits = convert_to_numpy(staged["fcn16s"](image))
     assert_close(logits, zoomed(zoomed(score_fr, 2), 16)[:, :70, :40])
-    assert np.abs(logits - staged["fcn32s"](image)).max() > 0
+    assert np.abs(logits - convert_to_numpy(staged["fcn32s"](image))).max() > 0
 
 
 def test_staged_fcn8s_starts_as_the_scores_of_fcn16s_upsampled_in_two_steps(staged):
     image = image_of(70, 40)
     (fused,) = outputs_of(staged["fcn16s"], image, "fuse_pool4")
-    assert_close(np.asarray(staged["fcn8s"](image)), zoomed(zoomed(fused, 2), 8)[:, :70, :40])
+    assert_close(convert_to_numpy(staged["fcn8s"](image)), zoomed(zoomed(fused, 2), 8)[:, :70, :40])
 
 
 @pytest.mark.parametrize("backbone", ["vgg_narrow", "mobilenet"])
@@ -136,7 +138,7 @@ def test_skips_are_added_to_the_scores_upsampled_twofold(backbone):
     score_fr, pool4, pool3 = outputs_of(model, image, "score_fr", *SKIPS)
     assert [maps.shape[1:3] for maps in (score_fr, pool4, pool3)] == [(3, 2), (6, 4), (12, 8)]
     expected = zoomed(zoomed(zoomed(score_fr, 2) + pool4, 2) + pool3, 8)[:, :70, :40]
-    assert_close(np.asarray(model(image)), expected)
+    assert_close(convert_to_numpy(model(image)), expected)
 
 
 @pytest.mark.parametrize(("coarse", "fine"), [("fcn32s", "fcn16s"), ("fcn16s", "fcn8s")])
@@ -178,7 +180,8 @@ def test_saved_model_gives_exactly_the_same_logits(backbone, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     for size in ((33, 65), (1, 1)):
-        np.testing.assert_array_equal(loaded(image_of(*size)), model(image_of(*size)))
+        ours, theirs = (convert_to_numpy(each(image_of(*size))) for each in (loaded, model))
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_half_precision_still_gives_float32_logits():
@@ -188,7 +191,7 @@ def test_half_precision_still_gives_float32_logits():
     finally:
         keras.mixed_precision.set_global_policy("float32")
     assert model.get_layer("fc7").compute_dtype == "float16"
-    logits = np.asarray(model(image_of(33, 20)))
+    logits = convert_to_numpy(model(image_of(33, 20)))
     assert logits.dtype == np.float32
     assert np.isfinite(logits).all()
 

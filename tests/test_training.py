@@ -1,6 +1,7 @@
 """Recipes and run folders: what is written, resumed, refused and kept."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 
@@ -300,7 +301,8 @@ def moves(**changes):
     """{layer/weight: (before, after)} of a first step in which all gradients are 1."""
     model = training.compiled_model(replace(QUICK, variant="fcn8s", **changes), 6, 2)
     before = [weight.numpy() for weight in model.trainable_weights]
-    model.optimizer.apply([np.ones_like(weight) for weight in before], model.trainable_weights)
+    ones = [keras.ops.ones_like(weight) for weight in model.trainable_weights]
+    model.optimizer.apply(ones, model.trainable_weights)
     after = [weight.numpy() for weight in model.trainable_weights]
     paths = [weight.path for weight in model.trainable_weights]
     return {p: (b, a) for p, b, a in zip(paths, before, after, strict=True)}
@@ -347,7 +349,8 @@ def test_optimizers_follow_their_published_formulas(name):
     optimizer = training._optimizer(recipe, model, 5)
     weight, first, second = 1.0, 0.0, 0.0
     for step, gradient in enumerate(gradients, start=1):
-        optimizer.apply([np.float32([[gradient]])], model.trainable_weights)
+        given = keras.ops.convert_to_tensor([[gradient]], dtype="float32")
+        optimizer.apply([given], model.trainable_weights)
         if name == "adamw":
             weight -= rate * decay * weight
         else:
@@ -356,7 +359,7 @@ def test_optimizers_follow_their_published_formulas(name):
         second = 0.999 * second + 0.001 * gradient**2
         unbiased = np.sqrt(second / (1 - 0.999**step)) + 1e-7
         weight -= first if name == "sgd" else rate * first / (1 - 0.9**step) / unbiased
-        assert float(model.layers[0].kernel[0, 0]) == pytest.approx(weight, rel=1e-4)
+        assert model.layers[0].kernel.numpy()[0, 0] == pytest.approx(weight, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -538,7 +541,7 @@ def test_the_memory_of_an_image_is_that_of_its_maps():
     assert one[0] == other[0] == 16 * model.count_params()
     assert other[1] == 4 * one[1]
     outputs = keras.Model(model.inputs[0], [layer.output for layer in model.layers])
-    numbers = sum(np.size(maps) for maps in outputs(np.zeros((1, 96, 96, 3), "float32")))
+    numbers = sum(math.prod(maps.shape) for maps in outputs(np.zeros((1, 96, 96, 3), "float32")))
     assert one[1] == training.OUTPUTS_AT_WORK * 4 * numbers
 
 

@@ -7,6 +7,7 @@ import scipy.ndimage
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras.ops import convert_to_numpy
 
 import fcn_tutorial as fcn
 
@@ -32,7 +33,7 @@ def cropped(maps, factor, like):
     """Crop a transposed convolution's output to factor times the size of its input."""
     before = (len(fcn.bilinear_kernel(factor)) - factor) // 2
     height, width = factor * like.shape[1], factor * like.shape[2]
-    return np.asarray(maps)[:, before : before + height, before : before + width]
+    return convert_to_numpy(maps)[:, before : before + height, before : before + width]
 
 
 @pytest.mark.parametrize("factor", FACTORS)
@@ -66,7 +67,7 @@ def test_impossible_factor_is_refused(refusal, factor):
 def test_upsampling_equals_half_pixel_resizing(factor, height, width, channels):
     random = np.random.default_rng(factor)
     maps = random.normal(size=(2, height, width, channels)).astype(np.float32)
-    upsampled = np.asarray(fcn.BilinearUpsampling(factor)(maps))
+    upsampled = convert_to_numpy(fcn.BilinearUpsampling(factor)(maps))
     resized = tf.image.resize(maps, (factor * height, factor * width), method="bilinear")
     assert upsampled.dtype == np.float32
     np.testing.assert_allclose(upsampled, scipy_zoom(maps, factor), atol=1e-5)
@@ -78,9 +79,12 @@ def test_upsampling_equals_half_pixel_resizing(factor, height, width, channels):
 def test_constant_map_stays_constant_to_the_border(factor, size):
     upsampled = fcn.BilinearUpsampling(factor)(np.full((1, *size, 2), -3.7, np.float32))
     expected = np.full((1, factor * size[0], factor * size[1], 2), -3.7, np.float32)
-    np.testing.assert_array_equal(upsampled, expected)
+    # TensorFlow adds a part of the cells' difference, which is zero; the others add weighted cells.
+    rounding = 0 if keras.backend.backend() == "tensorflow" else 2.5e-7
+    np.testing.assert_allclose(upsampled, expected, rtol=rounding)
 
 
+@pytest.mark.tensorflow_only("JAX and PyTorch always know the sizes of a map")
 def test_upsampling_in_a_graph_of_unknown_sizes():
     layer = fcn.BilinearUpsampling(4)
     graph = tf.function(layer, input_signature=[tf.TensorSpec([None, None, None, None])])
@@ -106,17 +110,15 @@ def test_upsampling_survives_saving(tmp_path):
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4])
-def test_gradient_is_the_transposed_interpolation(factor):
+def test_gradient_is_the_transposed_interpolation(factor, value_and_gradient):
     height, width = 3, 2
     cells = np.eye(height * width, dtype=np.float32).reshape(-1, height, width, 1)
     matrix = scipy_zoom(cells, factor).reshape(height * width, -1)
-    maps = tf.constant(rng.normal(size=(1, height, width, 1)), tf.float32)
+    maps = rng.normal(size=(1, height, width, 1)).astype(np.float32)
     upstream = rng.normal(size=(1, factor * height, factor * width, 1)).astype(np.float32)
-    with tf.GradientTape() as tape:
-        tape.watch(maps)
-        loss = tf.reduce_sum(fcn.BilinearUpsampling(factor)(maps) * upstream)
-    gradient = tape.gradient(loss, maps)
-    np.testing.assert_allclose(np.ravel(gradient), matrix @ upstream.ravel(), atol=1e-4)
+    layer = fcn.BilinearUpsampling(factor)
+    _, gradient = value_and_gradient(lambda x: keras.ops.vdot(layer(x), upstream), maps)
+    np.testing.assert_allclose(gradient.ravel(), matrix @ upstream.ravel(), atol=1e-4)
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 4, 5, 8])
@@ -126,7 +128,7 @@ def test_the_two_layers_are_equal_away_from_the_border(factor):
     size = len(fcn.bilinear_kernel(factor))
     assert transposed.shape == (2, 5 * factor + size, 4 * factor + size, 3)
     inside = np.s_[:, factor:-factor, factor:-factor]
-    ours = np.asarray(fcn.BilinearUpsampling(factor)(maps))
+    ours = convert_to_numpy(fcn.BilinearUpsampling(factor)(maps))
     np.testing.assert_allclose(cropped(transposed, factor, maps)[inside], ours[inside], atol=1e-5)
 
 
@@ -155,4 +157,4 @@ def test_transposed_convolution_survives_saving(tmp_path):
     model.save(tmp_path / "up.keras")
     loaded = keras.models.load_model(tmp_path / "up.keras")
     maps = rng.normal(size=(1, 3, 4, 2)).astype(np.float32)
-    np.testing.assert_array_equal(loaded(maps), model(maps))
+    np.testing.assert_array_equal(*(convert_to_numpy(each(maps)) for each in (loaded, model)))
