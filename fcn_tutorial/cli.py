@@ -464,14 +464,13 @@ def export(
 def doctor():
     """Say what this machine has: versions, devices, data and weights."""
     with _quiet_import():
-        import keras
-
+        from fcn_tutorial.devices import device_names
         from fcn_tutorial.runs import environment
     from fcn_tutorial.datasets.files import data_root
 
     for name, value in environment().items():
         print(f"{name:14}{value}")
-    devices = keras.distribution.list_devices() or ["none beside the CPU"]
+    devices = device_names() or ["none beside the CPU"]
     print(f"{'devices':14}{', '.join(devices)}")
     camvid = data_root() / "CamVid"
     print(f"{'data':14}{data_root()} (CamVid {'found' if camvid.is_dir() else 'not there'})")

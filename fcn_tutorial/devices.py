@@ -91,6 +91,13 @@ class DataParallel(OneDevice):
         multihost_utils.sync_global_devices("fcn_tutorial")
 
 
+def device_names():
+    """Names of the devices that Keras computes with, for example ["gpu:0"]."""
+    if keras.backend.backend() == "torch":  # for which Keras lists none
+        return [str(keras.ops.zeros(1).device)]
+    return keras.distribution.list_devices()
+
+
 def _check_number(names, count):
     if len(names) < count:
         raise InputError(

@@ -268,11 +268,13 @@ def surroundings(*datasets):
 
 def environment():
     """Versions of what computes, the machine, and the project's revision, for the record."""
-    packages = ("fcn-tutorial", "tensorflow", "keras", "numpy", "pillow", "h5py")
+    backend = keras.backend.backend()
+    packages = ["fcn-tutorial", "tensorflow", "keras", "numpy", "pillow", "h5py"]
+    packages += [] if backend == "tensorflow" else [backend]
     return {
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in packages},
-        "backend": keras.backend.backend(),
+        "backend": backend,
         "machine": platform.machine(),
         "system": platform.system(),
         "cpus": os.cpu_count(),

@@ -18,6 +18,7 @@ import numpy as np
 from fcn_tutorial.datasets import Dataset, check_disjoint, load_dataset, overlap
 from fcn_tutorial.datasets.files import cannot_write
 from fcn_tutorial.datasets.records import open_records
+from fcn_tutorial.devices import device_names
 from fcn_tutorial.devices import devices as sharing
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.fcn import HEAD_LAYERS, build_fcn
@@ -347,7 +348,8 @@ def _check_memory(model, recipe):
     """Refuse a batch that cannot fit, before the system ends the process without a word."""
     weights, image = memory_needed(model, recipe)
     available = machine_memory()
-    if _on_gpu() or weights + recipe.batch_size * image <= available:
+    on_gpu = any(not name.startswith("cpu") for name in device_names())
+    if on_gpu or weights + recipe.batch_size * image <= available:
         return
     fits = int((available - weights) / image)
     advice = f"set batch_size to {fits} or less" if fits > 0 else "choose a smaller crop_size"
@@ -356,13 +358,6 @@ def _check_memory(model, recipe):
         f"{(weights + recipe.batch_size * image) / 1e9:.1f} GB of memory, and this machine has "
         f"{available / 1e9:.1f} GB: {advice}."
     )
-
-
-def _on_gpu():
-    """Whether Keras computes on a GPU."""
-    if keras.backend.backend() == "torch":  # for which Keras lists no devices
-        return keras.ops.zeros(1).device.type != "cpu"
-    return any(name.startswith("gpu") for name in keras.distribution.list_devices())
 
 
 def machine_memory():
@@ -423,7 +418,8 @@ def _explained(error, recipe):
     # TensorFlow has one error for both, and names the file in its text.
     if written := re.search(r"(\S*/tensorboard/?\S*); ([^[\n]+)", str(error)):
         return cannot_write(*written.groups())
-    if "RESOURCE_EXHAUSTED" not in str(error) and type(error).__name__ != "ResourceExhaustedError":
+    full = type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError")
+    if not full and "RESOURCE_EXHAUSTED" not in str(error):
         return error
     return InputError(
         f"the memory is full with batch_size {recipe.batch_size} and crop_size "
