@@ -10,6 +10,7 @@ from keras import layers
 from keras.ops import convert_to_numpy
 
 import fcn_tutorial as fcn
+from fcn_tutorial.convolutionize import copied, dense_to_convolution
 from fcn_tutorial.datasets.shapes import single_shapes
 
 
@@ -176,6 +177,74 @@ def test_layers_keep_their_names_activations_and_weights():
     assert network.count_params() == classifier.count_params()
 
 
+def test_the_network_is_named_after_the_classifier_and_its_input_is_an_image():
+    classifier = unpadded_classifier("one", seed=3, nested=True)
+    network = fcn.convolutionize(classifier)
+    assert network.name == f"{classifier.name}_convolutional"
+    assert [layer.name for layer in network.layers[:2]] == ["image", "trunk"]
+
+
+CELLWISE = {
+    "activation": lambda: layers.Activation("tanh"),
+    "batch normalization": layers.BatchNormalization,
+    "dropout": lambda: layers.Dropout(0.5),
+    "leaky relu": lambda: layers.LeakyReLU(0.3),
+    "relu": lambda: layers.ReLU(max_value=0.5),
+    "softmax": layers.Softmax,
+}
+
+
+def with_head(*head, grid=(2, 3)):
+    convolution = layers.Conv2D(4, 3, strides=2, padding="same")
+    body = [keras.Input((2 * grid[0], 2 * grid[1], 3)), convolution, layers.Flatten()]
+    return randomize(keras.Sequential([*body, *head]), seed=6)
+
+
+@pytest.mark.parametrize("kind", CELLWISE)
+def test_a_layer_that_works_on_each_cell_alone_may_stand_in_the_head(kind):
+    classifier = with_head(layers.Dense(5), CELLWISE[kind](), layers.Dense(4), CELLWISE[kind]())
+    image = image_of(2, 4, 6, 3)
+    network = fcn.convolutionize(classifier, padding="valid")
+    assert_same(network(image)[:, 0, 0], classifier(image))
+
+
+def test_dense_layers_without_a_bias_become_convolutions_without_one():
+    classifier = with_head(layers.Dense(5, use_bias=False), layers.Dense(4, use_bias=False))
+    network = fcn.convolutionize(classifier, padding="valid")
+    image = image_of(2, 4, 6, 3)
+    assert_same(network(image)[:, 0, 0], classifier(image))
+    assert network.count_params() == classifier.count_params()
+
+
+@pytest.mark.parametrize("options", [{}, {"grid": (2, 3)}, {"grid": (2, 3), "padding": "same"}])
+def test_one_dense_layer_is_the_same_sum_over_the_cells_of_each_window(options):
+    rows, columns = options.get("grid", (1, 1))
+    dense = layers.Dense(5, activation="tanh", name="dense")
+    window = image_of(1, rows, columns, 4)
+    expected = dense(window.reshape(1, -1))
+    x = keras.Input((None, None, 4))
+    network = keras.Model(x, dense_to_convolution(dense, x, **options))
+    scores = np.asarray(network(window))
+    if options.get("padding") == "same":
+        assert scores.shape == (1, rows, columns, 5)
+        scores = scores[:, :1, 1:2]
+    assert_same(scores[:, 0, 0], expected)
+    assert scores.shape == (1, 1, 1, 5)
+    assert network.layers[-1].name == "dense"
+
+
+def test_a_copied_layer_has_its_weights_and_the_changes_asked_for():
+    layer = layers.Conv2D(2, 3, name="layer")
+    layer.build((None, 8, 8, 3))
+    x = keras.Input((8, 8, 3))
+    network = keras.Model(x, copied(layer, x, padding="same", name="copy"))
+    copy = network.get_layer("copy")
+    assert (network.output_shape, copy.padding, layer.padding) == ((None, 8, 8, 2), "same", "valid")
+    for ours, theirs in zip(copy.get_weights(), layer.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not {id(weight) for weight in copy.weights} & {id(weight) for weight in layer.weights}
+
+
 def test_weights_are_copies():
     classifier = unpadded_classifier("layers", seed=4)
     network = fcn.convolutionize(classifier)
@@ -214,6 +283,25 @@ def test_centre_cell_names_the_classes_that_the_classifier_names(kind, grid, hea
         [value for _, value in found], expected[[index for index, _ in found]], atol=1e-5
     )
     assert [value for _, value in found] == sorted((value for _, value in found), reverse=True)
+
+
+def test_three_classes_are_named_of_equal_ones_the_first():
+    classifier = with_head(layers.Dense(60))
+    classifier.set_weights([np.zeros_like(weight) for weight in classifier.get_weights()])
+    network = fcn.convolutionize(classifier)
+    found = fcn.top_classes(network, np.zeros((4, 6, 3), np.uint8).tolist())
+    assert [index for index, _ in found] == [0, 1, 2]
+    assert [value for _, value in found] == [pytest.approx(1 / 60)] * 3
+    assert fcn.top_classes(network, np.zeros((4, 6, 3)), count=1) == found[:1]
+    assert len(fcn.top_classes(network, np.zeros((4, 6, 3)), count=60)) == 60
+
+
+def test_scores_of_a_layer_without_an_activation_are_logits():
+    classifier = with_head(layers.Dense(5), layers.BatchNormalization())
+    image = image_of(4, 6, 3)
+    expected = scipy.special.softmax(np.asarray(classifier(image[None]))[0])
+    found = fcn.top_classes(fcn.convolutionize(classifier), image, count=5)
+    assert dict(found) == pytest.approx(dict(enumerate(expected.tolist())), abs=1e-5)
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
@@ -308,6 +396,11 @@ def two_heads():
             "(BatchNormalization)",
         ),
         (lambda: refused(layers.Flatten(), layers.Reshape((-1, 1)), layers.Dense(5)), "(Reshape)"),
+        (
+            lambda: refused(layers.Flatten(), layers.Dense(5), layers.LayerNormalization()),
+            "(LayerNormalization)",
+        ),
+        (lambda: refused(layers.Flatten(), layers.ReLU(), layers.Activation("tanh")), "no Dense"),
         (branched, "chain"),
         (two_heads, "chain"),
     ],

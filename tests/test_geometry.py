@@ -1,5 +1,7 @@
 """Receptive fields and crop offsets, against the paper's numbers and against gradients."""
 
+from dataclasses import FrozenInstanceError
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 from keras import layers
 
 import fcn_tutorial as fcn
+from fcn_tutorial.fcn import CropLike, DilatedPooling, PadToMultiple, RepeatEdge
+from fcn_tutorial.vgg import VGGPreprocessing
 
 
 @pytest.mark.parametrize(
@@ -220,6 +224,182 @@ def test_receptive_field_is_what_the_gradient_shows(specs, borders, upsampling):
         assert field.offset == pytest.approx(((first + last) / 2 - positions).mean())
 
 
+# One layer at a time, behind a pooling of 2 x 2, whose cells see 2 pixels, 2 apart, around 0.5.
+
+THIRD = pytest.approx(2 / 3)
+SAME = {"padding": "same"}
+RULES = {  # the layer; size, stride and offset along the height; along the width
+    "conv": (lambda: layers.Conv2D(1, (3, 4)), (6, 2, 2.5), (8, 2, 3.5)),
+    "conv, same": (
+        lambda: layers.Conv2D(1, (3, 5), strides=2, **SAME),
+        (6, 4, 2.5),
+        (10, 4, 2.5),
+    ),
+    "conv, wide strides": (lambda: layers.Conv2D(1, (2, 1), 3, **SAME), (4, 6, 1.5), (2, 6, 0.5)),
+    "conv, dilated": (
+        lambda: layers.Conv2D(1, (3, 2), dilation_rate=(2, 3)),
+        (10, 2, 4.5),
+        (8, 2, 3.5),
+    ),
+    "conv, dilated, same": (
+        lambda: layers.Conv2D(1, (3, 1), dilation_rate=2, **SAME),
+        (10, 2, 0.5),
+        (2, 2, 0.5),
+    ),
+    "depthwise": (lambda: layers.DepthwiseConv2D((3, 1), **SAME), (6, 2, 0.5), (2, 2, 0.5)),
+    "separable": (lambda: layers.SeparableConv2D(1, (3, 2)), (6, 2, 2.5), (4, 2, 1.5)),
+    "max": (lambda: layers.MaxPooling2D((2, 3)), (4, 4, 1.5), (6, 6, 2.5)),
+    "average": (
+        lambda: layers.AveragePooling2D((3, 4), strides=2, **SAME),
+        (6, 4, 2.5),
+        (8, 4, 1.5),
+    ),
+    "transposed": (lambda: layers.Conv2DTranspose(1, (4, 3), 2), (4, 1, -1), (4, 1, -0.5)),
+    "transposed, same": (
+        lambda: layers.Conv2DTranspose(1, (4, 5), 2, **SAME),
+        (4, 1, 0),
+        (6, 1, -0.5),
+    ),
+    "transposed, small": (
+        lambda: layers.Conv2DTranspose(1, (2, 1), 2, **SAME),
+        (2, 1, 0),
+        (2, 1, 0.5),
+    ),
+    "transposed, dilated": (
+        lambda: layers.Conv2DTranspose(1, (2, 3), dilation_rate=(2, 1), **SAME),
+        (6, 2, 0.5),
+        (6, 2, 0.5),
+    ),
+    "transposed, output padding": (
+        lambda: layers.Conv2DTranspose(1, 5, 2, output_padding=(0, 1), **SAME),
+        (6, 1, 0.5),
+        (6, 1, -0.5),
+    ),
+    "transposed, output padding, even": (
+        lambda: layers.Conv2DTranspose(1, (4, 3), 2, output_padding=(0, 1), **SAME),
+        (4, 1, 1),
+        (4, 1, -0.5),
+    ),
+    "padding": (lambda: layers.ZeroPadding2D(((1, 2), (3, 0))), (2, 2, -1.5), (2, 2, -5.5)),
+    "cropping": (lambda: layers.Cropping2D(((1, 0), (2, 5))), (2, 2, 2.5), (2, 2, 4.5)),
+    "bilinear": (lambda: fcn.BilinearUpsampling(2), (4, 1, 0), (4, 1, 0)),
+    "bilinear, 1": (lambda: fcn.BilinearUpsampling(1), (2, 2, 0.5), (2, 2, 0.5)),
+    "nearest": (lambda: layers.UpSampling2D((2, 3)), (2, 1, 0), (2, THIRD, pytest.approx(-1 / 6))),
+    "resized": (
+        lambda: layers.UpSampling2D((3, 1), interpolation="bilinear"),
+        (4, THIRD, pytest.approx(-1 / 6)),
+        (2, 2, 0.5),
+    ),
+    "resized twice": (
+        lambda: layers.UpSampling2D(2, interpolation="bilinear"),
+        (4, 1, 0),
+        (4, 1, 0),
+    ),
+    "dilated pooling": (lambda: DilatedPooling(3), (8, 2, 3.5), (8, 2, 3.5)),
+    "repeated edge": (lambda: RepeatEdge(5), (2, 2, -9.5), (2, 2, -9.5)),
+}
+
+
+def pooled_image():
+    image = keras.Input((48, 48, 3), name="image")
+    return image, layers.AveragePooling2D(2, name="pooled")(image)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_one_layers_rule(rule):
+    make, *expected = RULES[rule]
+    image, x = pooled_image()
+    layer = make()
+    model = keras.Model(image, layer(x))
+    for axis, (size, stride, offset) in enumerate(expected):
+        field = fcn.receptive_field(model, layer, axis)
+        assert (field.size, field.stride, field.offset) == (size, stride, offset)
+        types = [type(value) for value in (field.size, field.stride, field.offset)]
+        assert types == [int, int if stride in (1, 2, 4, 6) else float, float]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_what_lies_before_a_layer_moves_its_field_as_a_whole(rule):
+    layer = RULES[rule][0]()
+    image = keras.Input((48, 48, 3))
+    x = layers.AveragePooling2D(2)(layers.ZeroPadding2D(((5, 0), (9, 0)))(image))
+    model = keras.Model(image, layer(x))
+    for axis, (size, stride, offset) in enumerate(RULES[rule][1:]):
+        field = fcn.receptive_field(model, layer, axis)
+        assert (field.size, field.stride) == (size, stride)
+        assert field.offset + (5, 9)[axis] == offset
+
+
+CELLWISE = {
+    "activation": lambda: layers.Activation("tanh"),
+    "batch normalization": layers.BatchNormalization,
+    "dropout": lambda: layers.Dropout(0.5),
+    "leaky relu": layers.LeakyReLU,
+    "pad": lambda: PadToMultiple(32),
+    "preprocessing": VGGPreprocessing,
+    "relu": layers.ReLU,
+    "rescaling": lambda: layers.Rescaling(2.0),
+    "softmax": layers.Softmax,
+}
+MERGING = {
+    "add": layers.Add,
+    "average": layers.Average,
+    "concatenate": layers.Concatenate,
+    "crop": CropLike,
+    "maximum": layers.Maximum,
+    "multiply": layers.Multiply,
+    "subtract": layers.Subtract,
+}
+
+
+@pytest.mark.parametrize("kind", [*CELLWISE, *MERGING])
+def test_a_layer_that_works_on_each_cell_alone_moves_none(kind):
+    image, x = pooled_image()
+    layer = (CELLWISE | MERGING)[kind]()
+    model = keras.Model(image, layer([x, layers.Conv2D(3, 1)(x)] if kind in MERGING else x))
+    for axis in (0, 1):
+        expected = fcn.receptive_field(model, "pooled", axis)
+        assert (expected.size, expected.stride, expected.offset) == (2, 2, 0.5)
+        assert fcn.receptive_field(model, layer, axis) == expected
+
+
+def test_a_merged_map_sees_what_any_of_its_inputs_sees():
+    image, x = pooled_image()
+    above, below = layers.Cropping2D(((2, 0), (0, 0)))(x), layers.Cropping2D(((0, 2), (0, 0)))(x)
+    for order in ([above, below], [below, above]):
+        model = keras.Model(image, layers.Add(name="merged")(order))
+        field = fcn.receptive_field(model, "merged")
+        assert (field.size, field.stride, field.offset) == (6, 2, 2.5)
+
+
+def test_maps_of_one_stride_are_cropped_by_their_own_cells():
+    image, x = pooled_image()
+    padded = layers.AveragePooling2D(2, name="padded")(layers.ZeroPadding2D((4, 6))(image))
+    odd = layers.AveragePooling2D(2, name="odd")(layers.ZeroPadding2D((1, 3))(image))
+    model = keras.Model(image, [x, padded, odd])
+    for axis, cells in enumerate((2, 3)):
+        offset = fcn.crop_offset(model, "padded", onto="pooled", axis=axis)
+        assert offset == cells and type(offset) is int
+        assert fcn.crop_offset(model, "pooled", onto=model.get_layer("padded"), axis=axis) == -cells
+    assert fcn.crop_offset(model, "padded", onto="pooled") == 2
+    assert fcn.crop_offset(model, "odd", onto="pooled") == 0.5
+
+
+def test_a_layer_that_another_model_has_too_is_traced_in_the_one_asked_about():
+    shared = layers.Conv2D(3, 3, name="shared")
+    shared(layers.AveragePooling2D(4)(keras.Input((32, 32, 3))))
+    image, x = pooled_image()
+    model = keras.Model(image, layers.Conv2D(1, 2, name="last")(shared(x)))
+    assert fcn.receptive_field(model, "shared").size == 6
+    assert fcn.receptive_field(model, "last").size == 8
+
+
+def test_a_receptive_field_can_be_compared_but_not_changed():
+    field = fcn.receptive_field(small_classifier(), "conv")
+    with pytest.raises(FrozenInstanceError):
+        field.size = 3
+
+
 # The library's own networks.
 
 
@@ -275,13 +455,20 @@ def test_input_layer_sees_one_pixel():
 def test_layer_that_is_not_in_the_model_is_refused(refusal):
     stranger = layers.Conv2D(1, 3, name="stranger")
     stranger(keras.Input((8, 8, 3)))
-    assert "no layer 'nowhere'" in refusal(fcn.receptive_field, small_classifier(), "nowhere")
+    message = refusal(fcn.receptive_field, small_classifier(), "nowhere")
+    assert "no layer 'nowhere'; its layers are: conv, flatten, dense." in message
     assert "no layer 'stranger'" in refusal(fcn.receptive_field, small_classifier(), stranger)
 
 
 @pytest.mark.parametrize("layer", ["flatten", "dense"])
 def test_layer_without_receptive_field_is_refused(refusal, layer):
     assert "'flatten' (Flatten)" in refusal(fcn.receptive_field, small_classifier(), layer)
+
+
+def test_an_operation_that_is_no_layer_is_not_passed_over(refusal):
+    image, x = pooled_image()
+    model = keras.Model(image, layers.Conv2D(1, 3, name="last")(keras.ops.flip(x, axis=1)))
+    assert "(Flip) has no receptive field" in refusal(fcn.receptive_field, model, "last")
 
 
 def test_global_pooling_is_refused(refusal):

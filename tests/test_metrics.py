@@ -1,5 +1,7 @@
 """Confusion matrix and scores, against scikit-learn and the paper's formulas."""
 
+from dataclasses import FrozenInstanceError
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,14 +18,14 @@ VOID = 255
 @st.composite
 def maps(draw):
     """(label, prediction, num_classes): random maps with void and with absent classes."""
-    num_classes = draw(st.integers(1, 7))
+    num_classes = draw(st.sampled_from([1, 2, 3, 5, 7, 21, 150]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shape = draw(st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)))
     used = rng.choice(num_classes, size=rng.integers(1, num_classes + 1), replace=False)
     label, prediction = rng.choice(used, shape), rng.integers(0, num_classes, shape)
     label[rng.random(shape) < draw(st.sampled_from([0, 0.3]))] = VOID
-    dtype = draw(st.sampled_from([np.uint8, np.int32, np.int64]))
-    return label.astype(dtype), prediction.astype(dtype), num_classes
+    dtypes = st.sampled_from([np.uint8, np.int32, np.int64])
+    return label.astype(draw(dtypes)), prediction.astype(draw(dtypes)), num_classes
 
 
 @pytest.mark.filterwarnings("ignore:A single label was found")
@@ -45,6 +47,12 @@ def test_confusion_matrix_equals_scikit_learn_on_labelled_pixels(drawn):
 def test_rows_are_labels_and_columns_predictions():
     confusion = fcn.confusion_matrix([[0, 0, 1]], [[2, 2, 1]], 3)
     np.testing.assert_array_equal(confusion, [[0, 0, 2], [0, 1, 0], [0, 0, 0]])
+
+
+@pytest.mark.parametrize("dtypes", [(np.uint8, np.uint64), (np.uint64, np.uint8)])
+def test_counts_do_not_depend_on_the_types_of_the_maps(dtypes):
+    label, prediction = (np.arange(21, dtype=dtype) for dtype in dtypes)
+    np.testing.assert_array_equal(fcn.confusion_matrix(label, prediction, 21), np.eye(21))
 
 
 def test_predictions_on_void_pixels_do_not_count():
@@ -105,12 +113,15 @@ def test_pooled_matrix_does_not_depend_on_order_or_batches(drawn, random):
     np.testing.assert_array_equal(pooled, apart)
 
 
+@pytest.mark.filterwarnings("error")
 def test_absent_classes_are_left_out_of_the_means():
     # Class 1 is predicted but never labelled, class 2 occurs nowhere.
     scores = fcn.scores([[3, 1, 0], [0, 0, 0], [0, 0, 0]])
     assert scores.pixel_accuracy == 0.75
     assert scores.mean_accuracy == 0.75
     assert scores.mean_iou == pytest.approx((3 / 4 + 0) / 2)
+    names = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
+    assert {type(getattr(scores, name)) for name in names} == {float}
     np.testing.assert_array_equal(scores.iou, [0.75, 0, np.nan])
 
 
@@ -127,6 +138,9 @@ def test_scores_keep_the_counts_as_int64():
     scores = fcn.scores(confusion)
     assert scores.confusion.dtype == np.int64
     np.testing.assert_array_equal(scores.confusion, confusion)
+    assert fcn.scores(np.eye(2, dtype=np.uint8)).confusion.dtype == np.int64
+    with pytest.raises(FrozenInstanceError):
+        scores.mean_iou = 1.0
 
 
 def test_constant_baseline_predicts_the_most_frequent_class_everywhere():
@@ -139,6 +153,8 @@ def test_constant_baseline_predicts_the_most_frequent_class_everywhere():
     assert baseline.pixel_accuracy == pytest.approx(3 / 5)
     assert baseline.mean_accuracy == pytest.approx(1 / 3)
     assert baseline.mean_iou == pytest.approx((3 / 5) / 3)
+    assert constant_baseline([[1, 0], [3, 4]])[0] == 1
+    assert type(constant_baseline([[1, 0], [0, 0]])[0]) is int
 
 
 @pytest.mark.parametrize(
@@ -195,3 +211,8 @@ def test_trimap_holds_the_pixels_nearer_than_width_to_a_pixel_at_a_border(label,
         ]
     ).reshape(label.shape)
     np.testing.assert_array_equal(fcn.trimap(label, width), expected)
+
+
+def test_trimap_takes_nested_lists_and_a_map_without_a_border_has_none():
+    assert fcn.trimap([[0, 0, 1]], 1).tolist() == [[False, True, True]]
+    assert fcn.trimap([[2, 2], [2, 2]], 3).tolist() == [[False, False], [False, False]]

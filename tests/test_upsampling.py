@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from keras.ops import convert_to_numpy
 
 import fcn_tutorial as fcn
+from fcn_tutorial.upsampling import BilinearInitializer
 
 FACTORS = [*range(1, 34)]
 rng = np.random.default_rng(0)
@@ -93,10 +94,48 @@ def test_upsampling_in_a_graph_of_unknown_sizes():
         np.testing.assert_allclose(graph(maps), layer(maps), atol=1e-6)
 
 
+@pytest.mark.parametrize("factor", [1, 2, 3, 5])
+@pytest.mark.parametrize("known", [(3, None), (None, 4), (None, None)])
+def test_upsampling_of_half_known_sizes_equals_resizing(factor, known):
+    image = keras.Input((*known, 2))
+    model = keras.Model(image, fcn.BilinearUpsampling(factor)(image))
+    graph = tf.function(model, input_signature=[tf.TensorSpec([None, *known, 2])])
+    maps = rng.normal(size=(2, 3, 4, 2)).astype(np.float32)
+    np.testing.assert_allclose(graph(maps), scipy_zoom(maps, factor), atol=1e-5)
+
+
+@pytest.mark.parametrize("sizes", [(3, 4), (None, None)])
+def test_upsampling_keeps_the_type_of_the_scores(sizes):
+    layer = fcn.BilinearUpsampling(3, dtype="float16")
+    graph = tf.function(layer, input_signature=[tf.TensorSpec([None, *sizes, 2], tf.float16)])
+    maps = rng.normal(size=(2, 3, 4, 2)).astype(np.float16)
+    upsampled = graph(maps)
+    assert upsampled.dtype == tf.float16
+    np.testing.assert_allclose(upsampled, scipy_zoom(maps.astype(np.float32), 3), atol=4e-3)
+
+
+def test_upsampling_takes_maps_with_channels_last_whatever_keras_is_set_to():
+    maps = rng.normal(size=(1, 3, 4, 2)).astype(np.float32)
+    usual = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        upsampled = fcn.BilinearUpsampling(2)(maps)
+    finally:
+        keras.config.set_image_data_format(usual)
+    np.testing.assert_allclose(upsampled, scipy_zoom(maps, 2), atol=1e-5)
+
+
 def test_upsampling_has_no_weights_and_knows_its_shape():
     layer = fcn.BilinearUpsampling(3)
     assert layer(keras.Input((4, None, 2))).shape == (None, 12, None, 2)
+    assert layer(keras.Input((None, 5, 2), batch_size=7)).shape == (7, None, 15, 2)
+    assert layer.compute_output_shape((None, 4, None, 2)) == (None, 12, None, 2)
     assert layer.weights == []
+
+
+@pytest.mark.parametrize("kind", [fcn.BilinearUpsampling, BilinearInitializer])
+def test_saved_models_know_the_library_by_its_name(kind):
+    assert keras.saving.get_registered_name(kind) == f"fcn_tutorial>{kind.__name__}"
 
 
 def test_upsampling_survives_saving(tmp_path):
@@ -106,6 +145,7 @@ def test_upsampling_survives_saving(tmp_path):
     loaded = keras.models.load_model(tmp_path / "up.keras")
     maps = rng.normal(size=(1, 3, 4, 2)).astype(np.float32)
     assert loaded.get_layer("up").factor == 5
+    assert loaded.get_layer("up").get_config() == model.get_layer("up").get_config()
     np.testing.assert_array_equal(loaded(maps), model(maps))
 
 
@@ -119,6 +159,20 @@ def test_gradient_is_the_transposed_interpolation(factor, value_and_gradient):
     layer = fcn.BilinearUpsampling(factor)
     _, gradient = value_and_gradient(lambda x: keras.ops.vdot(layer(x), upstream), maps)
     np.testing.assert_allclose(gradient.ravel(), matrix @ upstream.ravel(), atol=1e-4)
+
+
+def test_gradient_in_16_bits_is_right_where_xla_compiles_it():
+    layer = fcn.BilinearUpsampling(2, dtype="float16")
+
+    @tf.function(jit_compile=True)
+    def gradient(maps):
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            total = tf.reduce_sum(layer(maps))
+        return tape.gradient(total, maps)
+
+    # Each of the four pixels of a cell is a weighted mean of cells; the weights of a cell sum to 4.
+    np.testing.assert_array_equal(gradient(tf.ones((1, 3, 2, 1), tf.float16)), 4)
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 4, 5, 8])
@@ -148,7 +202,20 @@ def test_transposed_convolution_keeps_classes_apart_and_is_frozen():
     expected = fcn.bilinear_kernel(4)[..., None, None] * np.eye(3)
     np.testing.assert_array_equal(kernel, expected)
     assert layer.trainable_variables == []
-    assert fcn.transposed_convolution(4, 3, trainable=True, name="up").trainable
+    up = fcn.transposed_convolution(4, 3, trainable=True, name="up")
+    assert up.trainable and up.name == "up"
+
+
+def test_a_bilinear_kernel_of_another_size_or_type(refusal):
+    initializer = BilinearInitializer(2)
+    assert "factor 2 is (4, 4)" in refusal(initializer, (3, 3, 5, 5))
+    assert "factor 2 is (4, 4)" in refusal(initializer, (4, 3, 5, 5))
+    kernel = initializer((4, 4, 2, 3), dtype="float16")
+    assert kernel.dtype == tf.float16
+    np.testing.assert_array_equal(
+        kernel, fcn.bilinear_kernel(2)[..., None, None] * np.eye(2, 3, dtype=np.float32)
+    )
+    assert initializer((4, 4, 1, 1)).dtype == tf.float32
 
 
 def test_transposed_convolution_survives_saving(tmp_path):
@@ -158,3 +225,6 @@ def test_transposed_convolution_survives_saving(tmp_path):
     loaded = keras.models.load_model(tmp_path / "up.keras")
     maps = rng.normal(size=(1, 3, 4, 2)).astype(np.float32)
     np.testing.assert_array_equal(*(convert_to_numpy(each(maps)) for each in (loaded, model)))
+    config = loaded.get_layer("upscore").get_config()
+    again = keras.layers.Conv2DTranspose.from_config(config)
+    np.testing.assert_array_equal(*(convert_to_numpy(each(maps)) for each in (again, model)))

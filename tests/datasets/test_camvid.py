@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import fcn_tutorial as fcn
-from fcn_tutorial.datasets import VOID
+from fcn_tutorial.datasets import VOID, ListError
 
 SIZES = {"train": 367, "val": 101, "test": 233}
 published = pytest.mark.skipif(
@@ -78,7 +78,7 @@ def test_root_goes_before_the_environment(camvid_root, monkeypatch):
 
 def test_a_list_may_have_blank_lines_and_the_line_ends_of_windows(folder):
     path = folder / "val.txt"
-    path.write_bytes(b"\r\n" + path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
+    path.write_bytes(b" \r\n" + path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
     assert fcn.load_dataset("camvid", "val").names == ("val0", "val1", "val2")
 
 
@@ -113,9 +113,16 @@ def test_a_damaged_example_is_named_and_the_others_can_be_read(folder, refusal, 
     assert dataset[1][0].shape == (48, 64, 3)
 
 
-def test_an_empty_list_is_named(folder, refusal):
+def test_an_empty_list_is_named(folder):
     (folder / "val.txt").write_text("\n")
-    assert "val.txt is empty" in refusal(fcn.load_dataset, "camvid", "val")
+    with pytest.raises(ListError, match=r"val.txt is empty") as caught:
+        fcn.load_dataset("camvid", "val")
+    assert (caught.value.paths, caught.value.state) == ([folder / "val.txt"], "empty")
+
+
+def test_an_unknown_split_is_answered_with_the_known_ones(folder, refusal):
+    message = refusal(fcn.load_dataset, "camvid", "dev")
+    assert message == "unknown split 'dev' of camvid: use one of train, val, test."
 
 
 def test_a_list_that_is_no_text_leads_to_images_that_are_missing(folder, refusal):

@@ -13,7 +13,14 @@ from PIL import Image
 from scipy import io
 
 import fcn_tutorial as fcn
-from fcn_tutorial.datasets import VOID, check_disjoint, overlap, published_size, voc
+from fcn_tutorial.datasets import (
+    VOID,
+    ListError,
+    check_disjoint,
+    overlap,
+    published_size,
+    voc,
+)
 from fcn_tutorial.datasets.files import write_label
 from fcn_tutorial.datasets.voc import read_mat
 
@@ -75,7 +82,8 @@ def root(tmp_path):
 
 def test_splits_are_as_the_lists_say(root):
     for split, names in (*VOC_LISTS.items(), ("trainval", "abcdef")):
-        assert fcn.load_dataset("voc2012", split, root).names == tuple(names)
+        dataset = fcn.load_dataset("voc2012", split, root)
+        assert (dataset.name, dataset.split, dataset.names) == ("voc2012", split, tuple(names))
     for split, names in SBD_LISTS.items():
         assert fcn.load_dataset("sbd", split, root).names == tuple(names)
 
@@ -94,6 +102,7 @@ def test_an_example_of_sbd_has_the_ids_of_its_matlab_file(root):
 
 def test_trainaug_joins_both_less_the_validation_images(root):
     dataset = fcn.load_dataset("voc2012_trainaug", "train", root)
+    assert (dataset.name, dataset.split) == ("voc2012_trainaug", "train")
     assert dataset.names == tuple("acdghi")
     check_disjoint(dataset, fcn.load_dataset("voc2012_trainaug", "val", root))
     sources = dict(zip(dataset.names, ("voc", *5 * ["sbd"]), strict=True))
@@ -106,7 +115,8 @@ def test_trainaug_joins_both_less_the_validation_images(root):
 def test_trainaug_is_validated_on_vocs_images(root):
     for split in ("val", "seg11valid"):
         names = fcn.load_dataset("voc2012", split, root).names
-        assert fcn.load_dataset("voc2012_trainaug", split, root).names == names
+        dataset = fcn.load_dataset("voc2012_trainaug", split, root)
+        assert (dataset.name, dataset.split, dataset.names) == ("voc2012_trainaug", split, names)
 
 
 def test_sbd_is_scored_on_vocs_images_that_its_train_lacks(root):
@@ -140,6 +150,62 @@ def test_keras_fcn_takes_the_names_in_order_whatever_the_order_of_the_list(root,
     monkeypatch.setattr(voc, "KERAS_FCN_VAL", 1)
     (root / "benchmark_RELEASE/dataset/val.txt").write_text("i\nd\n")
     assert fcn.load_dataset("voc2012_keras_fcn", "val", root).names == ("d",)
+
+
+def test_keras_fcn_holds_out_1200_images(tmp_path):
+    numbered = [f"{index:04}" for index in range(1300)]
+    write_lists(tmp_path, ["a"], ["b"], ["c"], numbered[::-1])
+    train, val = (
+        fcn.load_dataset("voc2012_keras_fcn", split, tmp_path) for split in ("train", "val")
+    )
+    assert val.names == tuple(numbered[:1200])
+    assert train.names == (*numbered[1200:], "a", "b", "c")
+
+
+def test_an_example_says_where_its_files_are(root):
+    devkit, sbd = root / "VOCdevkit/VOC2012", root / "benchmark_RELEASE/dataset"
+    train = fcn.load_dataset("voc2012", "train", root)
+    assert train.image_file(2) == devkit / "JPEGImages/d.jpg"
+    assert train.label_file(2) == devkit / "SegmentationClass/d.png"
+    np.testing.assert_array_equal(train.read_label(2), train[2][1])
+    val = fcn.load_dataset("sbd", "val", root)
+    assert (val.name, val.split, len(val)) == ("sbd", "val", 2)
+    assert val.image_file(0) == sbd / "img/d.jpg"
+    assert val.label_file(0) == sbd / "cls/d.mat"
+
+
+@pytest.mark.parametrize(
+    ("name", "splits"),
+    [
+        ("voc2012", "train, val, trainval, seg11valid"),
+        ("sbd", "train, val, seg11valid"),
+        ("voc2012_trainaug", "train, val, seg11valid"),
+        ("voc2012_keras_fcn", "train, val"),
+    ],
+)
+def test_an_unknown_split_is_answered_with_the_known_ones(root, refusal, name, splits):
+    message = refusal(fcn.load_dataset, name, "dev", root)
+    assert message == f"unknown split 'dev' of {name}: use one of {splits}."
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "path"),
+    [
+        ("voc2012", "trainval", "VOCdevkit/VOC2012/ImageSets/Segmentation/trainval.txt"),
+        ("sbd", "val", "benchmark_RELEASE/dataset/val.txt"),
+        ("voc2012_trainaug", "val", "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt"),
+        ("voc2012_keras_fcn", "val", "benchmark_RELEASE/dataset/val.txt"),
+    ],
+)
+def test_an_empty_list_is_told_from_one_that_is_missing(root, name, split, path):
+    for state in ("empty", "missing"):
+        if state == "empty":
+            (root / path).write_text(" \n")
+        else:
+            (root / path).unlink()
+        with pytest.raises(ListError, match=f"{path} is {state}") as caught:
+            fcn.load_dataset(name, split, root)
+        assert (caught.value.paths, caught.value.state) == ([root / path], state)
 
 
 def test_keras_fcn_says_first_of_all_that_it_trains_on_vocs_validation_images(root):
@@ -201,6 +267,7 @@ def test_the_palette_is_vocs_own():
         assert tuple(voc.VOC.palette[class_id]) == color
     assert tuple(voc.voc_palette(256)[VOID]) == (224, 224, 192)
     assert len(np.unique(voc.voc_palette(256), axis=0)) == 256
+    assert voc.voc_palette(256).dtype == voc.VOC.palette.dtype == np.uint8
 
 
 def test_missing_lists_are_named_with_what_to_set_or_to_type(tmp_path, refusal, monkeypatch):
@@ -244,6 +311,11 @@ def test_an_empty_list_and_an_unknown_split_are_named(root, refusal):
     assert "trainval, seg11valid" in refusal(fcn.load_dataset, "voc2012", "minival", root)
 
 
+def test_a_list_that_is_no_text_leads_to_images_that_are_missing(root, refusal):
+    (root / "benchmark_RELEASE/dataset/val.txt").write_bytes(b"\x89PNG\xff\xfe")
+    assert "is missing" in refusal(fcn.load_dataset("sbd", "val", root).__getitem__, 0)
+
+
 def test_a_partial_copy_names_the_image_it_lacks(root, refusal):
     dataset = fcn.load_dataset("voc2012", "seg11valid", root)
     assert "2007_000033.jpg is missing" in refusal(dataset.__getitem__, 0)
@@ -270,7 +342,7 @@ def test_a_damaged_matlab_file_is_named(root, refusal, sentence):
 def test_a_map_of_any_size_survives_its_matlab_file(tmp_path_factory, height, width, value):
     ids = np.full((height, width), value, np.uint8)
     path = write_mat(tmp_path_factory.mktemp("mat") / "a.mat", ids)
-    np.testing.assert_array_equal(read_mat(path, 21), ids)
+    np.testing.assert_array_equal(read_mat(str(path), 21), ids)
 
 
 @settings(max_examples=100, deadline=None)
@@ -330,5 +402,5 @@ def test_published_sbd_labels_are_maps_of_class_ids():
 
 
 def test_the_labels_of_the_test_split_are_not_public(tmp_path):
-    with pytest.raises(fcn.InputError, match=r"not public.*--voc-list"):
+    with pytest.raises(fcn.InputError, match=r"^the labels of.*not public.*--voc-list"):
         fcn.load_dataset("voc2012", "test", tmp_path)
