@@ -21,7 +21,7 @@ PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 class OneDevice:
     """How to train where nothing is shared: `scope` does nothing."""
 
-    count = 1
+    count = processes = 1
     is_first = True
 
     def scope(self):
@@ -69,11 +69,10 @@ class DataParallel(OneDevice):
     def __init__(self, count):
         import jax
 
-        self.count = count
-        processes = int(os.environ.get(PROCESSES, 1))
+        self.count, self.processes = count, int(os.environ.get(PROCESSES, 1))
         with suppress(RuntimeError):  # JAX is at work already, on those it then found
-            jax.config.update("jax_num_cpu_devices", max(1, count // processes))
-        if processes > 1 and not jax.distributed.is_initialized():
+            jax.config.update("jax_num_cpu_devices", max(1, count // self.processes))
+        if self.processes > 1 and not jax.distributed.is_initialized():
             keras.distribution.initialize()
         names = keras.distribution.list_devices()
         _check_number(names, count)

@@ -31,9 +31,9 @@ class KeptFeatures:
     def __init__(self, model, last, folder):
         self.folder = folder
         self.output_shape = model.output_shape
-        image, maps = model.inputs[0], _between(model, last)
-        self.trunk = keras.Model(image, maps)
-        self.head = keras.Model([*maps, image], model.outputs[0], name=model.name)
+        image, self.maps = model.inputs[0], _between(model, last)
+        self.trunk = keras.Model(image, self.maps)
+        self.head = keras.Model([*self.maps, image], model.outputs[0], name=model.name)
 
     def of(self, images):
         """The maps [(N, h, w, C) float32, ...] of images (N, H, W, 3), computed or read."""
@@ -45,7 +45,8 @@ class KeptFeatures:
         path = self.folder / f"{name.hexdigest()}.npz"
         if not path.is_file():
             make_folder(self.folder)
-            maps = [np.asarray(each)[0] for each in self.trunk.predict_on_batch(image[None])]
+            found = self.trunk.predict_on_batch(image[None])
+            maps = [np.asarray(each)[0] for each in (found if len(self.maps) > 1 else [found])]
             write_whole(path, lambda unfinished: _save(unfinished, maps))
         with np.load(path, allow_pickle=False) as file:
             return [file[key] for key in file.files]
@@ -54,14 +55,14 @@ class KeptFeatures:
         """Logits (N, H, W, C), as of the whole model."""
         return self.head.predict_on_batch([*self.of(images), images])
 
-    def batches(self, data, count, batch_size):
+    def batches(self, data, count, batch_size, progress=False):
         """Batches for `head.fit` from those of `pipeline.batches`: ((maps ..., images), labels).
 
-        The first pass over the `count` examples is made here, with a progress bar.
+        The first pass over the `count` examples is made here; progress shows a bar.
         """
-        first = data.take(math.ceil(count / batch_size))
         total = math.ceil(count / batch_size)
-        for images, *_ in tqdm(first, desc="frozen layers", total=total, leave=False):
+        first = data.take(total)
+        for images, *_ in tqdm(first, "frozen layers", total, leave=False, disable=not progress):
             self.of(keras.ops.convert_to_numpy(images))
         shapes = [(None, *each.shape[1:]) for each in self.trunk.outputs]
 

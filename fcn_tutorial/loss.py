@@ -1,10 +1,12 @@
 """What each training step computes from logits and labels: the loss, and a running mean IoU.
 
-Both equal Keras's own with `ignore_class=255`, and take a third to a half of their time: neither
-masks the logits, which are the largest array of a step, and neither gathers or scatters.
+Both equal Keras's own with `ignore_class=255`, in less time: they are compiled, so that the logits,
+the largest array of a step, are read once and no other of their size is written.
 
 Source: Long, Shelhamer and Darrell 2015, section 4 ("per-pixel multinomial logistic loss").
 """
+
+from functools import cache
 
 import keras
 from keras import ops
@@ -25,14 +27,19 @@ class CrossEntropy(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, **kwargs)
 
     def call(self, y_true, y_pred):
-        truth, counted = _one_hot(y_true, y_pred)
-        losses = ops.logsumexp(y_pred, axis=-1) - ops.sum(truth * y_pred, axis=-1)
-        losses = ops.where(counted, losses, 0.0)
+        losses, number = compiled(_losses)(y_true, y_pred)
         if self.reduction == "sum":
             return losses
         # Keras will divide by the number of all pixels.
-        number = _mean_over_devices(ops.sum(ops.cast(counted, losses.dtype)))
-        return losses * ops.divide_no_nan(ops.cast(ops.size(losses), losses.dtype), number)
+        total = ops.cast(ops.size(losses), losses.dtype)
+        return losses * ops.divide_no_nan(total, _mean_over_devices(number))
+
+
+def _losses(y_true, y_pred):
+    """(the loss of each pixel (N, H, W), 0 where it is void; how many are not void)."""
+    truth, counted = _one_hot(y_true, y_pred)
+    losses = ops.logsumexp(y_pred, axis=-1) - ops.sum(truth * y_pred, axis=-1)
+    return ops.where(counted, losses, 0.0), ops.sum(ops.cast(counted, losses.dtype))
 
 
 @keras.saving.register_keras_serializable("fcn_tutorial")
@@ -43,11 +50,26 @@ class MeanIoU(keras.metrics.MeanIoU):
         super().__init__(num_classes, name=name, **kwargs)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        truth, _ = _one_hot(y_true, y_pred)
-        guess = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_classes, dtype=truth.dtype)
-        flat = (-1, self.num_classes)
-        confusion = ops.matmul(ops.transpose(ops.reshape(truth, flat)), ops.reshape(guess, flat))
+        confusion = compiled(_confusion)(y_true, y_pred)
         self.total_cm.assign_add(ops.cast(confusion, self.total_cm.dtype))
+
+
+def _confusion(y_true, y_pred):
+    """How many pixels of each class (row) got each class (column), float (C, C)."""
+    truth, _ = _one_hot(y_true, y_pred)
+    classes = y_pred.shape[-1]
+    guess = ops.one_hot(ops.argmax(y_pred, axis=-1), classes, dtype=truth.dtype)
+    return ops.einsum("nc,nd->cd", *(ops.reshape(each, (-1, classes)) for each in (truth, guess)))
+
+
+@cache
+def compiled(function):
+    """The function, which TensorFlow then compiles with XLA; JAX compiles the whole step anyway."""
+    if keras.backend.backend() != "tensorflow":
+        return function
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=True)
 
 
 def _one_hot(labels, logits):

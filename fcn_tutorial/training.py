@@ -102,10 +102,11 @@ def _train(recipe, folder, verbose, shared):
         # Only now, when the recipe is known to be usable, does it take hold of the folder.
         around = {**surroundings(training, validation), "devices": shared.count}
         describe(folder, recipe, training, around, done)
+    if shared.processes == 1:  # it computes with the model, in which all processes must take part
         callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
     learning = model
     if kept:
-        data = kept.batches(data, len(training), recipe.batch_size)
+        data = kept.batches(data, len(training), recipe.batch_size, progress=verbose == 1)
         learning = kept.head
     with shared.training():
         _fit(learning, data, callbacks, recipe, steps, done, verbose if shared.is_first else 0)

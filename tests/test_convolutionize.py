@@ -224,7 +224,7 @@ def test_one_dense_layer_is_the_same_sum_over_the_cells_of_each_window(options):
     expected = dense(window.reshape(1, -1))
     x = keras.Input((None, None, 4))
     network = keras.Model(x, dense_to_convolution(dense, x, **options))
-    scores = np.asarray(network(window))
+    scores = convert_to_numpy(network(window))
     if options.get("padding") == "same":
         assert scores.shape == (1, rows, columns, 5)
         scores = scores[:, :1, 1:2]
@@ -299,7 +299,7 @@ def test_three_classes_are_named_of_equal_ones_the_first():
 def test_scores_of_a_layer_without_an_activation_are_logits():
     classifier = with_head(layers.Dense(5), layers.BatchNormalization())
     image = image_of(4, 6, 3)
-    expected = scipy.special.softmax(np.asarray(classifier(image[None]))[0])
+    expected = scipy.special.softmax(convert_to_numpy(classifier(image[None]))[0])
     found = fcn.top_classes(fcn.convolutionize(classifier), image, count=5)
     assert dict(found) == pytest.approx(dict(enumerate(expected.tolist())), abs=1e-5)
 

@@ -42,6 +42,15 @@ def test_keeping_features_changes_no_loss_score_or_weight(runs):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
+def test_a_network_without_skips_keeps_its_features(tmp_path):
+    recipe = replace(FIXED, variant="fcn32s", limit=2, epochs=1)
+    one, other = (
+        fcn.train(replace(recipe, keep_features=keep), tmp_path / f"{keep}", verbose=0)
+        for keep in (False, True)
+    )
+    assert one.history[0] == pytest.approx(other.history[0], rel=1e-4)
+
+
 def test_only_the_layers_behind_the_frozen_ones_learn(runs):
     _, kept = runs
     start = fcn.build_fcn("fcn8s", 6, "vgg_narrow", "shapes")
@@ -76,8 +85,9 @@ def test_a_run_that_keeps_features_is_resumed(runs, tmp_path, monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
-def test_frozen_layers_compute_each_image_once(tmp_path):
-    model = fcn.build_fcn("fcn8s", 6, "vgg_narrow", dropout=0.0)
+@pytest.mark.parametrize("variant", ["fcn32s", "fcn8s"])
+def test_frozen_layers_compute_each_image_once(tmp_path, variant):
+    model = fcn.build_fcn(variant, 6, "vgg_narrow", dropout=0.0)
     for layer in model.layers[: [layer.name for layer in model.layers].index("fc7") + 1]:
         layer.trainable = False
     kept = features.KeptFeatures(model, "fc7", tmp_path / "features")
