@@ -1,13 +1,9 @@
 """Training on several devices at once: each holds all weights and works on a part of each batch.
 
 TensorFlow splits and joins the batch with `tf.distribute.MirroredStrategy`. On JAX,
-`keras.distribution.DataParallel` tells the compiler which device holds what, also across processes
-and hosts, which JAX's own runtime connects: start the same command in each, with the environment
-variables KERAS_DISTRIBUTION_JOB_ADDRESSES, KERAS_DISTRIBUTION_NUM_PROCESSES and
-KERAS_DISTRIBUTION_PROCESS_ID that `keras.distribution.initialize` reads.
+`keras.distribution.DataParallel` tells the compiler which device holds what.
 """
 
-import os
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 
@@ -15,23 +11,17 @@ import keras
 
 from fcn_tutorial.errors import InputError
 
-PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
-
 
 class OneDevice:
     """How to train where nothing is shared: `scope` does nothing."""
 
-    count = processes = 1
-    is_first = True
+    count = 1
 
     def scope(self):
         """A context in which models are built, resumed and, on JAX, trained."""
         return nullcontext()
 
     training = scope
-
-    def wait(self):
-        """Return when all processes have come here."""
 
 
 class Mirrored(OneDevice):
@@ -64,30 +54,22 @@ def _mirrored(*names):
 
 
 class DataParallel(OneDevice):
-    """Devices among which JAX shares a batch, of this machine and of the other processes'."""
+    """Devices of this machine among which JAX shares a batch."""
 
     def __init__(self, count):
         import jax
 
-        self.count, self.processes = count, int(os.environ.get(PROCESSES, 1))
+        self.count = count
         with suppress(RuntimeError):  # JAX is at work already, on those it then found
-            jax.config.update("jax_num_cpu_devices", max(1, count // self.processes))
-        if self.processes > 1 and not jax.distributed.is_initialized():
-            keras.distribution.initialize()
+            jax.config.update("jax_num_cpu_devices", count)
         names = keras.distribution.list_devices()
         _check_number(names, count)
-        self.is_first = jax.process_index() == 0
         self.distribution = keras.distribution.DataParallel(devices=names[:count])
 
     def scope(self):
         return self.distribution.scope()
 
     training = scope
-
-    def wait(self):
-        from jax.experimental import multihost_utils
-
-        multihost_utils.sync_global_devices("fcn_tutorial")
 
 
 def device_names():

@@ -326,14 +326,13 @@ class RunFolder(keras.callbacks.Callback):
 
     folder: the run's. network: the model that is saved. validation: data set. done: epochs that the
     run has behind it. shared: names of the examples that are both trained and validated on.
-    writes: whether this process is the one that writes; the others compute the same.
     scored: what gives the model's logits in validation; by default the model does.
     """
 
-    def __init__(self, folder, network, validation, done, shared=(), writes=True, scored=None):
+    def __init__(self, folder, network, validation, done, shared=(), scored=None):
         super().__init__()
         self.folder, self.validation, self.shared = folder, validation, shared
-        self.network, self.writes, self.scored = network, writes, scored
+        self.network, self.scored = network, scored
         self.history = read_history(folder)[:done]
         if len(self.history) < done:
             raise InputError(
@@ -351,8 +350,6 @@ class RunFolder(keras.callbacks.Callback):
         self._check_finite(epoch + 1)
         with _averaged(self.network), one_device():
             self._keep_best(epoch + 1, logs)
-        if not self.writes:
-            return
         _write_history(self.folder, self.history)
         # Last of all, since this file says up to which epoch the others are whole.
         save_checkpoint(self.folder, self.network, epoch + 1)
@@ -364,8 +361,6 @@ class RunFolder(keras.callbacks.Callback):
         logs["val_pixel_accuracy"] = result.pixel_accuracy
         best = max((row["val_mean_iou"] for row in self.history), default=-1.0)
         self.history.append({"epoch": epoch, **{k: float(v) for k, v in logs.items()}})
-        if not self.writes:
-            return
         make_folder(self.folder / "checkpoints")
         path = self.folder / "checkpoints" / "best.keras"
         if result.mean_iou > best or not path.exists():

@@ -8,7 +8,6 @@ import math
 import os
 import re
 import shutil
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -58,11 +57,9 @@ def train(recipe, output, verbose=1, devices=1):
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     folder, shared = Path(output), sharing(devices, recipe.batch_size)
-    # Of several processes that train one model, only the first writes.
-    with held(folder) if shared.is_first else nullcontext():
+    with held(folder):
         check_folder(folder, recipe)
         _train(recipe, folder, verbose, shared)
-        shared.wait()
     return load_run(folder)
 
 
@@ -93,23 +90,21 @@ def _train(recipe, folder, verbose, shared):
     )
     kept = _kept_features(recipe, model, training, folder) if recipe.keep_features else None
     names_of = partial(names_in_batch, training, recipe.batch_size, recipe.seed)
-    shared_names = overlap(training.names, validation.names)
+    both = overlap(training.names, validation.names)
     callbacks = [
         FiniteLoss(lambda epoch, step: names_of(epoch * steps + step), folder),
-        RunFolder(folder, model, validation, done, shared_names, shared.is_first, scored=kept),
+        RunFolder(folder, model, validation, done, both, scored=kept),
+        keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
     ]
-    if shared.is_first:
-        # Only now, when the recipe is known to be usable, does it take hold of the folder.
-        around = {**surroundings(training, validation), "devices": shared.count}
-        describe(folder, recipe, training, around, done)
-    if shared.processes == 1:  # it computes with the model, in which all processes must take part
-        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
+    # Only now, when the recipe is known to be usable, does it take hold of the folder.
+    around = {**surroundings(training, validation), "devices": shared.count}
+    describe(folder, recipe, training, around, done)
     learning = model
     if kept:
         data = kept.batches(data, len(training), recipe.batch_size, progress=verbose == 1)
         learning = kept.head
     with shared.training():
-        _fit(learning, data, callbacks, recipe, steps, done, verbose if shared.is_first else 0)
+        _fit(learning, data, callbacks, recipe, steps, done, verbose)
     if kept:
         shutil.rmtree(kept.folder, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 """What README and the results say: every number is read from a file of a run."""
 
+import importlib.util
 import json
 import re
 from dataclasses import replace
@@ -65,6 +66,24 @@ def test_the_camvid_runs_of_record_follow_the_shipped_recipes_and_stand_in_the_r
         test["baseline"]["pixel_accuracy"],
     ]
     assert re.findall(r"[\d.]+ %", baseline) == [percent(value) for value in quoted]
+
+
+def test_the_short_runs_on_camvid_follow_their_benchmark_and_stand_in_the_readme():
+    spec = importlib.util.spec_from_file_location("camvid", ROOT / "benchmarks" / "camvid.py")
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    means = []
+    for variant in ("fcn32s", "fcn16s", "fcn8s"):
+        names = [f"{variant}_seed{seed}" for seed in range(3)]
+        for name in names:
+            recipe = fcn.run_of_record(f"camvid_short/{name}").recipe
+            assert recipe == benchmark.recipe_of(name, Path("runs"))
+        ious = [read(f"camvid_short/{name}/scores.json")["mean_iou"] for name in names]
+        means.append(np.mean(ious))
+        row = re.search(rf"^\| FCN-{variant[3:]}, short .*$", README, re.M).group()
+        quoted = [*ious, means[-1], np.std(ious, ddof=1)]
+        assert re.findall(r"[\d.]+ %", row) == [percent(value) for value in quoted]
+    assert means == sorted(means)
 
 
 def test_the_voc_runs_of_record_follow_the_shipped_recipes_and_stand_in_the_readme():
