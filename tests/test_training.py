@@ -301,7 +301,7 @@ def moves(**changes):
     """{layer/weight: (before, after)} of a first step in which all gradients are 1."""
     model = training.compiled_model(replace(QUICK, variant="fcn8s", **changes), 6, 2)
     before = [weight.numpy() for weight in model.trainable_weights]
-    ones = [keras.ops.ones_like(weight) for weight in model.trainable_weights]
+    ones = [keras.ops.ones(weight.shape) for weight in model.trainable_weights]
     model.optimizer.apply(ones, model.trainable_weights)
     after = [weight.numpy() for weight in model.trainable_weights]
     paths = [weight.path for weight in model.trainable_weights]
