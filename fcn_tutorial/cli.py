@@ -46,7 +46,10 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Another value for a key of the recipe."),
     ] = None,
     devices: Annotated[
-        int, typer.Option(min=1, help="Devices that share each batch: GPUs, or processor parts.")
+        int,
+        typer.Option(
+            min=1, help="Devices that share each batch, of all processes: GPUs, or processor parts."
+        ),
     ] = 1,
 ):
     """Train a model by a recipe, or go on with the run in the output folder."""

@@ -1,9 +1,11 @@
 """Training on several devices at once: each holds all weights and works on a part of each batch.
 
 TensorFlow splits and joins the batch with `tf.distribute.MirroredStrategy`. On JAX,
-`keras.distribution.DataParallel` tells the compiler which device holds what.
+`keras.distribution.DataParallel` tells the compiler which device holds what; these may belong to
+several processes, on one machine or on more, that JAX's own runtime brings together.
 """
 
+import os
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 
@@ -13,15 +15,22 @@ from fcn_tutorial.errors import InputError
 
 
 class OneDevice:
-    """How to train where nothing is shared: `scope` does nothing."""
+    """How to train where nothing is shared: `scope` does nothing.
 
-    count = 1
+    count: how many devices there are. process: the number of this process, of `processes` that
+    train one model; number 0 is the one that writes.
+    """
+
+    count, process, processes = 1, 0, 1
 
     def scope(self):
         """A context in which models are built, resumed and, on JAX, trained."""
         return nullcontext()
 
     training = scope
+
+    def meet(self):
+        """Wait until all processes have come here."""
 
 
 class Mirrored(OneDevice):
@@ -54,22 +63,43 @@ def _mirrored(*names):
 
 
 class DataParallel(OneDevice):
-    """Devices of this machine among which JAX shares a batch."""
+    """Devices among which JAX shares a batch, of this process or of several.
+
+    Which processes belong together is said by KERAS_DISTRIBUTION_JOB_ADDRESSES (HOST:PORT of
+    number 0), _NUM_PROCESSES and _PROCESS_ID, as for any program with Keras on JAX.
+    """
 
     def __init__(self, count):
         import jax
 
         self.count = count
+        processes = int(os.environ.get("KERAS_DISTRIBUTION_NUM_PROCESSES", 1))
         with suppress(RuntimeError):  # JAX is at work already, on those it then found
-            jax.config.update("jax_num_cpu_devices", count)
+            jax.config.update("jax_num_cpu_devices", max(1, count // processes))
+        if processes > 1 and not jax.distributed.is_initialized():
+            keras.distribution.initialize()
+        self.process, self.processes = jax.process_index(), jax.process_count()
         names = keras.distribution.list_devices()
         _check_number(names, count)
-        self.distribution = keras.distribution.DataParallel(devices=names[:count])
+        if self.processes > 1 and count < len(names):
+            raise InputError(
+                f"{self.processes} processes have {len(names)} devices together: give each of the "
+                f"processes --devices {len(names)}."
+            )
+        self.distribution = keras.distribution.DataParallel(
+            devices=names[:count], auto_shard_dataset=False
+        )
 
     def scope(self):
         return self.distribution.scope()
 
     training = scope
+
+    def meet(self):
+        if self.processes > 1:
+            from jax.experimental.multihost_utils import sync_global_devices
+
+            sync_global_devices("fcn_tutorial")
 
 
 def device_names():

@@ -27,6 +27,7 @@ def batches(
     seed=0,
     class_weights=None,
     first_batch=0,
+    part=(0, 1),
 ):
     """Endless batches of random crops: images uint8 (N, crop, crop, 3), labels (N, crop, crop).
 
@@ -34,7 +35,8 @@ def batches(
     which an example is resized before its crop. flip: mirror half of the examples. color: largest
     relative change of brightness and contrast. What a crop has beyond the image is void.
     class_weights: (C,); with them each batch also has weights, float32 (N, crop, crop), the weight
-    of each pixel's class. first_batch: start at this batch of the stream.
+    of each pixel's class. first_batch: start at this batch of the stream. part: (number,
+    of how many); make this part of each batch only, for one of several processes that share it.
     Returns a tf.data.Dataset; its attribute `errors` collects the InputErrors that stopped it.
     Raises InputError for an empty data set or settings that make no sense.
     """
@@ -54,8 +56,11 @@ def batches(
         )
 
     positions = tf.data.Dataset.range(first_batch * batch_size, np.iinfo(np.int64).max)
+    share = batch_size // part[1]
+    if part[1] > 1:
+        positions = positions.filter(lambda each: each % batch_size // share == part[0])
     stream = positions.map(example, num_parallel_calls=tf.data.AUTOTUNE)
-    stream = stream.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    stream = stream.batch(share, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
     if class_weights is not None:
         weights = tf.constant(np.pad(class_weights, (0, 256 - len(class_weights))), tf.float32)
         stream = stream.map(lambda x, y: (x, y, tf.gather(weights, tf.cast(y, tf.int32))))

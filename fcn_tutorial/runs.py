@@ -27,7 +27,7 @@ import numpy as np
 
 import fcn_tutorial.fcn  # noqa: F401 - a model that is opened has its layers
 from fcn_tutorial.datasets.files import cannot_write, make_folder, write_text, write_whole
-from fcn_tutorial.devices import one_device
+from fcn_tutorial.devices import OneDevice, one_device
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.inference import evaluate
 from fcn_tutorial.metrics import Scores, constant_baseline, scores
@@ -325,14 +325,15 @@ class RunFolder(keras.callbacks.Callback):
     """After each epoch: validate at native resolution, then write history and checkpoints.
 
     folder: the run's. network: the model that is saved. validation: data set. done: epochs that the
-    run has behind it. shared: names of the examples that are both trained and validated on.
-    scored: what gives the model's logits in validation; by default the model does.
+    run has behind it. both: names of the examples that are both trained and validated on.
+    scored: what gives the model's logits in validation; by default the model does. shared: how the
+    training is shared; of several processes, number 0 validates and writes.
     """
 
-    def __init__(self, folder, network, validation, done, shared=(), scored=None):
+    def __init__(self, folder, network, validation, done, both=(), scored=None, shared=None):
         super().__init__()
-        self.folder, self.validation, self.shared = folder, validation, shared
-        self.network, self.scored = network, scored
+        self.folder, self.validation, self.both = folder, validation, both
+        self.network, self.scored, self.shared = network, scored, shared or OneDevice()
         self.history = read_history(folder)[:done]
         if len(self.history) < done:
             raise InputError(
@@ -345,14 +346,22 @@ class RunFolder(keras.callbacks.Callback):
         self.bare = keras.Model(
             self.network.inputs[0], self.network.outputs[0], name=self.network.name
         )
+        if self.shared.processes > 1:  # the weights belong to all, and one process cannot use them
+            with one_device():
+                self.bare = keras.models.clone_model(self.bare)
 
     def on_epoch_end(self, epoch, logs=None):
         self._check_finite(epoch + 1)
         with _averaged(self.network), one_device():
-            self._keep_best(epoch + 1, logs)
-        _write_history(self.folder, self.history)
-        # Last of all, since this file says up to which epoch the others are whole.
-        save_checkpoint(self.folder, self.network, epoch + 1)
+            if self.shared.processes > 1:
+                self.bare.set_weights(self.network.get_weights())
+            if self.shared.process == 0:
+                self._keep_best(epoch + 1, logs)
+        if self.shared.process == 0:
+            _write_history(self.folder, self.history)
+            # Last of all, since this file says up to which epoch the others are whole.
+            with one_device():
+                save_checkpoint(self.folder, self.network, epoch + 1)
 
     def _keep_best(self, epoch, logs):
         """Validate, add the scores to the history, and save the model if it is the best so far."""
@@ -365,7 +374,7 @@ class RunFolder(keras.callbacks.Callback):
         path = self.folder / "checkpoints" / "best.keras"
         if result.mean_iou > best or not path.exists():
             write_whole(path, self.bare.save)
-            more = {"epoch": epoch, "overlap": len(self.shared)}
+            more = {"epoch": epoch, "overlap": len(self.both)}
             write_scores(self.folder / "scores.json", result, self.validation, **more)
 
     def _check_finite(self, epoch):

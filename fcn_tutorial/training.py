@@ -49,7 +49,8 @@ def train(recipe, output, verbose=1, devices=1):
     """Train by a recipe into the folder `output`, or go on with the run that is there.
 
     recipe: a name, the path of a TOML file, or a Recipe. verbose: 1 shows a progress bar, 2 a line
-    an epoch, 0 nothing, as in Keras. devices: how many share each batch. Returns the finished
+    an epoch, 0 nothing, as in Keras. devices: how many share each batch, those of
+    other processes included (see `devices.DataParallel`). Returns the finished
     `Run`.
     Raises InputError for a bad recipe or data, when `output` holds a run by another recipe or is
     being trained in, when the loss is no number any more, when the disk does not take the files,
@@ -57,9 +58,15 @@ def train(recipe, output, verbose=1, devices=1):
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     folder, shared = Path(output), sharing(devices, recipe.batch_size)
-    with held(folder):
-        check_folder(folder, recipe)
-        _train(recipe, folder, verbose, shared)
+    if shared.processes > 1 and recipe.keep_features:
+        raise InputError("keep_features works in one process: set it to false, or start one only.")
+    if shared.process:  # number 0 holds the folder
+        _train(recipe, folder, 0, shared)
+    else:
+        with held(folder):
+            check_folder(folder, recipe)
+            _train(recipe, folder, verbose, shared)
+    shared.meet()
     return load_run(folder)
 
 
@@ -87,18 +94,20 @@ def _train(recipe, folder, verbose, shared):
         seed=recipe.seed,
         class_weights=class_weights(training, recipe.class_weighting),
         first_batch=done * steps,
+        part=(shared.process, shared.processes),
     )
     kept = _kept_features(recipe, model, training, folder) if recipe.keep_features else None
     names_of = partial(names_in_batch, training, recipe.batch_size, recipe.seed)
     both = overlap(training.names, validation.names)
     callbacks = [
         FiniteLoss(lambda epoch, step: names_of(epoch * steps + step), folder),
-        RunFolder(folder, model, validation, done, both, scored=kept),
-        keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
+        RunFolder(folder, model, validation, done, both, kept, shared),
     ]
-    # Only now, when the recipe is known to be usable, does it take hold of the folder.
-    around = {**surroundings(training, validation), "devices": shared.count}
-    describe(folder, recipe, training, around, done)
+    if shared.process == 0:
+        callbacks += [keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)]
+        # Only now, when the recipe is known to be usable, does it take hold of the folder.
+        around = {**surroundings(training, validation), "devices": shared.count}
+        describe(folder, recipe, training, around, done)
     learning = model
     if kept:
         data = kept.batches(data, len(training), recipe.batch_size, progress=verbose == 1)

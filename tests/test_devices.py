@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -24,6 +25,7 @@ batch_size = 4
 epochs = 3
 dropout = 0.0
 learning_rate = 1e-4
+schedule = "constant"
 """
 COMMAND = [sys.executable, "-c", "from fcn_tutorial.cli import main; main()"]
 needs_jax = pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="needs JAX")
@@ -35,16 +37,36 @@ def train(tmp_path_factory):
     folder = tmp_path_factory.mktemp("devices")
     (folder / "recipe.toml").write_text(SETTINGS)
 
-    def run(backend, count):
-        output = folder / f"{backend}-{count}"
-        arguments = ["train", folder / "recipe.toml", "--output", output]
+    def run(backend, count, *more, processes=1):
+        output = folder / f"{backend}-{count}-{processes}"
+        arguments = ["train", folder / "recipe.toml", "--output", output, *more]
         arguments += ["--devices", str(count)] * (count > 1)
         around = {**os.environ, "KERAS_BACKEND": backend}
-        return output, subprocess.run(
-            [*COMMAND, *arguments], env=around, capture_output=True, text=True, timeout=600
-        )
+        group = together(processes) if processes > 1 else [{}]
+        started = [
+            subprocess.Popen(
+                [*COMMAND, *arguments], env=around | each, stderr=subprocess.PIPE, text=True
+            )
+            for each in group
+        ]
+        try:
+            said = [each.communicate(timeout=900)[1] for each in started]
+        finally:
+            for each in started:
+                each.kill()
+        return output, [(each.returncode, said) for each, said in zip(started, said, strict=True)]
 
     return run
+
+
+def together(processes):
+    """What each of several processes is told of where the others are."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    name = "KERAS_DISTRIBUTION_"
+    common = {name + "JOB_ADDRESSES": f"127.0.0.1:{port}", name + "NUM_PROCESSES": str(processes)}
+    return [{**common, name + "PROCESS_ID": str(number)} for number in range(processes)]
 
 
 def history(output):
@@ -55,13 +77,26 @@ def history(output):
 @pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=needs_jax)])
 def test_two_devices_give_the_losses_of_one(train, backend):
     (one, ended), (two, other) = train(backend, 1), train(backend, 2)
-    assert ended.returncode == 0, ended.stderr
-    assert other.returncode == 0, other.stderr
+    for code, said in (*ended, *other):
+        assert code == 0, said
     np.testing.assert_allclose(history(two), history(one), atol=1e-4)
     around = json.loads((two / "environment.json").read_text())
     assert (around["backend"], around["devices"]) == (backend, 2)
     run = fcn.load_run(two)
     assert fcn.evaluate(run.model, fcn.load_dataset("shapes", "val", 2)).mean_iou > 0
+
+
+@needs_jax
+def test_two_processes_give_the_losses_of_one_device_also_when_resumed(train):
+    one, ended = train("jax", 1)
+    two, begun = train("jax", 2, "--epochs", "1", processes=2)
+    recipe = two / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("epochs = 1", "epochs = 3"))
+    two, other = train("jax", 2, processes=2)
+    for code, said in (*ended, *begun, *other):
+        assert code == 0, said
+    np.testing.assert_allclose(history(two), history(one), atol=1e-4)
+    assert fcn.load_run(two).recipe.epochs == 3
 
 
 def test_more_devices_than_there_are_are_refused():
@@ -72,9 +107,9 @@ def test_more_devices_than_there_are_are_refused():
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(train):
-    _, ended = train("tensorflow", 3)
-    assert ended.returncode == 2
-    assert "a batch of 4 cannot be shared evenly among 3 devices" in ended.stderr.splitlines()[-1]
+    _, [(code, said)] = train("tensorflow", 3)
+    assert code == 2
+    assert "a batch of 4 cannot be shared evenly among 3 devices" in said.splitlines()[-1]
 
 
 @pytest.mark.parametrize("count", [0, -1])

@@ -167,6 +167,15 @@ def test_a_stream_that_starts_later_goes_on_as_the_whole_one_does():
         np.testing.assert_array_equal(label, later_label)
 
 
+@pytest.mark.parametrize("parts", [2, 3])
+def test_parts_of_a_batch_are_its_rows(parts):
+    options = {"batch_size": 6, "scale": (0.5, 2), "flip": True, "color": 0.2, "first_batch": 3}
+    each = [take(Coded(), 3, **options, part=(number, parts)) for number in range(parts)]
+    for whole, *shares in zip(take(Coded(), 3, **options), *each, strict=True):
+        for rows, parted in zip(whole, zip(*shares, strict=True), strict=True):
+            np.testing.assert_array_equal(np.concatenate(parted), rows)
+
+
 def test_flip_mirrors_about_half_of_the_examples():
     dataset = Coded(count=1, size=(32, 32))
     source = dataset[0][1]
