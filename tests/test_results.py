@@ -75,15 +75,22 @@ def test_the_short_runs_on_camvid_follow_their_benchmark_and_stand_in_the_readme
     means = []
     for variant in ("fcn32s", "fcn16s", "fcn8s"):
         names = [f"{variant}_seed{seed}" for seed in range(3)]
-        for name in names:
-            recipe = fcn.run_of_record(f"camvid_short/{name}").recipe
-            assert recipe == benchmark.recipe_of(name, Path("runs"))
         ious = [read(f"camvid_short/{name}/scores.json")["mean_iou"] for name in names]
         means.append(np.mean(ious))
         row = re.search(rf"^\| FCN-{variant[3:]}, short .*$", README, re.M).group()
         quoted = [*ious, means[-1], np.std(ious, ddof=1)]
         assert re.findall(r"[\d.]+ %", row) == [percent(value) for value in quoted]
     assert means == sorted(means)
+    assert {each.name for each in (ROOT / "results" / "camvid_short").iterdir()} == set(benchmark.plan())
+    for name in benchmark.plan():
+        recipe = fcn.run_of_record(f"camvid_short/{name}").recipe
+        assert recipe == benchmark.recipe_of(name, Path("runs/camvid_short"))
+    changed = re.findall(r"^\|.*\(`(\w+)`\) \| ([\d.]+ %) \| ([\d.]+) \|$", README, re.M)
+    assert len(changed) == 5
+    for name, score, minutes in changed:
+        assert score == percent(read(f"camvid_short/{name}/scores.json")["mean_iou"])
+        cost = read(f"camvid_short/{name}/cost.json")
+        assert float(minutes) == cost["processor_minutes"]
 
 
 def test_the_voc_runs_of_record_follow_the_shipped_recipes_and_stand_in_the_readme():
