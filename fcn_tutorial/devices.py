@@ -66,14 +66,20 @@ class DataParallel(OneDevice):
     """Devices among which JAX shares a batch, of this process or of several.
 
     Which processes belong together is said by KERAS_DISTRIBUTION_JOB_ADDRESSES (HOST:PORT of
-    number 0), _NUM_PROCESSES and _PROCESS_ID, as for any program with Keras on JAX.
+    number 0), _NUM_PROCESSES and _PROCESS_ID, as for any program with Keras on JAX. All of them
+    must see the run folder.
     """
 
     def __init__(self, count):
         import jax
 
         self.count = count
-        processes = int(os.environ.get("KERAS_DISTRIBUTION_NUM_PROCESSES", 1))
+        said = os.environ.get("KERAS_DISTRIBUTION_NUM_PROCESSES", "1")
+        if not said.isdecimal() or int(said) < 1:
+            raise InputError(
+                f"KERAS_DISTRIBUTION_NUM_PROCESSES must be a number from 1 up, got {said!r}."
+            )
+        processes = int(said)
         with suppress(RuntimeError):  # JAX is at work already, on those it then found
             jax.config.update("jax_num_cpu_devices", max(1, count // processes))
         if processes > 1 and not jax.distributed.is_initialized():

@@ -112,6 +112,15 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(train):
     assert "a batch of 4 cannot be shared evenly among 3 devices" in said.splitlines()[-1]
 
 
+@needs_jax
+@pytest.mark.parametrize("said", ["two", "0", ""])
+def test_a_number_of_processes_that_is_none_is_refused(train, monkeypatch, said):
+    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", said)
+    _, [(code, message)] = train("jax", 2)
+    assert code == 2
+    assert "NUM_PROCESSES must be a number from 1 up" in message.splitlines()[-1]
+
+
 @pytest.mark.parametrize("count", [0, -1])
 def test_fewer_than_one_device_is_refused(count, refusal):
     assert "--devices must be at least 1" in refusal(devices, count, 8)
