@@ -115,6 +115,11 @@ def device_names():
     return keras.distribution.list_devices()
 
 
+def on_gpu():
+    """Whether Keras computes with anything but the processor."""
+    return any(not name.startswith("cpu") for name in device_names())
+
+
 def _check_number(names, count):
     if len(names) < count:
         raise InputError(

@@ -18,6 +18,7 @@ import keras
 from fcn_tutorial.convolutionize import convolutionize, copied
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.modelfiles import load_model
+from fcn_tutorial.normalization import BatchNormalization
 from fcn_tutorial.upsampling import BilinearUpsampling
 from fcn_tutorial.vgg import SHAPES_CLASSIFIER, pretrained, restored, vgg16, vgg_narrow
 
@@ -288,7 +289,7 @@ def _mobilenet(weights, dropout, enlarge):
     with pretrained(weights, "mobilenet_1_0_224_no_top.weights.h5") as file:
         network = keras.applications.MobileNet(include_top=False, weights=file, input_tensor=x)
     published = keras.Model(image, network.get_layer("conv_pw_12_relu").output)
-    trunk = keras.models.clone_model(published, clone_function=_pad_before)
+    trunk = keras.models.clone_model(published, clone_function=_clone)
     trunk.set_weights(published.get_weights())
     x = trunk.output
     for name, kernel in (("fc6", 3), ("fc7", 1)):
@@ -299,7 +300,7 @@ def _mobilenet(weights, dropout, enlarge):
     return {"image": trunk.input, "pool3": pool3, "pool4": pool4, "fc7": x}
 
 
-def _pad_before(layer):
+def _clone(layer):
     """Copy a layer of MobileNet; two of its strided layers pad at the top left instead.
 
     Padding always at the bottom right shifts the map of stride s by (s - 1) / 2 pixels against
@@ -308,7 +309,8 @@ def _pad_before(layer):
     config = layer.get_config()
     if layer.name in ("conv_pad_4", "conv_pad_12"):
         config["padding"] = ((1, 0), (1, 0))
-    return type(layer).from_config(config)
+    normalizes = isinstance(layer, keras.layers.BatchNormalization)
+    return (BatchNormalization if normalizes else type(layer)).from_config(config)
 
 
 BACKBONES = {"vgg16": _vgg16, "vgg_narrow": _vgg_narrow, "mobilenet": _mobilenet}

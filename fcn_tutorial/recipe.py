@@ -69,7 +69,7 @@ class Recipe:
     warmup_epochs: float = 0.0
     # Of the running average of the weights, which is then what is validated and kept; 0 = none.
     ema_momentum: float = 0.0
-    mixed_precision: bool = False
+    mixed_precision: bool = False  # layers compute in 16 bits: float16 on a GPU, else bfloat16
     seed: int = 0
 
     def __post_init__(self):

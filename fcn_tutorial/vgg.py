@@ -15,6 +15,7 @@ import numpy as np
 
 from fcn_tutorial.errors import InputError, reason_of
 from fcn_tutorial.modelfiles import check_unpacked, load_arrays, opened
+from fcn_tutorial.normalization import BatchNormalization
 
 FULLY_CONNECTED = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
 SHAPES_CLASSIFIER = Path(__file__).parent / "weights" / "classifier.npz"
@@ -107,7 +108,7 @@ def vgg_narrow(num_classes=6, input_size=96, widths=(8, 16, 32, 64, 128), paddin
         for index in (1, 2):
             x = _convolution(channels, padding, f"block{block}_conv{index}", next(initializers))(x)
             # Runs are short, so the running statistics must follow quickly.
-            x = keras.layers.BatchNormalization(momentum=0.9, name=f"block{block}_bn{index}")(x)
+            x = BatchNormalization(momentum=0.9, name=f"block{block}_bn{index}")(x)
             x = keras.layers.ReLU(name=f"block{block}_relu{index}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
     x = keras.layers.Flatten(name="flatten")(x)

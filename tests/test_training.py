@@ -234,8 +234,28 @@ def test_an_interrupted_average_goes_on(tmp_path, monkeypatch):
         np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
 
 
-def test_steps_that_loss_scaling_skips_count_as_steps(tmp_path):
+def test_mixed_precision_on_a_processor_is_bfloat16_and_learns_the_same(monkeypatch):
+    monkeypatch.setattr(training, "on_gpu", lambda: True)
+    assert training.mixed_policy() == "mixed_float16"
+    monkeypatch.setattr(training, "on_gpu", lambda: False)
+    assert training.mixed_policy() == "mixed_bfloat16"
+    image, label = (array[None] for array in fcn.load_dataset("shapes", "train")[0])
+    losses = {}
+    for mixed in (False, True):
+        recipe = replace(QUICK, mixed_precision=mixed, learning_rate=1e-3, dropout=0.0)
+        keras.utils.set_random_seed(0)
+        model = training.compiled_model(recipe, 6, steps_per_epoch=10)
+        losses[mixed] = [model.train_on_batch(image, label)[0] for _ in range(10)]
+    layer = model.get_layer("block1_conv1")
+    assert (layer.compute_dtype, layer.variable_dtype) == ("bfloat16", "float32")
+    assert model.output.dtype == "float32"
+    assert losses[True][-1] < 0.8 * losses[True][0]
+    np.testing.assert_allclose(losses[True], losses[False], rtol=0.1)
+
+
+def test_steps_that_loss_scaling_skips_count_as_steps(tmp_path, monkeypatch):
     """Sixteen-bit gradients overflow in the first steps, which the optimizer then leaves out."""
+    monkeypatch.setattr(training, "mixed_policy", lambda: "mixed_float16")
     recipe = replace(QUICK, mixed_precision=True, learning_rate=1e-6)
     run = fcn.train(recipe, tmp_path / "run", verbose=0)
     model = training.compiled_model(recipe, 6, steps_per_epoch=2)
