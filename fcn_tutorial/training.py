@@ -17,8 +17,8 @@ import numpy as np
 from fcn_tutorial.datasets import Dataset, check_disjoint, load_dataset, overlap
 from fcn_tutorial.datasets.files import cannot_write
 from fcn_tutorial.datasets.records import open_records
-from fcn_tutorial.devices import on_gpu
 from fcn_tutorial.devices import devices as sharing
+from fcn_tutorial.devices import on_gpu
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.fcn import HEAD_LAYERS, build_fcn
 from fcn_tutorial.features import KeptFeatures, check_crops

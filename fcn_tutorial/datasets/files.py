@@ -14,7 +14,7 @@ from fcn_tutorial.datasets import VOID, VOID_COLOR
 from fcn_tutorial.errors import InputError, reason_of
 
 LARGEST = 100_000_000  # pixels; an image of more is refused before it is decoded
-STRIP = 256  # rows
+STRIP = 512  # rows
 # Others that Pillow knows are not images for a network, and one of them starts Ghostscript.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
@@ -79,11 +79,13 @@ def check_ids(ids, where, num_classes, void=VOID):
 
     Raises InputError for an id that is neither below num_classes nor void.
     """
-    ids[ids == void] = VOID
-    wrong = ids[(ids >= num_classes) & (ids != VOID)]
-    if wrong.size:
+    if void != VOID:
+        ids[ids == void] = VOID
+    wrong = (ids >= num_classes) & (ids != VOID)
+    if wrong.any():
         raise InputError(
-            f"label {where} has class id {wrong[0]}: ids must be 0..{num_classes - 1}, or void."
+            f"label {where} has class id {ids[wrong][0]}: ids must be 0..{num_classes - 1}, or "
+            "void."
         )
     return ids
 
@@ -166,6 +168,8 @@ def make_folder(path):
 
 def _upright_rgb(image):
     ImageOps.exif_transpose(image, in_place=True)
+    if image.height <= STRIP:
+        return np.array(_rgb(image))
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     # Strip by strip: at once, a large image would lie in memory five times.
     for top in range(0, image.height, STRIP):
