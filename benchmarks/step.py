@@ -6,10 +6,11 @@ The baseline is that repository's network as its source builds it, written anew:
 a full transposed convolution that mixes all 21 classes and learns, with L2; every convolution has
 L2; the last layer is a softmax, and the loss takes the logarithm of a probability; Adam; void
 counts as background; its own mean IoU, by argmax. This library's side is what `fcn-tutorial train`
-compiles for the recipe keras_fcn_fcn8s_at_once. Both start from random weights.
+compiles for the recipe keras_fcn_fcn8s_at_once: `ours` as it is, in 32 bits as the baseline, and
+`mixed` with mixed_precision, whose layers compute in 16. All start from random weights.
 
-Both networks make steps in turn in one process, on the same batch that lies in memory, so that
-whatever else the machine does meets both alike. Writes results/speed/step.json.
+The networks make steps in turn in one process, on the same batch that lies in memory, so that
+whatever else the machine does meets all alike. Writes results/speed/step.json.
 """
 
 import argparse
@@ -92,18 +93,22 @@ def transposed(factor, activation=None):
     )
 
 
-def ours(backbone, side):
-    changes = {"backbone": backbone, "crop_size": side, "weights": "none"}
+def ours(backbone, side, mixed=False):
+    changes = {"backbone": backbone, "crop_size": side, "weights": "none", "mixed_precision": mixed}
     recipe = fcn.Recipe.load("keras_fcn_fcn8s_at_once", **changes)
     return compiled_model(recipe, NUM_CLASSES, steps_per_epoch=100)
 
 
 def measure(backbone, side, batch, steps):
-    """Seconds a step of both networks, in turn; the first two steps do not count."""
+    """Seconds a step of all networks, in turn; the first two steps do not count."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (batch, side, side, 3)).astype(np.float32)
     labels = rng.integers(0, NUM_CLASSES, (batch, side, side)).astype(np.uint8)
-    networks = {"baseline": baseline(backbone), "ours": ours(backbone, side)}
+    networks = {
+        "baseline": baseline(backbone),
+        "ours": ours(backbone, side),
+        "mixed": ours(backbone, side, mixed=True),
+    }
     seconds = {name: [] for name in networks}
     for _ in range(2 + steps):
         for name, network in networks.items():
@@ -111,7 +116,10 @@ def measure(backbone, side, batch, steps):
             network.train_on_batch(images, labels)
             seconds[name].append(time.perf_counter() - started)
     medians = {name: float(np.median(times[2:])) for name, times in seconds.items()}
-    pairs = np.array(seconds["baseline"][2:]) / np.array(seconds["ours"][2:])
+    pairs = {
+        name: np.array(seconds["baseline"][2:]) / np.array(seconds[name][2:])
+        for name in ("ours", "mixed")
+    }
     return {
         "backbone": backbone,
         "side": side,
@@ -119,8 +127,15 @@ def measure(backbone, side, batch, steps):
         "steps": steps,
         "seconds_a_step": medians,
         "images_a_second": {name: batch / value for name, value in medians.items()},
-        "ratio": float(np.median(pairs)),
-        "ratio_quartiles": np.quantile(pairs, [0.25, 0.75]).tolist(),
+        "computes_in": {
+            name: network.get_layer("block1_conv1").compute_dtype
+            for name, network in networks.items()
+            if name != "baseline"
+        },
+        "ratio": {name: float(np.median(pair)) for name, pair in pairs.items()},
+        "ratio_quartiles": {
+            name: np.quantile(pair, [0.25, 0.75]).tolist() for name, pair in pairs.items()
+        },
     }
 
 
@@ -134,7 +149,8 @@ def main():
     rows = []
     for backbone in options.backbone or TRUNKS:
         rows.append(measure(backbone, options.side, options.batch, options.steps))
-        print(f"{backbone}: {rows[-1]['ratio']:.2f} times the images a second", flush=True)
+        for name, ratio in rows[-1]["ratio"].items():
+            print(f"{backbone}, {name}: {ratio:.2f} times the images a second", flush=True)
     machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "keras": keras.__version__}
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")

@@ -12,6 +12,7 @@ from PIL import Image
 import fcn_tutorial as fcn
 from fcn_tutorial.datasets import VOID
 from fcn_tutorial.runs import RESULTS
+from fcn_tutorial.training import mixed_policy
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -98,6 +99,23 @@ def test_what_is_stored_of_the_inputs():
     work = found["files_in_page_cache"]["processor_seconds_an_image"]
     assert work["padded"] < work["ours"] < work["one_hot"]
     assert found["files_in_page_cache"]["ratio"]["ours to one_hot"] > 1
+
+
+def test_steps_of_all_networks_are_measured_and_those_in_16_bits_are_called_so():
+    row = script("step").measure("vgg_narrow", 32, 2, 1)
+    assert set(row["seconds_a_step"]) == {"baseline", "ours", "mixed"}
+    assert all(ratio > 0 for ratio in row["ratio"].values())
+    assert row["computes_in"] == {"ours": "float32", "mixed": mixed_policy().removeprefix("mixed_")}
+
+
+def test_what_is_stored_of_the_step():
+    rows = {row["backbone"]: row for row in stored("step")["rows"]}
+    assert all((row["side"], row["steps"] >= 9) == (256, True) for row in rows.values())
+    # A network of few channels spends its time around the convolutions, VGG-16 spends it in them:
+    # the one gains by fewer operations, the other by shorter numbers.
+    assert rows["vgg_narrow"]["ratio"]["ours"] >= 1.5
+    assert rows["vgg16"]["ratio"]["ours"] > 1
+    assert rows["vgg16"]["ratio"]["mixed"] >= 1.15
 
 
 @pytest.mark.parametrize("padded", [True, False])
