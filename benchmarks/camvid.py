@@ -20,8 +20,8 @@ import fcn_tutorial as fcn
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "camvid_short"
 KEPT = ("recipe.toml", "environment.json", "classes.json", "history.csv", "scores.json")
-# What the recipe "camvid" was before these runs, on smaller crops and in 600 steps; what they say is
-# in it now: a trunk that learns at the full rate, larger crops, weights for rare classes.
+# What the recipe "camvid" was before these runs, on smaller crops and in 600 steps. What they say
+# is in it now: a trunk that learns at the full rate, larger crops, weights for rare classes.
 SHORT = {
     "crop_size": 192,
     "scale": (0.6, 1.6),

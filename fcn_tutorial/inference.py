@@ -16,6 +16,7 @@ from fcn_tutorial.geometry import receptive_field
 from fcn_tutorial.metrics import confusion_matrix, scores
 
 PIXELS_AT_ONCE = 2**17
+# Both count the pixels that the network looks at, after scales and enlarging.
 LARGEST_WHOLE = 2**20  # pixels of an image beyond which it is labelled tile by tile
 TILE = 512  # side, without the margin
 CELL = 32  # the coarsest stride: tiles that begin at its multiples have the whole image's grid
@@ -89,20 +90,27 @@ def _resized(images, scale):
 def _labels(model, images, scales, flip, progress=False):
     """Class ids (N, H, W) of images (N, H, W, 3), large ones by way of tiles."""
     height, width = images.shape[1:3]
-    if height * width <= LARGEST_WHOLE:
+    growth = max(1, *scales) * max(_enlarging(member) for member in _members(model))
+    if height * width * growth**2 <= LARGEST_WHOLE:
         return _labels_at_once(model, images, scales, flip)
+    tile = max(CELL, int(TILE / growth) // CELL * CELL)
     margin = max(_reach(member) for member in _members(model)) / min(1, *scales)
     margin = CELL * math.ceil(margin / CELL)
     labels = np.empty(images.shape[:3], np.uint8)
-    tiles = list(product(range(0, height, TILE), range(0, width, TILE)))
+    tiles = list(product(range(0, height, tile), range(0, width, tile)))
     for top, left in tqdm(tiles, desc="tiles", leave=False, disable=not progress):
         above, before = min(margin, top), min(margin, left)
-        rows = slice(top - above, top + TILE + margin)
-        columns = slice(left - before, left + TILE + margin)
+        rows = slice(top - above, top + tile + margin)
+        columns = slice(left - before, left + tile + margin)
         found = _labels_at_once(model, images[:, rows, columns], scales, flip)
-        tile = found[:, above : above + TILE, before : before + TILE]
-        labels[:, top : top + TILE, left : left + TILE] = tile
+        inner = found[:, above : above + tile, before : before + tile]
+        labels[:, top : top + tile, left : left + tile] = inner
     return labels
+
+
+def _enlarging(model):
+    """The factor by which a network enlarges its images before it looks at them."""
+    return next((layer.factor for layer in model.layers if layer.name == "enlarge"), 1)
 
 
 def _reach(model):

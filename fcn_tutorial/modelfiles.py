@@ -85,7 +85,7 @@ def opened(path, read, advice=ADVICE):
 
 def check_unpacked(path, advice=ADVICE):
     """Raise InputError when a .keras, .npz or .h5 file would unpack to far more than its size."""
-    size = os.path.getsize(path)
+    size = opened(path, os.path.getsize, advice)
     unpacked = opened(path, _unpacked_size, advice)
     if unpacked > _allowed(size):
         raise _too_large(path, size, unpacked, advice)
@@ -102,15 +102,25 @@ def _too_large(path, size, unpacked, advice):
 
 
 def _unpacked_size(path):
-    if not zipfile.is_zipfile(path):
-        return _declared_by_hdf5(path)
-    with zipfile.ZipFile(path) as archive:
+    # A file can be both: HDF5 with a zip archive behind it.
+    zipped = zipfile.is_zipfile(path)
+    total = _declared_by_hdf5(path) if h5py.is_hdf5(path) or not zipped else 0
+    return total + (_declared_by_zip(path, _allowed(os.path.getsize(path))) if zipped else 0)
+
+
+def _declared_by_zip(file, allowed):
+    """Bytes of what a zip archive holds, with what that unpacks to; inexact beyond `allowed`."""
+    with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         total = sum(member.file_size for member in members)
-        if total <= _allowed(os.path.getsize(path)):
-            inner = [member for member in members if member.filename.endswith(".h5")]
-            total += sum(_declared_by_hdf5(BytesIO(archive.read(member))) for member in inner)
-        return total
+        for member in members:
+            if total > allowed:
+                break
+            if member.filename.endswith(".h5"):
+                total += _declared_by_hdf5(BytesIO(archive.read(member)))
+            elif member.filename.endswith(".npz"):
+                total += _declared_by_zip(BytesIO(archive.read(member)), allowed)
+    return total
 
 
 def _declared_by_hdf5(file):

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 import os
 import tomllib
 from dataclasses import asdict, dataclass, fields
@@ -10,6 +11,8 @@ from pathlib import Path
 from fcn_tutorial.datasets.files import write_text
 from fcn_tutorial.errors import InputError, reason_of
 
+MOST = 2**31 - 1
+SCALES = (1 / 16, 16.0)  # smallest and largest: beyond, a crop is a pixel, or larger than memory
 RECIPES = Path(__file__).parent / "recipes"
 CHOICES = {
     "loss": ("mean", "sum"),
@@ -79,6 +82,8 @@ class Recipe:
         for name in ("crop_size", "batch_size", "epochs"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name!r} must be at least 1, got {getattr(self, name)}.")
+        if not all(SCALES[0] <= each <= SCALES[1] for each in self.scale):
+            raise InputError(f"'scale' must lie between 1/16 and 16, got {list(self.scale)}.")
         for name in ("dropout", "momentum", "ema_momentum"):
             if getattr(self, name) >= 1:
                 raise InputError(f"{name!r} must be below 1, got {getattr(self, name)}.")
@@ -88,8 +93,6 @@ class Recipe:
                 "'keep_features' needs a layer in 'freeze', dropout = 0, scale = [1, 1], flip = "
                 "false and color = 0: otherwise the features change."
             )
-        if self.seed >= 2**32:
-            raise InputError(f"'seed' must be below 2**32, got {self.seed}.")
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise InputError(
@@ -160,6 +163,9 @@ def _converted(value, kind, name):
         raise InputError(f"{name} must be of type {kind.__name__}, got {value!r}.")
     if kind in (int, float) and not 0 <= value < float("inf"):
         raise InputError(f"{name} must be at least 0 and finite, got {value}.")
+    if kind is int and value > MOST:
+        digits = math.floor(math.log10(value)) + 1
+        raise InputError(f"{name} must be at most {MOST:,}, got a number of {digits} digits.")
     return value
 
 

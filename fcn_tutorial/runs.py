@@ -16,6 +16,7 @@ import os
 import platform
 import shutil
 import subprocess
+import warnings
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -430,15 +431,22 @@ def _reserve(path, count):
 def load_checkpoint(folder, model):
     """Load the last checkpoint into a compiled model; returns its epochs, 0 where there is none.
 
-    Raises InputError when it is broken or of another model.
+    Raises InputError when it is broken, or of another model or optimizer.
     """
     path = _checkpoint(folder)
     if not path.is_file():
         return 0
     check_unpacked(path, FROM_THE_START)
     model.optimizer.build(model.trainable_variables)
-    opened(path, model.load_weights, FROM_THE_START)
+    opened(path, partial(_load_all, model), FROM_THE_START)
     return opened(path, _epochs_behind, FROM_THE_START)
+
+
+def _load_all(model, path):
+    with warnings.catch_warnings():
+        # Keras only warns when it leaves the optimizer as it is, as that of another precision.
+        warnings.filterwarnings("error", message=".*[Ss]kipping variable loading")
+        model.load_weights(path)
 
 
 def _epochs_behind(path):

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import shutil
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -58,8 +59,8 @@ def train(recipe, output, verbose=1, devices=1):
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     folder, shared = Path(output), sharing(devices, recipe.batch_size)
-    if shared.processes > 1 and recipe.keep_features:
-        raise InputError("keep_features works in one process: set it to false, or start one only.")
+    if shared.count > 1 and recipe.keep_features:
+        raise InputError("keep_features works on one device: set it to false, or ask for one only.")
     if shared.process:  # number 0 holds the folder
         _train(recipe, folder, 0, shared)
     else:
@@ -100,7 +101,7 @@ def _train(recipe, folder, verbose, shared):
     names_of = partial(names_in_batch, training, recipe.batch_size, recipe.seed)
     both = overlap(training.names, validation.names)
     callbacks = [
-        FiniteLoss(lambda epoch, step: names_of(epoch * steps + step), folder),
+        FiniteLoss(lambda epoch, step: names_of(epoch * steps + step), folder, _origin(training)),
         RunFolder(folder, model, validation, done, both, kept, shared),
     ]
     if shared.process == 0:
@@ -162,21 +163,18 @@ def compiled_model(recipe, num_classes, steps_per_epoch):
 
     The loss is the cross-entropy on logits, averaged (or summed) over the pixels that are not void.
     """
-    keras.mixed_precision.set_global_policy(mixed_policy() if recipe.mixed_precision else "float32")
-    initial = _initial_model(recipe.initial)
-    weights = None if recipe.weights == "none" else recipe.weights
-    if initial is not None:
-        weights = None
-    model = build_fcn(
-        recipe.variant,
-        num_classes,
-        recipe.backbone,
-        weights,
-        initial,
-        recipe.dropout,
-        recipe.enlarge,
-    )
-    keras.mixed_precision.set_global_policy("float32")
+    with _layers_in(mixed_policy() if recipe.mixed_precision else "float32"):
+        initial = _initial_model(recipe.initial)
+        weights = None if initial is not None or recipe.weights == "none" else recipe.weights
+        model = build_fcn(
+            recipe.variant,
+            num_classes,
+            recipe.backbone,
+            weights,
+            initial,
+            recipe.dropout,
+            recipe.enlarge,
+        )
     _freeze(model, recipe.freeze, recipe.freeze_normalization)
     model.compile(
         optimizer=_optimizer(recipe, model, steps_per_epoch),
@@ -184,6 +182,17 @@ def compiled_model(recipe, num_classes, steps_per_epoch):
         metrics=[MeanIoU(num_classes)],
     )
     return model
+
+
+@contextmanager
+def _layers_in(policy):
+    """Within it, new layers compute as Keras's policy of that name says."""
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)
 
 
 def mixed_policy():
@@ -382,13 +391,13 @@ def machine_memory():
 class FiniteLoss(keras.callbacks.Callback):
     """Stops at the first batch after which the loss is no number, and names the batch's examples.
 
-    names_of: gives them for (epoch, step), both from 0. folder: what stays, for the sentence.
-    Raises InputError.
+    names_of: gives them for (epoch, step), both from 0. folder: what stays, and origin: where the
+    examples' files are, for the sentence. Raises InputError.
     """
 
-    def __init__(self, names_of, folder):
+    def __init__(self, names_of, folder, origin=""):
         super().__init__()
-        self.names_of, self.folder = names_of, folder
+        self.names_of, self.folder, self.origin = names_of, folder, origin
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
@@ -401,9 +410,15 @@ class FiniteLoss(keras.callbacks.Callback):
         listed = ", ".join(names[:MOST_NAMES]) + ", ..." * (len(names) > MOST_NAMES)
         raise InputError(
             f"the loss became {logs['loss']} in epoch {self.epoch + 1}, step {batch + 1} (batch of "
-            f"{listed}): lower learning_rate, or look at these examples, and train into another "
-            f"folder; the epochs before it stay in {self.folder}."
+            f"{listed}{self.origin}): lower learning_rate, or look at these examples, and train "
+            f"into another folder; the epochs before it stay in {self.folder}."
         )
+
+
+def _origin(dataset):
+    """ " in FOLDER" where the data set's images are files, for a sentence that names some."""
+    file = dataset.image_file(0)
+    return f" in {file.parent}" if file else ""
 
 
 def _fit(model, data, callbacks, recipe, steps, done, verbose):

@@ -533,6 +533,14 @@ def test_a_loss_that_is_no_number_names_its_batch_and_keeps_the_last_checkpoint(
     assert [row["epoch"] for row in runs.read_history(tmp_path / "run")] == [1]
 
 
+def test_a_loss_that_is_no_number_says_where_the_files_of_its_batch_are(camvid_root, refusal):
+    dataset = fcn.load_dataset("camvid", "train", camvid_root)
+    stop = training.FiniteLoss(lambda *_: dataset.names[:2], "runs/a", training._origin(dataset))
+    stop.on_epoch_begin(0)
+    message = refusal(stop.on_train_batch_end, 0, {"loss": np.inf})
+    assert f"(batch of train0, train1 in {camvid_root / 'CamVid' / 'train'})" in message
+
+
 KILLED = """
 import os, signal, sys
 import fcn_tutorial as fcn

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -222,6 +223,25 @@ def test_files_of_weights(tmp_path, network, name, edits):
     path = tmp_path / name
     path.write_bytes(edited((folder / name).read_bytes(), edits))
     ends_well(LOADERS[name], model, path)
+
+
+def test_what_unpacks_to_far_more_is_found_in_every_wrapping(tmp_path, network, refusal):
+    zeros = io.BytesIO()
+    np.savez_compressed(zeros, np.zeros(2**26, np.float32))
+    with zipfile.ZipFile(tmp_path / "inner.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.npz", zeros.getvalue())
+    with h5py.File(tmp_path / "both.weights.h5", "w") as file:
+        file.create_dataset("zeros", (2**28,), np.float32, chunks=(2**20,), compression="gzip")
+    with zipfile.ZipFile(tmp_path / "both.weights.h5", "a") as archive:
+        archive.writestr("config.json", "{}")
+    assert "would unpack from" in refusal(load_model, tmp_path / "inner.keras")
+    message = refusal(load_weights, network[1], tmp_path / "both.weights.h5")
+    assert "would unpack from" in message
+
+
+def test_a_model_that_is_not_there_is_named(tmp_path, refusal):
+    assert "cannot be loaded" in refusal(load_model, tmp_path / "none.keras")
 
 
 @cases(25)

@@ -257,14 +257,31 @@ def test_tiles_give_the_labels_of_the_whole_image(variant, backbone, enlarge, si
     assert (label == whole.argmax(axis=-1)).mean() > 0.99 and len(np.unique(label)) > 1
 
 
-def test_memory_grows_with_the_tile_and_not_with_the_image(monkeypatch):
-    sizes = []
+@pytest.fixture
+def sizes(monkeypatch):
+    """The shapes of the images that are labelled at once."""
+    found = []
 
     def note(model, images, *more):
-        sizes.append(images.shape)
+        found.append(images.shape)
         return np.zeros(images.shape[:3], int)
 
     monkeypatch.setattr(inference, "_labels_at_once", note)
+    return found
+
+
+def test_what_is_enlarged_or_scaled_is_cut_into_smaller_tiles(sizes):
+    image = np.broadcast_to(np.uint8(0), (1000, 1000, 3))
+    for enlarge, scales, factor in ((1, (1.0,), 1), (2, (1.0,), 2), (2, (0.5, 2.0), 4)):
+        network = fcn.build_fcn("fcn8s", 3, backbone="vgg_narrow", enlarge=enlarge)
+        fcn.segment(network, image, scales=scales)
+        margin = 0 if factor == 1 else max(shape[1] for shape in sizes) - 512 // factor
+        assert margin % 64 == 0 and margin <= 2 * 320
+        assert sizes[0][1:3] == (1000, 1000) if factor == 1 else max(sizes[0][1:3]) < 1000
+        sizes.clear()
+
+
+def test_memory_grows_with_the_tile_and_not_with_the_image(sizes):
     network = fcn.build_fcn("fcn8s", 3, backbone="vgg_narrow")
     image = np.broadcast_to(np.uint8(0), (4000, 6000, 3))
     assert fcn.segment(network, image).shape == (4000, 6000)

@@ -52,7 +52,7 @@ def test_shipped_recipes_load_and_survive_saving(tmp_path):
         assert fcn.Recipe.load(tmp_path / f"{name}.toml") == recipe
 
 
-COUNTS, RATES = st.integers(1, 10**6), st.floats(0, 1e6)
+COUNTS, RATES, SCALES = st.integers(1, 10**6), st.floats(0, 1e6), st.floats(1 / 16, 16)
 
 
 @settings(max_examples=25, deadline=None)
@@ -60,7 +60,7 @@ COUNTS, RATES = st.integers(1, 10**6), st.floats(0, 1e6)
     path=st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"])),
     counts=st.fixed_dictionaries({"epochs": COUNTS, "batch_size": COUNTS, "seed": COUNTS}),
     rates=st.fixed_dictionaries({"learning_rate": RATES, "weight_decay": RATES}),
-    scale=st.tuples(RATES, RATES),
+    scale=st.tuples(SCALES, SCALES),
     flip=st.booleans(),
 )
 def test_any_recipe_survives_saving(tmp_path_factory, path, counts, rates, scale, flip):
@@ -96,6 +96,10 @@ def test_a_recipe_holds_paths_lists_and_whole_numbers_as_its_file_does(tmp_path)
         ("schedule", "step", "'schedule' must be one of cosine, poly, constant"),
         ("flip", "yes", "'flip' must be of type bool"),
         ("seed", 1.5, "'seed' must be of type int"),
+        ("epochs", 10**40, "'epochs' must be at most 2,147,483,647, got a number of 41 digits"),
+        ("steps_per_epoch", 10**400, "'steps_per_epoch' must be at most 2,147,483,647"),
+        ("scale", (1e-6, 1.0), "'scale' must lie between 1/16 and 16, got [1e-06, 1.0]"),
+        ("scale", (1.0, 17.0), "'scale' must lie between 1/16 and 16"),
         ("weights", None, "'weights' must be of type str"),
     ],
 )
@@ -251,6 +255,21 @@ def test_mixed_precision_on_a_processor_is_bfloat16_and_learns_the_same(monkeypa
     assert model.output.dtype == "float32"
     assert losses[True][-1] < 0.8 * losses[True][0]
     np.testing.assert_allclose(losses[True], losses[False], rtol=0.1)
+
+
+def test_a_recipe_that_is_refused_leaves_the_precision_as_it_was(refusal):
+    refusal(training.compiled_model, replace(QUICK, mixed_precision=True, weights="?"), 6, 2)
+    assert keras.mixed_precision.global_policy().name == "float32"
+
+
+def test_the_optimizer_of_another_precision_is_refused(tmp_path, monkeypatch, refusal):
+    recipe = replace(QUICK, mixed_precision=True, epochs=1)
+    monkeypatch.setattr(training, "mixed_policy", lambda: "mixed_float16")
+    run = fcn.train(recipe, tmp_path / "run", verbose=0)
+    monkeypatch.setattr(training, "mixed_policy", lambda: "mixed_bfloat16")
+    model = training.compiled_model(recipe, 6, steps_per_epoch=2)
+    message = refusal(training._resume, model, run.folder, steps=2)
+    assert "last.weights.h5 cannot be loaded" in message and "optimizer" in message
 
 
 def test_steps_that_loss_scaling_skips_count_as_steps(tmp_path, monkeypatch):
