@@ -357,9 +357,11 @@ def recipe(chance, samples, folder):
 
 TOML = ('""', "[]", "{}", "true", "-1", "nan", "inf", "1e400", "9" * 5000, "0x" + "f" * 5000)
 TOML += ('"a\\u0000b"', "1979-05-27", "[1, 2]", '["a", "b"]', '"../../x"', "'''x\n'''", "0.5", "3")
+TOML += ("2147483647", "2147483648", "1e-6", "[1e-6, 1.0]", "[0.07, 15]", "[2.0, 0.5]", "1e30")
 TOML += ('"shapes"', '"fcn8s"', DEEP, "{a=" * 3000, "[" + "1," * 5000 + "]", "1_0", "", "\x00")
 KEYS = ("dataset", "train_split", "limit", "variant", "backbone", "weights", "initial", "dropout")
 KEYS += ("crop_size", "scale", "flip", "color", "batch_size", "epochs", "loss", "optimizer", "seed")
+KEYS += ("source", "steps_per_epoch", "class_weighting", "freeze", "warmup_epochs", "ema_momentum")
 KEYS += ("learning_rate", "schedule", "extends", "records", "enlarge", "a.b.c", "[x]", "", "é", '"')
 
 

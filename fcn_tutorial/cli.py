@@ -58,7 +58,7 @@ def train(
         from fcn_tutorial.recipe import Recipe
     chosen = {"limit": limit, "epochs": epochs, "weights": weights}
     chosen = {field: value for field, value in chosen.items() if value is not None}
-    loaded = Recipe.load(recipe, **_changes(change or []), **chosen)
+    loaded = Recipe.load(recipe, **(_changes(change or []) | chosen))
     output = output or Path("runs") / Path(recipe).stem
     run = training.train(loaded, output, devices=devices)
     best = max(run.history, key=lambda row: row["val_mean_iou"])

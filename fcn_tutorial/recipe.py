@@ -100,7 +100,7 @@ class Recipe:
                 )
 
     @classmethod
-    def load(cls, source, **changes):
+    def load(cls, source, /, **changes):
         """Read a recipe that comes with the package (by name) or a TOML file (by path).
 
         changes: other values for some of its fields. A file may say `extends = "NAME"`: what it

@@ -67,6 +67,18 @@ def test_train_takes_other_values_and_writes_below_runs(call, tmp_path, monkeypa
     assert (recipe.epochs, recipe.scale, recipe.optimizer) == (1, (0.5, 2.0), "sgd")
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--set", "limit=3", "--limit", 2, "--set", "variant=no"), "unknown variant 'no'"),
+        (("--set", "source=x"), "unknown key 'source'"),
+    ],
+)
+def test_train_takes_any_key_to_set(call, tmp_path, options, said):
+    code, _, error = call("train", "shapes", "--output", tmp_path / "run", *options)
+    assert code == 2 and said in error
+
+
 def test_evaluate_prints_a_table_with_the_baseline_beside_it(call, trained):
     code, out, _ = call("evaluate", trained, "--limit", 3)
     assert code == 0
