@@ -28,6 +28,7 @@ test-backends: install ## Test networks, loss, training and inference on TensorF
 		echo "Keras on $$backend"; \
 		KERAS_BACKEND=$$backend $(BIN)/pytest $(ON_ALL_BACKENDS:%=tests/test_%.py) || exit 1; \
 	done
+	$(BIN)/pytest tests/test_devices.py
 
 test-colab: install ## Run every chapter with an older TensorFlow, installed by its first cell
 	TEST_COLAB=true $(BIN)/pytest tests/book/test_colab.py
