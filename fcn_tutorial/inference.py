@@ -48,12 +48,16 @@ def probabilities(model, images, scales=(1.0,), flip=False):
     Returns float32 (N, H, W, C). Raises InputError for no scale at all, or one that is not above 0,
     and for no model at all, or models whose numbers of classes differ.
     """
-    if not (scales and all(0 < scale < np.inf for scale in scales)):
-        raise InputError(f"scales must be numbers above 0, got {tuple(scales)}.")
+    _check_scales(scales)
     images = np.asarray(images, np.float32)
     copies = list(product(scales, _members(model), (False, True) if flip else (False,)))
     # A running sum, since the answers of all copies together may not fit into memory.
     return sum(_answer(images, *copy) for copy in copies) / len(copies)
+
+
+def _check_scales(scales):
+    if not (scales and all(0 < scale < np.inf for scale in scales)):
+        raise InputError(f"scales must be numbers above 0, got {tuple(scales)}.")
 
 
 def _answer(images, scale, model, mirrored):
@@ -89,6 +93,7 @@ def _resized(images, scale):
 
 def _labels(model, images, scales, flip, progress=False):
     """Class ids (N, H, W) of images (N, H, W, 3), large ones by way of tiles."""
+    _check_scales(scales)
     height, width = images.shape[1:3]
     growth = max(1, *scales) * max(_enlarging(member) for member in _members(model))
     if height * width * growth**2 <= LARGEST_WHOLE:
