@@ -2,7 +2,7 @@
 
     python benchmarks/photo.py RUN
 
-RUN is a run folder, such as runs/camvid_finetune. The photo is noise and stripes, 6000 x 4000.
+RUN is a run folder, such as runs/camvid_enlarged. The photo is noise and stripes, 6000 x 4000.
 Writes results/memory/photo.json.
 """
 

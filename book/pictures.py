@@ -1,7 +1,7 @@
 """Draw the pictures of the landing page, of the README and of chapter 8 from finished runs.
 
 python book/pictures.py shapes runs/story     # the folder that benchmarks/story.py leaves
-python book/pictures.py camvid runs/camvid_finetune
+python book/pictures.py camvid runs/camvid_enlarged
 python book/pictures.py voc runs              # with voc_mobilenet_fcn32s_seed0 and its fellows
 """
 

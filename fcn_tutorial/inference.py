@@ -17,7 +17,7 @@ from fcn_tutorial.metrics import confusion_matrix, scores
 
 PIXELS_AT_ONCE = 2**17
 # Both count the pixels that the network looks at, after scales and enlarging.
-LARGEST_WHOLE = 2**20  # pixels of an image beyond which it is labelled tile by tile
+LARGEST_WHOLE = 2**21  # pixels of an image beyond which it is labelled tile by tile
 TILE = 512  # side, without the margin
 CELL = 32  # the coarsest stride: tiles that begin at its multiples have the whole image's grid
 

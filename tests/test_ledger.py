@@ -45,9 +45,9 @@ def test_the_commands_name_recipes_and_fields_that_are_there(row):
 
 
 def test_measured_follows_a_pointer_and_reads_all_metrics_without_one():
-    whole = ledger.measured("camvid_finetune/scores.json")
+    whole = ledger.measured("camvid/scores.json")
     assert list(whole) == list(METRICS)
-    assert ledger.measured("camvid_finetune/scores.json#/mean_iou")["mean_iou"] == whole["mean_iou"]
+    assert ledger.measured("camvid/scores.json#/mean_iou")["mean_iou"] == whole["mean_iou"]
     bounds = [
         ledger.measured(row["answer"])["mean_iou"]
         for row in ROWS
