@@ -120,7 +120,21 @@ def _declared_by_zip(file, allowed):
                 total += _declared_by_hdf5(BytesIO(archive.read(member)))
             elif member.filename.endswith(".npz"):
                 total += _declared_by_zip(BytesIO(archive.read(member)), allowed)
+            elif member.filename.endswith(".npy"):
+                with archive.open(member) as array:
+                    total += max(0, _declared_by_npy(array) - member.file_size)
     return total
+
+
+def _declared_by_npy(file):
+    """Bytes of the array that a .npy file begins; NumPy makes room for them before it reads any."""
+    form = np.lib.format
+    version = form.read_magic(file)
+    read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if dtype.kind not in "biuf":
+        raise ValueError("it holds an array that is not of numbers")
+    return math.prod(map(int, shape)) * dtype.itemsize
 
 
 def _declared_by_hdf5(file):

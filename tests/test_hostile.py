@@ -235,6 +235,15 @@ def test_what_unpacks_to_far_more_is_found_in_every_wrapping(tmp_path, network, 
         file.create_dataset("zeros", (2**28,), np.float32, chunks=(2**20,), compression="gzip")
     with zipfile.ZipFile(tmp_path / "both.weights.h5", "a") as archive:
         archive.writestr("config.json", "{}")
+    # The last two take no memory before they are turned into numbers.
+    claims = (("<f4", 10**12, "unpack from"), ("|V0", 10**12, "not of numbers"))
+    for kind, count, said in (*claims, ("<U9999999", 0, "not of numbers")):
+        with zipfile.ZipFile(tmp_path / "header.npz", "w") as archive:
+            header = io.BytesIO()
+            claim = {"descr": kind, "fortran_order": False, "shape": (count,)}
+            np.lib.format.write_array_header_1_0(header, claim)
+            archive.writestr("arr_0.npy", header.getvalue())
+        assert said in refusal(restored, network[1], tmp_path / "header.npz")
     assert "would unpack from" in refusal(load_model, tmp_path / "inner.keras")
     message = refusal(load_weights, network[1], tmp_path / "both.weights.h5")
     assert "would unpack from" in message
