@@ -30,7 +30,7 @@ class KeptFeatures:
 
     def __init__(self, model, last, folder):
         self.folder = folder
-        self.output_shape = model.output_shape
+        self.output_shape, self.layers = model.output_shape, model.layers
         image, self.maps = model.inputs[0], _between(model, last)
         self.trunk = keras.Model(image, self.maps)
         self.head = keras.Model([*self.maps, image], model.outputs[0], name=model.name)
