@@ -7,6 +7,8 @@ Source: random scale, crop and flip as in Long, Shelhamer and Darrell 2015, sect
 recipes that followed it.
 """
 
+from functools import partial
+
 import numpy as np
 import tensorflow as tf
 
@@ -44,16 +46,13 @@ def batches(
     errors = []
 
     def example(position):
-        image, label = _load(dataset, _shuffled(position, len(dataset), seed), errors)
+        index = _shuffled(position, len(dataset), seed)
         random = iter(tf.unstack(tf.random.stateless_uniform((6,), seed=[seed, position])))
-        image, label = _random_crop(image, label, crop_size, scale, random)
-        mirrored = tf.logical_and(flip, next(random) < 0.5)
+        cut = partial(_load, dataset, index, errors)
+        image, label = _random_crop(cut, crop_size, scale, random)
+        mirrored = next(random) < 0.5
         image = _jitter(image, color, random)
-        return tf.cond(
-            mirrored,
-            lambda: (tf.reverse(image, [1]), tf.reverse(label, [1])),
-            lambda: (image, label),
-        )
+        return _mirrored(image, label, mirrored) if flip else (image, label)
 
     positions = tf.data.Dataset.range(first_batch * batch_size, np.iinfo(np.int64).max)
     share = batch_size // part[1]
@@ -91,56 +90,68 @@ def _shuffled(position, length, seed):
     return tf.random.experimental.index_shuffle(position % length, seeds, max_index=length - 1)
 
 
-def _load(dataset, index, errors):
-    def read(index):
+def _load(dataset, index, errors, *window):
+    """Read an example and cut a window out of it, as `_cut` does."""
+
+    def read(index, *window):
         try:
-            return dataset[int(index)]
+            return _cut(*dataset[int(index)], *window)
         except InputError as error:
             errors.append(error)
             raise
 
-    image, label = tf.numpy_function(read, [index], (tf.uint8, tf.uint8), stateful=False)
-    return tf.ensure_shape(image, (None, None, 3)), tf.ensure_shape(label, (None, None))
+    return tf.numpy_function(read, [index, *window], (tf.uint8, tf.uint8), stateful=False)
 
 
-def _random_crop(image, label, crop_size, scale, random):
+def _cut(image, label, side, down, across):
+    """A square window of an image (H, W, 3) and its label (H, W); what lies beyond both is void.
+
+    down and across: where the window lies, from 0 (top or left) to 1.
+    """
+    side = int(side)
+    top, left = (
+        int(np.float32(place) * np.float32(max(length - side, 0) + 1))
+        for place, length in zip((down, across), label.shape, strict=True)
+    )
+    inside = np.s_[top : top + side, left : left + side]
+    height, width = label[inside].shape
+    if (height, width) == (side, side):
+        return image[inside], label[inside]
+    row = np.tile(np.array(PAD_COLOR, np.uint8), (side, 1))
+    window, ids = np.empty((side, side, 3), np.uint8), np.full((side, side), VOID, np.uint8)
+    window[:height, :width], ids[:height, :width] = image[inside], label[inside]
+    window[:height, width:], window[height:] = row[width:], row  # whole rows are copied fast
+    return window, ids
+
+
+def _random_crop(cut, crop_size, scale, random):
     """Cut a random window and resize it to crop x crop, which equals resizing and then cropping.
 
-    The image is resized bilinearly, the label by nearest neighbour: class ids are never blended.
+    cut: gives the image and the label of a window, from its side and place, as `_cut` does. The
+    image is resized bilinearly, the label by nearest neighbour: class ids are never blended.
     """
     low, high = np.log(scale[0]), np.log(scale[1])
     factor = tf.exp(low + (high - low) * next(random))
-    window = tf.maximum(tf.cast(tf.round(crop_size / factor), tf.int32), 1)
-    height, width = tf.shape(label)[0], tf.shape(label)[1]
-    below, right = tf.maximum(window - height, 0), tf.maximum(window - width, 0)
-    top = _random_start(height + below - window, next(random))
-    left = _random_start(width + right - window, next(random))
-    # Cut first, then pad: of a large image most is never touched.
-    image = _padded(image[top : top + window, left : left + window], below, right, PAD_COLOR)
-    label = label[top : top + window, left : left + window, None]
-    label = _padded(label, below, right, (VOID,))[..., 0]
+    side = tf.maximum(tf.cast(tf.round(crop_size / factor), tf.int32), 1)
+    image, label = cut(side, next(random), next(random))
+    size = (crop_size, crop_size)
     if tuple(scale) == (1, 1):
-        size = (crop_size, crop_size)
         return tf.ensure_shape(image, (*size, 3)), tf.ensure_shape(label, size)
-    image = tf.image.resize(image, (crop_size, crop_size))
+    image = tf.image.resize(tf.ensure_shape(image, (None, None, 3)), size)
     # Nearest neighbours of numbers, then of rows and columns: faster than those of each pixel.
-    numbers = tf.range(window)[:, None, None]
+    numbers = tf.range(side)[:, None, None]
     nearest = tf.image.resize(numbers, (crop_size, 1), method="nearest")[:, 0, 0]
-    label = tf.gather(tf.gather(label, nearest), nearest, axis=1)
+    label = tf.gather(tf.gather(tf.ensure_shape(label, (None, None)), nearest), nearest, axis=1)
     return image, label
 
 
-def _padded(pixels, below, right, color):
-    """Add rows below and columns to the right, all of one color."""
-    height, width = tf.shape(pixels)[0], tf.shape(pixels)[1]
-    color = tf.constant(color, tf.uint8)
-    columns = tf.broadcast_to(color, (height, right, len(color)))
-    rows = tf.broadcast_to(color, (below, width + right, len(color)))
-    return tf.concat([tf.concat([pixels, columns], axis=1), rows], axis=0)
-
-
-def _random_start(room, random):
-    return tf.cast(random * tf.cast(room + 1, tf.float32), tf.int32)
+def _mirrored(image, label, mirrored):
+    """Both as they are, or both from right to left."""
+    return tf.cond(
+        mirrored,
+        lambda: (tf.reverse(image, [1]), tf.reverse(label, [1])),
+        lambda: (image, label),
+    )
 
 
 def _jitter(image, color, random):
