@@ -300,16 +300,15 @@ def _revision(folder):
 
 
 def fingerprint(dataset):
-    """SHA-256, in hex, of a data set's names, the sizes of its files and its first example.
+    """SHA-256, in hex, of a data set's names, its first example, and the stamps of all examples.
 
-    It covers which examples there are and that no file has another length, and not what is in the
-    files but the first. Raises InputError when the first example cannot be read.
+    So of records, it covers every byte. Of files, it covers which there are and that none has
+    another length, and not what is in them but the first. Raises InputError when the first example
+    cannot be read.
     """
     digest = hashlib.sha256()
     for index, name in enumerate(dataset.names):
-        files = dataset.image_file(index), dataset.label_file(index)
-        sizes = [os.path.getsize(file) if file and os.path.isfile(file) else None for file in files]
-        digest.update(f"{name} {sizes}\n".encode())
+        digest.update(f"{name} {dataset.stamp(index)}\n".encode())
     for array in dataset[0] if len(dataset) else ():
         digest.update(f"{array.shape}".encode() + array.tobytes())
     return digest.hexdigest()

@@ -8,7 +8,7 @@ import math
 import os
 import re
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +40,11 @@ from fcn_tutorial.runs import (
 from fcn_tutorial.weights import NAMES as TRAINED
 from fcn_tutorial.weights import load_trained
 
+# Files in which Linux writes how much memory a container may have, in versions 2 and 1.
+CONTAINER_LIMITS = (
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+)
 OUTPUTS_AT_WORK = 2  # how much memory the layers' outputs take in training, in units of themselves
 NOT_DECAYED = ["bias", "gamma", "beta"]
 LARGE_WEIGHT = 2**20  # numbers
@@ -381,11 +386,14 @@ def _check_memory(model, recipe):
 
 
 def machine_memory():
-    """Bytes of memory of this machine; infinite where the system does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return math.inf
+    """Bytes of memory of this machine or container; infinite where the system does not say."""
+    sizes = [math.inf]
+    with suppress(AttributeError, ValueError, OSError):
+        sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for file in CONTAINER_LIMITS:
+        with suppress(ValueError, OSError):  # no limit is the word "max"
+            sizes.append(int(Path(file).read_text()))
+    return min(sizes)
 
 
 class FiniteLoss(keras.callbacks.Callback):
@@ -468,6 +476,9 @@ class _Limited(Dataset):
 
     def label_file(self, index):
         return self.dataset.label_file(range(len(self))[index])
+
+    def stamp(self, index):
+        return self.dataset.stamp(range(len(self))[index])
 
     def __getitem__(self, index):
         return self.dataset[range(len(self))[index]]

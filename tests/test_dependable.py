@@ -32,7 +32,7 @@ from PIL import Image
 import fcn_tutorial as fcn
 from fcn_tutorial import runs, training
 from fcn_tutorial.datasets.fetch import ARCHIVES, Archive, fetch
-from fcn_tutorial.datasets.records import write_records
+from fcn_tutorial.datasets.records import open_records, write_records
 from fcn_tutorial.pipeline import batches, names_in_batch
 from fcn_tutorial.runs import RESULTS
 
@@ -600,6 +600,18 @@ def test_a_fingerprint_follows_names_sizes_and_the_first_example(camvid_root):
     lines = (folder / "train.txt").read_text().splitlines()
     (folder / "train.txt").write_text("\n".join(lines[:-1]))
     assert len({before, changed, longer, fingerprint()}) == 4
+
+
+def test_a_fingerprint_of_records_covers_all_their_bytes(camvid_root, tmp_path):
+    def fingerprint(name):
+        write_records(fcn.load_dataset("camvid", "train", camvid_root), tmp_path / name, shards=2)
+        return runs.fingerprint(training.limited(open_records(tmp_path / name), 4))
+
+    before = fingerprint("before")
+    assert fingerprint("again") == before
+    last = camvid_root / "CamVid" / "train" / "train3.png"
+    Image.fromarray(255 - fcn.read_image(last)).save(last)
+    assert fingerprint("changed") != before
 
 
 def test_evaluate_says_what_was_otherwise_in_training(run, tmp_path, call):

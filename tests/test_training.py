@@ -574,6 +574,16 @@ def test_a_batch_that_cannot_fit_is_refused_with_one_that_does(tmp_path, refusal
     assert not (tmp_path / "run").exists()
 
 
+def test_a_container_may_have_less_memory_than_its_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CONTAINER_LIMITS", ())
+    machine = training.machine_memory()
+    for content, expected in (("1000000\n", 1_000_000), ("max\n", machine), (str(2**63), machine)):
+        (tmp_path / "limit").write_text(content)
+        files = (tmp_path / "missing", tmp_path / "limit")
+        monkeypatch.setattr(training, "CONTAINER_LIMITS", files)
+        assert training.machine_memory() == expected
+
+
 def test_the_memory_of_an_image_is_that_of_its_maps():
     model = training.compiled_model(replace(QUICK, variant="fcn32s"), 6, 2)
     one, other = (training.memory_needed(model, replace(QUICK, crop_size=c)) for c in (96, 192))

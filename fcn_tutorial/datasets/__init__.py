@@ -3,6 +3,7 @@
 Image: uint8 (H, W, 3), RGB. Label: uint8 (H, W) of class ids, 255 = void (ignored everywhere).
 """
 
+import os
 import shlex
 from collections.abc import Sequence
 from importlib import import_module
@@ -70,6 +71,12 @@ class Dataset(Sequence):
     def label_file(self, index):
         """Path of the file that holds the label of an example; None where there is no such file."""
         return None
+
+    def stamp(self, index):
+        """Text that tells whether an example's files are others now: their sizes in bytes."""
+        files = self.image_file(index), self.label_file(index)
+        sizes = [os.path.getsize(file) if file and os.path.isfile(file) else None for file in files]
+        return str(sizes)
 
     def __repr__(self):
         return f"<{self.name} {self.split}: {len(self)} examples, {len(self.classes)} classes>"
