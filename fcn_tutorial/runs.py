@@ -17,7 +17,7 @@ import platform
 import shutil
 import subprocess
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,8 @@ import keras
 import numpy as np
 
 import fcn_tutorial.fcn  # noqa: F401 - a model that is opened has its layers
-from fcn_tutorial.datasets.files import cannot_write, make_folder, write_text, write_whole
+from fcn_tutorial.datasets import files
+from fcn_tutorial.datasets.files import make_folder, write_text, write_whole
 from fcn_tutorial.devices import OneDevice, one_device
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.inference import evaluate
@@ -159,55 +160,13 @@ def write_scores(path, result, dataset, **more):
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 
-@contextmanager
 def held(folder):
     """Within it, no other process can train in the folder, which is made where it is missing.
 
-    The operating system holds the lock, on the file run.lock, for as long as the process lives, so
-    that none is left by one that was killed. A folder in which no run was begun is left as it was.
-    Raises InputError when another process holds it.
+    A folder in which no run was begun is left as it was. Raises InputError when another process
+    trains in it.
     """
-    made = [each for each in (folder, *folder.parents) if not each.exists()]
-    make_folder(folder)
-    path = folder / LOCK
-    try:
-        file = path.open("a")
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    with file:
-        _lock(file, folder)
-        try:
-            yield
-        finally:
-            if not (folder / "recipe.toml").exists():
-                with suppress(OSError):  # other files are there
-                    path.unlink()
-                    for each in made:
-                        each.rmdir()
-
-
-def _lock(file, folder):
-    """Lock an open file for this process; raises InputError when another one has it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        lock = partial(msvcrt.locking, file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        lock = partial(fcntl.flock, file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    busy = InputError(
-        f"{folder} is being trained in by another process: wait until it ends, or choose another "
-        "output folder."
-    )
-    try:
-        lock()
-    except (BlockingIOError, PermissionError) as error:
-        raise busy from error
-    # The other process may have taken the file away while this one was opening it.
-    there = os.path.exists(file.name) and os.stat(file.name)
-    if not there or not os.path.samestat(os.fstat(file.fileno()), there):
-        raise busy
+    return files.held(folder, LOCK, "trained in", stays=(folder / "recipe.toml").exists)
 
 
 def check_folder(folder, recipe):

@@ -32,6 +32,7 @@ from PIL import Image
 import fcn_tutorial as fcn
 from fcn_tutorial import runs, training
 from fcn_tutorial.datasets.fetch import ARCHIVES, Archive, fetch
+from fcn_tutorial.datasets.files import held
 from fcn_tutorial.datasets.records import open_records, write_records
 from fcn_tutorial.pipeline import batches, names_in_batch
 from fcn_tutorial.runs import RESULTS
@@ -146,7 +147,7 @@ def test_a_second_training_in_a_folder_is_refused_and_changes_nothing(disturbed)
     said = [line for line in answer.stderr.splitlines() if line.startswith("fcn-tutorial: ")]
     assert said == [
         f"fcn-tutorial: {folder} is being trained in by another process: wait until it ends, or "
-        "choose another output folder."
+        "choose another folder."
     ]
     assert before == after and LAST in before
 
@@ -375,6 +376,36 @@ def test_interrupted_records_are_gone_on_with(camvid_root, tmp_path, monkeypatch
     assert call(*arguments, tmp_path / "out")[0] == 0
     assert (tmp_path / "out" / "00000-of-00003.tfrecord").stat().st_mtime_ns == kept
     assert files_of(tmp_path / "out") == files_of(tmp_path / "alone")
+
+
+@linux
+def test_a_folder_that_another_process_writes_or_downloads_to_is_refused(
+    tmp_path, call, monkeypatch, server, camvid_root
+):
+    monkeypatch.setitem(ARCHIVES, "camvid", server.archives["toy"])
+    out, new = tmp_path / "out", tmp_path / "new"
+    records = ("data", "records", "camvid", "--root", camvid_root, "--shards", 1, "--output", out)
+    fetching = ("data", "fetch", "camvid", "--root", new)
+    for arguments, folder, name, doing in (
+        (records, out, "records.lock", "written to"),
+        (fetching, new / "downloads", "toy.tgz.lock", "downloaded to"),
+    ):
+        with held(folder, name, doing):
+            code, _, said = call(*arguments)
+            assert code == 2 and f"{folder} is being {doing} by another process" in said
+            assert [path.name for path in folder.iterdir()] == [name]
+        assert not folder.exists()
+        assert call(*arguments)[0] == 0
+        assert not (folder / name).exists()
+
+
+def test_what_a_killed_fetch_had_unpacked_is_cleared_away(tmp_path, call, monkeypatch, server):
+    monkeypatch.setitem(ARCHIVES, "camvid", server.archives["toy"])
+    left = tmp_path / "unfinished-camvid" / "CamVid" / "of-a-killed-one"
+    left.mkdir(parents=True)
+    assert call("data", "fetch", "camvid", "--root", tmp_path)[0] == 0
+    assert not (tmp_path / "unfinished-camvid").exists()
+    assert not (tmp_path / "CamVid" / "of-a-killed-one").exists()
 
 
 # Not ru_maxrss, which begins with the memory of the process that started this one.

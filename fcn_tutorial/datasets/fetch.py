@@ -17,19 +17,17 @@ import http.client
 import os
 import shutil
 import tarfile
-import tempfile
 import time
 import urllib.error
 import urllib.request
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from tqdm import tqdm
 
 from fcn_tutorial.datasets import load_dataset, splits_of
-from fcn_tutorial.datasets.files import data_root
+from fcn_tutorial.datasets.files import data_root, held
 from fcn_tutorial.errors import InputError
 
 TRIES = 5  # for each mirror, in a row without getting further
@@ -95,8 +93,8 @@ def fetch(name, root=None, archives=ARCHIVES, progress=True):
 
     name: a key of `archives`. root: as for `load_dataset`. A data set that is there already is left
     alone. Raises InputError for an unknown name, when no mirror gives the published file, when the
-    archive would write outside its folder or holds something else, or when the disk does not take
-    it.
+    archive would write outside its folder or holds something else, when the disk does not take it,
+    or while another process downloads it.
     """
     if name not in archives:
         raise InputError(f"cannot fetch {name!r}: use one of {', '.join(sorted(archives))}.")
@@ -104,22 +102,26 @@ def fetch(name, root=None, archives=ARCHIVES, progress=True):
     target = root / archive.folder
     if target.exists():
         return target
+    downloads, unfinished = root / "downloads", root / f"unfinished-{name}"
     try:
-        downloads = root / "downloads"
         downloads.mkdir(parents=True, exist_ok=True)
-        path = download(archive, downloads, progress)
-        with tempfile.TemporaryDirectory(prefix="unfinished-", dir=root) as temporary:
-            unpacked = unpack(path, archive, Path(temporary))
-            if archive.content:
-                _check_content(name, unpacked, archive.content, path, progress)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(unpacked / archive.folder, target)
+        with held(downloads, f"{archive.file}.lock", "downloaded to"):
+            path = download(archive, downloads, progress)
+            shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
+            try:
+                unpacked = unpack(path, archive, unfinished)
+                if archive.content:
+                    _check_content(name, unpacked, archive.content, path, progress)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(unpacked / archive.folder, target)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+            path.unlink()
     except OSError as error:
         raise InputError(
             f"{error.filename or root} cannot be written ({error.strerror}): free the disk or set "
             "FCN_DATA to another folder, and fetch again; what is downloaded is kept."
         ) from error
-    path.unlink()
     return target
 
 

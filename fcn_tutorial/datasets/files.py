@@ -3,7 +3,8 @@
 import os
 import re
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -165,6 +166,58 @@ def make_folder(path):
         Path(path).mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise InputError(f"output folder {path} cannot be made ({reason_of(error)}).") from error
+
+
+@contextmanager
+def held(folder, name, doing, stays=lambda: False):
+    """Within it, no other process can do the same in a folder, which is made where it is missing.
+
+    The operating system holds the lock, on the file `name` in the folder, for as long as the
+    process lives, so that none is left by one that was killed. doing: what the folder is, "written
+    to". stays: whether to keep the file at the end; without it the folder is left as it was.
+    Raises InputError when another process holds it.
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    make_folder(folder)
+    path = folder / name
+    try:
+        file = path.open("a")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    with file:
+        _lock(file, folder, doing)
+        try:
+            yield
+        finally:
+            if not stays():
+                with suppress(OSError):  # other files are there
+                    path.unlink()
+                    for each in made:
+                        each.rmdir()
+
+
+def _lock(file, folder, doing):
+    """Lock an open file for this process; raises InputError when another one has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        lock = partial(msvcrt.locking, file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        lock = partial(fcntl.flock, file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    busy = InputError(
+        f"{folder} is being {doing} by another process: wait until it ends, or choose another "
+        "folder."
+    )
+    try:
+        lock()
+    except (BlockingIOError, PermissionError) as error:
+        raise busy from error
+    # The other process may have taken the file away while this one was opening it.
+    there = os.path.exists(file.name) and os.stat(file.name)
+    if not there or not os.path.samestat(os.fstat(file.fileno()), there):
+        raise busy
 
 
 def _upright_rgb(image):

@@ -23,7 +23,7 @@ from fcn_tutorial.datasets.files import (
     decode_image,
     decode_label,
     encode_png,
-    make_folder,
+    held,
     write_text,
     write_whole,
 )
@@ -43,12 +43,19 @@ def write_records(dataset, folder, shards=8, processes=1, progress=False):
 
     shards: number of files, at least 1 and at most one for each example. processes: how many write
     at the same time, each a shard of its own. progress: show a bar. Returns `open_records(folder)`.
-    Raises InputError for a number out of range, a folder with other records, or a damaged example.
+    Raises InputError for a number out of range, a folder with other records or one that another
+    process writes to, or a damaged example.
     """
     folder = Path(folder)
     _check_numbers(dataset, shards, processes)
     parts = np.array_split(np.arange(len(dataset)), shards)
     files = [f"{shard:05d}-of-{shards:05d}.tfrecord" for shard in range(shards)]
+    with held(folder, "records.lock", "written to"):
+        _write(dataset, folder, parts, files, processes, progress)
+    return open_records(folder)
+
+
+def _write(dataset, folder, parts, files, processes, progress):
     _prepare(folder, dataset, files)
     jobs = [(dataset, part, folder / file) for part, file in zip(parts, files, strict=True)]
     with tqdm(total=len(dataset), desc="records", disable=not progress) as bar:
@@ -62,12 +69,11 @@ def write_records(dataset, folder, shards=8, processes=1, progress=False):
         "shards": files,
         "examples": [
             {"name": name, "shard": shard, "offset": offset, "crc32": crc}
-            for shard in range(shards)
+            for shard in range(len(files))
             for name, offset, crc in rows[shard]
         ],
     }
     write_text(folder / "index.json", json.dumps(index))
-    return open_records(folder)
 
 
 class Records(Dataset):
@@ -131,8 +137,7 @@ def _check_numbers(dataset, shards, processes):
 
 
 def _prepare(folder, dataset, files):
-    """Make the folder, or make sure that what it holds are records of this data set."""
-    make_folder(folder)
+    """Make sure that what the folder holds are records of this data set, if any."""
     others = {path.name for path in folder.glob("[0-9]*.tfrecord")} - set(files)
     if others:
         raise InputError(
