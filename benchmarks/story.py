@@ -8,7 +8,6 @@ prints minutes and mean IoU on held-out scenes beside the all-background baselin
 
 import json
 import platform
-import shutil
 import sys
 import time
 from dataclasses import replace
@@ -37,8 +36,9 @@ def train_stages(folder, classifier):
 
 def main(folder):
     folder = Path(folder)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        sys.exit(f"{folder} is not empty: name a new folder, or remove it.")
     started = time.perf_counter()
     classifier, accuracy = train_classifier()
     # A model that was never compiled is saved without its optimizer, at a third of the size.

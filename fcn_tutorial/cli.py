@@ -4,11 +4,12 @@ Bad input ends in one sentence on standard error and exit code 2.
 """
 
 import io
+import json
 import os
 import sys
 import tomllib
 import warnings
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -59,6 +60,11 @@ def train(
     chosen = {"limit": limit, "epochs": epochs, "weights": weights}
     chosen = {field: value for field, value in chosen.items() if value is not None}
     loaded = Recipe.load(recipe, **(_changes(change or []) | chosen))
+    if weights is not None and loaded.initial:
+        raise InputError(
+            f"--weights would not be used, since recipe {recipe} goes on from {loaded.initial}: "
+            "leave it out."
+        )
     output = output or Path("runs") / Path(recipe).stem
     run = training.train(loaded, output, devices=devices)
     best = max(run.history, key=lambda row: row["val_mean_iou"])
@@ -76,14 +82,17 @@ def _changes(texts):
         if not equals:
             raise InputError(f"--set {text!r} has no value: write it as KEY=VALUE.")
         try:
-            values[key.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            values[key.strip()] = value  # text without TOML's quotation marks
+            read = tomllib.loads(f"value = {value}")
+        except (ValueError, RecursionError):  # a TOMLDecodeError, or numbers of endless digits
+            read = {}
+        # Text may do without TOML's quotation marks; what has several lines is no single value.
+        values[key.strip()] = read["value"] if len(read) == 1 else value
     return values
 
 
 SCALES_HELP = "Average over resized copies: factors with commas between them."
 FLIP_HELP = "Average with the answer for the mirror image."
+STOPPED = 130  # the exit code where the user has pressed Ctrl and C
 LARGEST_SCALE = 4  # beyond it, the copies of a photo do not fit into most memories
 
 
@@ -117,16 +126,42 @@ def evaluate(
     examples = datasets.load_dataset(name, split or datasets.splits_of(name)[-1])
     examples = training.limited(examples, limit)
     folder = predictions and _predictions_folder(predictions, examples)
+    how = _unlike_plain(limit, flip, factors, runs)
+    path = runs[0] / f"scores-{examples.name}-{examples.split}{_suffix(**how)}.json"
+    _check_members(path, how)
+    trained_on = _trained_on(opened, examples)
     keep = folder and _label_writer(folder, examples.palette)
     models = [run.model for run in opened]
     result = inference.evaluate(models, examples, factors, flip, progress=True, keep=keep)
     _print_scores(result, examples.classes)
-    how = _unlike_plain(limit, flip, factors, runs)
-    path = runs[0] / f"scores-{examples.name}-{examples.split}{_suffix(**how)}.json"
-    write_scores(path, result, examples, **how)
+    write_scores(path, result, examples, **how, **trained_on)
     print(*map(_changes_since, opened), sep="", end="")
+    if trained_on.get("overlap"):
+        print(f"{trained_on['overlap']} of these {len(examples)} examples were trained on.")
     maps = f", and {_counted(examples.names)} to {folder}" if folder else ""
     print(f"Wrote {path}{maps}.")
+
+
+def _check_members(path, how):
+    """Raise InputError when the file has the scores of other runs, whose folders have one name."""
+    ours = theirs = how.get("members", [])
+    with suppress(OSError, ValueError, AttributeError):  # what is no score file is written anew
+        theirs = json.loads(path.read_text()).get("members", [])
+    if theirs != ours:
+        raise InputError(f"{path} holds the scores of {', '.join(theirs)}: move it away first.")
+
+
+def _trained_on(opened, examples):
+    """{"overlap": number of the examples that a run was trained on}; {} where that is unknown."""
+    from fcn_tutorial import datasets, training
+
+    names = set()
+    try:
+        for run in opened:
+            names.update(datasets.overlap(training.splits(run.recipe)[0].names, examples.names))
+    except InputError:  # the data of the training are not here
+        return {}
+    return {"overlap": len(names)}
 
 
 def _changes_since(run):
@@ -271,6 +306,8 @@ def _write_photos(files, label_of, run, folder):
     from fcn_tutorial.datasets.files import make_folder, write_image, write_label, write_whole
 
     make_folder(folder)
+    made = [folder / f"{file.stem}-{kind}.png" for file in files for kind in ("label", "overlay")]
+    _check_kept(files, [*made, folder / "legend.png"])
     for file, image in _images(files):
         label = label_of(image)
         write_label(folder / f"{file.stem}-label.png", label, run.palette)
@@ -283,6 +320,14 @@ def _write_photos(files, label_of, run, folder):
     )
 
 
+def _check_kept(files, made):
+    """Raise InputError when what is to be written would take the place of a file that is read."""
+    real = {os.path.realpath(path) for path in made}
+    for file in files:
+        if os.path.realpath(file) in real:
+            raise InputError(f"{file} would be written over: choose another --output.")
+
+
 def _write_submission(files, label_of, run, folder):
     """Write label maps alone, under the names of VOC's images."""
     from fcn_tutorial.datasets.voc import CLASSES
@@ -290,6 +335,7 @@ def _write_submission(files, label_of, run, folder):
     if run.classes != CLASSES:
         raise InputError(f"{run.folder} labels other classes than VOC's: give a run on VOC.")
     write = _label_writer(folder, run.palette)
+    _check_kept(files, [folder / f"{file.stem}.png" for file in files])
     for file, image in _images(files):
         write(file.stem, label_of(image))
     print(f"Wrote {_counted(files)} (NAME.png) to {folder}.")
@@ -473,12 +519,12 @@ def doctor():
 
     for name, value in environment().items():
         print(f"{name:14}{value}")
-    devices = device_names() or ["none beside the CPU"]
-    print(f"{'devices':14}{', '.join(devices)}")
+    print(f"{'devices':14}{', '.join(device_names())}")
     camvid = data_root() / "CamVid"
     print(f"{'data':14}{data_root()} (CamVid {'found' if camvid.is_dir() else 'not there'})")
     weights = os.environ.get("FCN_WEIGHTS", "not set: Keras downloads ImageNet weights")
-    print(f"{'FCN_WEIGHTS':14}{weights}")
+    missing = "FCN_WEIGHTS" in os.environ and not os.path.isdir(weights)
+    print(f"{'FCN_WEIGHTS':14}{weights}{' (not there)' if missing else ''}")
 
 
 def _print_scores(result, classes):
@@ -552,9 +598,10 @@ def main():
         _refuse(f"{error.filename} failed: {reason_of(error)}." if error.filename else error)
     except MemoryError:
         _refuse("the memory is full: close other programs, or give smaller images.")
-    except KeyboardInterrupt:
-        print("\nfcn-tutorial: stopped; what was written stays.", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == STOPPED:
+            print("\nfcn-tutorial: stopped; what was written stays.", file=sys.stderr)
+        raise
 
 
 def _flush():

@@ -7,9 +7,11 @@ each layer's are scaled by their own range, and the sums are still taken in floa
 import json
 import os
 import tempfile
+from numbers import Integral
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from fcn_tutorial.datasets.files import make_folder, write_text, write_whole
 from fcn_tutorial.errors import InputError
@@ -49,12 +51,16 @@ def _checked(path, size, precision):
         raise InputError(f"the exported file must end in .tflite, got {os.fspath(path)!r}.")
     if precision not in PRECISIONS:
         raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
-    sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or not all(SMALLEST <= side <= LARGEST for side in sides):
+    sides = (size, size) if isinstance(size, Integral) else tuple(np.ravel(size).tolist())
+    whole = all(isinstance(side, Integral) and SMALLEST <= side <= LARGEST for side in sides)
+    if len(sides) != 2 or not whole:
         raise InputError(
             f"size must be one or two whole numbers from {SMALLEST} to {LARGEST}, got {size!r}."
         )
-    return sides
+    legend = Path(path).with_suffix(".json")
+    if legend.is_file() and '"input"' not in legend.read_text(errors="replace"):
+        raise InputError(f"{legend} is another file, and would be written over: choose a new name.")
+    return tuple(map(int, sides))
 
 
 def _converted(model, size, precision):

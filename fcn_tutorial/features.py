@@ -30,7 +30,8 @@ class KeptFeatures:
 
     def __init__(self, model, last, folder):
         self.folder = folder
-        self.output_shape, self.layers = model.output_shape, model.layers
+        self.inputs, self.layers = model.inputs, model.layers
+        self.output_shape = model.output_shape
         image, self.maps = model.inputs[0], _between(model, last)
         self.trunk = keras.Model(image, self.maps)
         self.head = keras.Model([*self.maps, image], model.outputs[0], name=model.name)
@@ -46,7 +47,9 @@ class KeptFeatures:
         if not path.is_file():
             make_folder(self.folder)
             found = self.trunk.predict_on_batch(image[None])
-            maps = [np.asarray(each)[0] for each in (found if len(self.maps) > 1 else [found])]
+            found = found if len(self.maps) > 1 else [found]
+            # NumPy's files know no bfloat16.
+            maps = [np.asarray(each)[0].astype(np.float32) for each in found]
             write_whole(path, lambda unfinished: _save(unfinished, maps))
         with np.load(path, allow_pickle=False) as file:
             return [file[key] for key in file.files]
@@ -90,6 +93,11 @@ def _between(model, last):
     maps = [layer.output for layer in frozen[1:] if any(layer.output is each for each in taken)]
     if any(layer.trainable_weights for layer in frozen):
         raise InputError(f"keep_features needs the layers up to {last!r} to be frozen.")
+    if not maps:
+        raise InputError(
+            f"keep_features needs layers that stay as they are and others that learn: freeze = "
+            f"{last!r} leaves none of one kind."
+        )
     return maps
 
 

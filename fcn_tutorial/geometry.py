@@ -72,9 +72,14 @@ _ELEMENTWISE = (
     keras.layers.BatchNormalization,
     keras.layers.Concatenate,
     keras.layers.Dropout,
+    keras.layers.ELU,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.Identity,
     keras.layers.LeakyReLU,
     keras.layers.Maximum,
     keras.layers.Multiply,
+    keras.layers.PReLU,
     keras.layers.ReLU,
     keras.layers.Rescaling,
     keras.layers.Softmax,
@@ -128,6 +133,8 @@ def _number(fraction):
 
 
 def _trace(model, layer, axis):
+    if not getattr(model, "built", True):
+        raise InputError(f"model {model.name!r} has no input yet: begin it with keras.Input.")
     target = _find(model, layer)
     cells_of = {id(tensor): _PIXELS for tensor in model.inputs}
     for operation in _operations(model):

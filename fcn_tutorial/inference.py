@@ -48,16 +48,19 @@ def probabilities(model, images, scales=(1.0,), flip=False):
     Returns float32 (N, H, W, C). Raises InputError for no scale at all, or one that is not above 0,
     and for no model at all, or models whose numbers of classes differ.
     """
-    _check_scales(scales)
+    scales = _checked(scales)
     images = np.asarray(images, np.float32)
     copies = list(product(scales, _members(model), (False, True) if flip else (False,)))
     # A running sum, since the answers of all copies together may not fit into memory.
     return sum(_answer(images, *copy) for copy in copies) / len(copies)
 
 
-def _check_scales(scales):
-    if not (scales and all(0 < scale < np.inf for scale in scales)):
-        raise InputError(f"scales must be numbers above 0, got {tuple(scales)}.")
+def _checked(scales):
+    """The scales, one or several, as a tuple of numbers."""
+    factors = tuple(np.ravel(scales).tolist())
+    if not (factors and all(0 < factor < np.inf for factor in factors)):
+        raise InputError(f"scales must be numbers above 0, got {factors}.")
+    return factors
 
 
 def _answer(images, scale, model, mirrored):
@@ -93,7 +96,7 @@ def _resized(images, scale):
 
 def _labels(model, images, scales, flip, progress=False):
     """Class ids (N, H, W) of images (N, H, W, 3), large ones by way of tiles."""
-    _check_scales(scales)
+    scales = _checked(scales)
     height, width = images.shape[1:3]
     growth = max(1, *scales) * max(_enlarging(member) for member in _members(model))
     if height * width * growth**2 <= LARGEST_WHOLE:
@@ -106,7 +109,10 @@ def _labels(model, images, scales, flip, progress=False):
     for top, left in tqdm(tiles, desc="tiles", leave=False, disable=not progress):
         above, before = min(margin, top), min(margin, left)
         rows = slice(top - above, top + tile + margin)
-        columns = slice(left - before, left + tile + margin)
+        right = min(width, left + tile + margin)
+        # The mirror image's cells begin at its left edge: whole ones must lie to the right of it.
+        right += (width - right) % CELL if flip else 0
+        columns = slice(left - before, right)
         found = _labels_at_once(model, images[:, rows, columns], scales, flip)
         inner = found[:, above : above + tile, before : before + tile]
         labels[:, top : top + tile, left : left + tile] = inner

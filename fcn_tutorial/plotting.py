@@ -4,6 +4,7 @@ Colours come from the data set's palette; figures have a white ground, so that t
 pages too, and are narrow, so that their letters are legible on a phone.
 """
 
+from itertools import cycle
 from unittest.mock import patch
 
 import matplotlib.pyplot as plt
@@ -153,7 +154,7 @@ def plot_history(histories, metric="val_mean_iou", label="mean IoU (validation)"
     """Curves over epochs: histories is a dict from a name to a run's history (list of dicts)."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(width, 0.6 * width))
-        for (name, rows), color in zip(histories.items(), LINE_COLORS, strict=False):
+        for (name, rows), color in zip(histories.items(), cycle(LINE_COLORS), strict=False):
             epochs = [row["epoch"] for row in rows]
             values = [row[metric] for row in rows]
             axis.plot(epochs, values, marker="o", markersize=3, color=color, label=name)
@@ -222,7 +223,7 @@ def plot_lines(lines, x_label, y_label, width=WIDTH):
     """Lines with a dot at each point: lines is a dict from a name to a pair (x, y) of sequences."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(width, 0.6 * width))
-        for (name, (x, y)), color in zip(lines.items(), LINE_COLORS, strict=False):
+        for (name, (x, y)), color in zip(lines.items(), cycle(LINE_COLORS), strict=False):
             axis.plot(x, y, marker="o", markersize=4, color=color, label=name)
         axis.set(xlabel=x_label, ylabel=y_label)
         axis.legend(frameon=False)
@@ -233,7 +234,9 @@ def plot_spread(groups, label, width=WIDTH):
     """A dot for each value, a bar at the mean: groups is a dict from a name to several values."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(width, 0.45 * len(groups) + 0.7))
-        for row, (values, color) in enumerate(zip(groups.values(), LINE_COLORS, strict=False)):
+        for row, (values, color) in enumerate(
+            zip(groups.values(), cycle(LINE_COLORS), strict=False)
+        ):
             axis.plot(values, [row] * len(values), "o", color=color, alpha=0.6)
             axis.plot(2 * [np.mean(values)], [row - 0.3, row + 0.3], color=color, linewidth=3)
         axis.set_yticks(range(len(groups)), groups)
@@ -248,7 +251,7 @@ def show_boxes(pictures, boxes, titles=None, width=WIDTH):
     boxes: for each picture a dict from a name to (top, left, side), in pixels.
     """
     names = list(dict.fromkeys(name for each in boxes for name in each))
-    colors = dict(zip(names, LINE_COLORS, strict=False))
+    colors = dict(zip(names, cycle(LINE_COLORS), strict=False))
     ratio = np.shape(pictures[0])[0] / np.shape(pictures[0])[1]
     with plt.rc_context(STYLE):
         size = (width, width / len(pictures) * ratio + 0.9)

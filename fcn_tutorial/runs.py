@@ -392,12 +392,20 @@ def load_checkpoint(folder, model):
     Raises InputError when it is broken, or of another model or optimizer.
     """
     path = _checkpoint(folder)
-    if not path.is_file():
-        return 0
-    check_unpacked(path, FROM_THE_START)
-    model.optimizer.build(model.trainable_variables)
-    opened(path, partial(_load_all, model), FROM_THE_START)
-    return opened(path, _epochs_behind, FROM_THE_START)
+    if path.is_file():
+        check_unpacked(path, FROM_THE_START)
+        model.optimizer.build(model.trainable_variables)
+        opened(path, partial(_load_all, model), FROM_THE_START)
+    return epochs_behind(folder)
+
+
+def epochs_behind(folder):
+    """How many epochs the last checkpoint has behind it; 0 where there is none.
+
+    Raises InputError when it is broken.
+    """
+    path = _checkpoint(folder)
+    return opened(path, _read_epochs, FROM_THE_START) if path.is_file() else 0
 
 
 def _load_all(model, path):
@@ -407,6 +415,6 @@ def _load_all(model, path):
         model.load_weights(path)
 
 
-def _epochs_behind(path):
+def _read_epochs(path):
     with h5py.File(path) as file:
         return int(file.attrs["epochs"])

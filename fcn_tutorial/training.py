@@ -32,6 +32,7 @@ from fcn_tutorial.runs import (
     RunFolder,
     check_folder,
     describe,
+    epochs_behind,
     held,
     load_checkpoint,
     load_run,
@@ -77,6 +78,8 @@ def train(recipe, output, verbose=1, devices=1):
 
 
 def _train(recipe, folder, verbose, shared):
+    if epochs_behind(folder) >= recipe.epochs:
+        return
     training, validation = splits(recipe)
     if not recipe.allow_overlap:
         check_disjoint(training, validation)
@@ -88,8 +91,6 @@ def _train(recipe, folder, verbose, shared):
         _check_memory(model, recipe)
         _normalize_together(model, shared)
         done = _resume(model, folder, steps)
-    if done >= recipe.epochs:
-        return
     data = batches(
         training,
         recipe.batch_size,

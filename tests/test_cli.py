@@ -72,6 +72,10 @@ def test_train_takes_other_values_and_writes_below_runs(call, tmp_path, monkeypa
     [
         (("--set", "limit=3", "--limit", 2, "--set", "variant=no"), "unknown variant 'no'"),
         (("--set", "source=x"), "unknown key 'source'"),
+        (("--set", "epochs=" + "1" * 5000), "'epochs' must be"),
+        (("--set", "epochs=" + "[" * 5000), "'epochs' must be"),
+        (("--set", "epochs=2\nbatch_size=3"), "'epochs' must be"),
+        (("--set", "initial=runs/a", "--weights", "b.h5"), "recipe shapes goes on from runs/a"),
     ],
 )
 def test_train_takes_any_key_to_set(call, tmp_path, options, said):
@@ -110,6 +114,17 @@ def test_segment_takes_a_folder_and_an_image_of_one_pixel(call, trained, tmp_pat
     code, _, _ = call("segment", trained, tmp_path / "photos", "--output", tmp_path / "out")
     assert code == 0
     assert Image.open(tmp_path / "out" / "b-label.png").size == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["a-label.png", "legend.png"])
+def test_a_photo_is_not_written_over(call, trained, tmp_path, name):
+    for each in ("a.png", name):
+        Image.new("RGB", (4, 4)).save(tmp_path / each)
+    before = (tmp_path / name).read_bytes()
+    code, _, error = call("segment", trained, tmp_path, "--output", tmp_path)
+    assert code == 2 and f"{tmp_path / name} would be written over" in error
+    assert (tmp_path / name).read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a.png", name])
 
 
 def test_what_was_written_before_a_bad_image_stays(call, trained, tmp_path):
@@ -216,7 +231,7 @@ def test_training_again_goes_on_without_writing_over_the_run(call, trained, tmp_
     assert (folder / "checkpoints" / "best.keras").read_bytes() == best
 
 
-def test_a_stop_by_the_keyboard_says_that_the_run_stays(call, trained, monkeypatch):
+def test_a_stop_by_the_keyboard_says_that_the_run_stays(trained, monkeypatch, capsys):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
@@ -225,6 +240,7 @@ def test_a_stop_by_the_keyboard_says_that_the_run_stays(call, trained, monkeypat
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == 130
+    assert "fcn-tutorial: stopped; what was written stays." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [(), ("data",), ("train",), ("evaluate",), ("segment",)])
@@ -332,6 +348,8 @@ def test_doctor_says_what_is_there(call, camvid_root, monkeypatch):
     code, out, _ = call("doctor")
     assert code == 0
     assert "CamVid found" in out
+    monkeypatch.setenv("FCN_WEIGHTS", str(camvid_root / "none"))
+    assert f"{camvid_root / 'none'} (not there)" in call("doctor")[1]
     assert "tensorflow" in out
 
 

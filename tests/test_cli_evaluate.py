@@ -1,6 +1,7 @@
 """`evaluate` and `segment` with their options: scores, file names, the server's layout."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -141,6 +142,7 @@ def test_plain_scores_say_nothing_of_options(call, runs):
     call("evaluate", runs / "voc0")
     scores = stored(runs / "voc0" / "scores-voc2012-val.json")
     assert not {"limit", "scales", "flip", "members"} & set(scores)
+    assert scores["overlap"] == 0
     assert (scores["dataset"], scores["split"], scores["examples"]) == ("voc2012", "val", 2)
 
 
@@ -159,6 +161,24 @@ def test_options_are_recorded_and_leave_the_plain_scores_alone(call, runs):
     guess = fcn.segment(models(runs), image, scales=(0.5, 1), flip=True)
     np.testing.assert_array_equal(scores["confusion"], fcn.confusion_matrix(label, guess, 21))
     assert (runs / "voc0" / "scores-voc2012-val.json").read_bytes() == plain
+
+
+def test_examples_of_the_training_are_counted(call, runs):
+    code, out, _ = call("evaluate", runs / "voc0", "--split", "train")
+    scores = stored(runs / "voc0" / "scores-voc2012-train.json")
+    assert scores["overlap"] == scores["examples"] > 0
+    assert code == 0 and f"{scores['overlap']} of these {scores['overlap']} examples" in out
+
+
+def test_scores_with_another_run_of_the_same_name_are_not_written_over(call, runs, tmp_path):
+    twin = shutil.copytree(runs / "voc1", tmp_path / "voc1")
+    assert call("evaluate", runs / "voc0", runs / "voc1", "--flip")[0] == 0
+    path = runs / "voc0" / "scores-voc2012-val-flip-with-voc1.json"
+    before = path.read_bytes()
+    code, _, error = call("evaluate", runs / "voc0", twin, "--flip")
+    assert code == 2 and f"{path} holds the scores of" in error
+    assert path.read_bytes() == before
+    assert call("evaluate", runs / "voc0", runs / "voc1", "--flip")[0] == 0
 
 
 @pytest.mark.parametrize(

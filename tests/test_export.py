@@ -56,8 +56,18 @@ def test_fewer_bits_make_smaller_files_with_the_legend_beside_them(network, tmp_
         ({"precision": "int4"}, "precision must be one of int8, float16, float32, got 'int4'"),
         ({"size": 8}, "size must be one or two whole numbers from 32 to 2048, got 8"),
         ({"size": (64, 64, 64)}, "size must be one or two whole numbers"),
+        ({"size": (64.5, 64)}, "size must be one or two whole numbers"),
+        ({"size": 64.0}, "size must be one or two whole numbers"),
     ],
 )
 def test_what_cannot_be_exported_is_refused(options, sentence):
     with pytest.raises(fcn.InputError, match=sentence.replace(".", r"\.")):
         export(**{"model": None, "path": "n.tflite", "classes": (), "palette": ()} | options)
+
+
+def test_another_file_is_not_written_over_by_the_legend(tmp_path, network):
+    (tmp_path / "scores.json").write_text('{"mean_iou": 0.5}')
+    with pytest.raises(fcn.InputError, match=r"scores\.json is another file"):
+        export(network, tmp_path / "scores.tflite", (), ())
+    assert (tmp_path / "scores.json").read_text() == '{"mean_iou": 0.5}'
+    assert list(tmp_path.iterdir()) == [tmp_path / "scores.json"]

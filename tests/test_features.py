@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fcn_tutorial as fcn
-from fcn_tutorial import features
+from fcn_tutorial import features, training
 
 FIXED = fcn.Recipe(
     dataset="shapes",
@@ -49,6 +49,27 @@ def test_a_network_without_skips_keeps_its_features(tmp_path):
         for keep in (False, True)
     )
     assert one.history[0] == pytest.approx(other.history[0], rel=1e-4)
+
+
+def test_kept_features_know_sixteen_bits(tmp_path):
+    recipe = replace(FIXED, limit=2, epochs=1, keep_features=True, mixed_precision=True)
+    assert np.isfinite(fcn.train(recipe, tmp_path / "run", verbose=0).history[0]["loss"])
+
+
+def test_kept_features_label_large_images_by_tiles(tmp_path, monkeypatch):
+    network = fcn.build_fcn("fcn8s", 6, "vgg_narrow", "shapes")
+    training._freeze(network, "fc7", normalization=True)
+    kept = features.KeptFeatures(network, "fc7", tmp_path)
+    scene = fcn.load_dataset("shapes", "val", count=1)
+    monkeypatch.setattr(fcn.inference, "LARGEST_WHOLE", 100)
+    assert fcn.evaluate(kept, scene).mean_iou == fcn.evaluate(network, scene).mean_iou
+
+
+@pytest.mark.parametrize("last", ["image", "logits"])
+def test_layers_that_leave_nothing_to_keep_or_to_learn_are_refused(tmp_path, refusal, last):
+    recipe = replace(FIXED, keep_features=True, freeze=last)
+    message = refusal(fcn.train, recipe, tmp_path / "run", verbose=0)
+    assert f"freeze = {last!r} leaves none of one kind" in message
 
 
 def test_only_the_layers_behind_the_frozen_ones_learn(runs):

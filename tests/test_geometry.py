@@ -334,8 +334,13 @@ CELLWISE = {
     "activation": lambda: layers.Activation("tanh"),
     "batch normalization": layers.BatchNormalization,
     "dropout": lambda: layers.Dropout(0.5),
+    "elu": layers.ELU,
+    "gaussian dropout": lambda: layers.GaussianDropout(0.5),
+    "gaussian noise": lambda: layers.GaussianNoise(0.5),
+    "identity": layers.Identity,
     "leaky relu": layers.LeakyReLU,
     "pad": lambda: PadToMultiple(32),
+    "prelu": lambda: layers.PReLU(shared_axes=[1, 2]),
     "preprocessing": VGGPreprocessing,
     "relu": layers.ReLU,
     "rescaling": lambda: layers.Rescaling(2.0),
@@ -450,6 +455,11 @@ def test_input_layer_sees_one_pixel():
     model = keras.Model(image, layers.Conv2D(1, 3)(image))
     field = fcn.receptive_field(model, "image")
     assert (field.size, field.stride, field.offset) == (1, 1, 0)
+
+
+def test_a_model_without_an_input_is_refused(refusal):
+    model = keras.Sequential([layers.Conv2D(2, 3, name="first")])
+    assert "has no input yet" in refusal(fcn.receptive_field, model, "first")
 
 
 def test_layer_that_is_not_in_the_model_is_refused(refusal):

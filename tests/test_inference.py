@@ -257,6 +257,25 @@ def test_tiles_give_the_labels_of_the_whole_image(variant, backbone, enlarge, si
     assert (label == whole.argmax(axis=-1)).mean() > 0.99 and len(np.unique(label)) > 1
 
 
+@pytest.mark.parametrize("width", [333, 330, 352])
+def test_tiles_of_mirrored_copies_give_the_labels_of_the_whole_image(width, monkeypatch):
+    network = fcn.load_trained("fcn8s")
+    scenes = fcn.load_dataset("shapes", "test", count=2, size=384)
+    image = np.concatenate([scene for scene, _ in scenes], axis=1)[:70, :width]
+    whole = fcn.segment(network, image, flip=True)
+    monkeypatch.setattr(inference, "LARGEST_WHOLE", 100)
+    monkeypatch.setattr(inference, "TILE", 64)
+    tiled = fcn.segment(network, image, flip=True)
+    assert (tiled == whole).mean() > 0.9995 and len(np.unique(whole)) > 1
+
+
+@pytest.mark.parametrize("scales", [2, 2.0, [2.0], np.array([2.0])])
+def test_one_scale_may_be_given_as_a_number(model, scales):
+    image = Mixed()[0][0]
+    label = fcn.segment(model, image, scales=scales)
+    np.testing.assert_array_equal(label, fcn.segment(model, image, scales=(2.0,)))
+
+
 @pytest.fixture
 def sizes(monkeypatch):
     """The shapes of the images that are labelled at once."""

@@ -114,3 +114,20 @@ def test_lines_spreads_and_boxes_show_what_they_are_given():
     assert [patch.get_bbox().bounds for patch in boxes.axes[0].patches] == [(0.5, -0.5, 2, 2)] * 2
     assert not boxes.axes[1].patches
     plt.close("all")
+
+
+def test_more_curves_than_colours_are_all_drawn():
+    plt.close("all")
+    names = [f"run {number}" for number in range(len(plotting.LINE_COLORS) + 2)]
+    rows = [{"epoch": 1, "val_mean_iou": 0.5}, {"epoch": 2, "val_mean_iou": 0.6}]
+    plotting.plot_history(dict.fromkeys(names, rows))
+    plotting.plot_lines(dict.fromkeys(names, ([1, 2], [3, 5])), "x", "y")
+    plotting.plot_spread({name: [0.1] for name in names}, "score")
+    plotting.show_boxes([IMAGE], [dict.fromkeys(names, (0, 1, 2))])
+    history, lines, spread, boxes = (plt.figure(number) for number in plt.get_fignums())
+    for figure in (history, lines):
+        legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+        assert legend[: len(names)] == names and len(figure.axes[0].lines) == len(names)
+    assert len(spread.axes[0].lines) == 2 * len(names)
+    assert len(boxes.axes[0].patches) == 2 * len(names)  # each has a white one below it
+    plt.close("all")

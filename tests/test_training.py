@@ -336,6 +336,15 @@ def test_staged_training_starts_from_the_coarser_run(run):
     assert not model.get_layer("score_pool4").get_weights()[0].any()
 
 
+def test_a_finished_run_is_opened_without_what_it_began_with(run, tmp_path):
+    initial = shutil.copytree(run.folder, tmp_path / "initial")
+    staged = replace(QUICK, variant="fcn16s", initial=initial)
+    done = fcn.train(staged, tmp_path / "run", verbose=0)
+    shutil.rmtree(initial)
+    again = fcn.train(staged, tmp_path / "run", verbose=0)
+    assert again.history == done.history
+
+
 def moves(**changes):
     """{layer/weight: (before, after)} of a first step in which all gradients are 1."""
     model = training.compiled_model(replace(QUICK, variant="fcn8s", **changes), 6, 2)

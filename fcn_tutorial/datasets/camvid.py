@@ -6,6 +6,7 @@ void, and a list CamVid/{train,val,test}.txt. Eleven classes; none of them is a 
 Source: Brostow, Fauqueur and Cipolla 2009; split and classes of Badrinarayanan et al. 2017.
 """
 
+import operator
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -56,10 +57,10 @@ class CamVid(Dataset):
         self.names = _names(folder / f"{split}.txt")
 
     def image_file(self, index):
-        return self.folder / self.split / f"{self.names[index]}.png"
+        return self.folder / self.split / f"{self.names[operator.index(index)]}.png"
 
     def label_file(self, index):
-        return self.folder / f"{self.split}annot" / f"{self.names[index]}.png"
+        return self.folder / f"{self.split}annot" / f"{self.names[operator.index(index)]}.png"
 
     def read_label(self, index):
         return read_label(self.label_file(index), len(self.classes), VOID_ON_DISK)

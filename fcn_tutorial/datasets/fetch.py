@@ -135,6 +135,9 @@ def download(archive, folder, progress=True):
     if _is_published(path, archive):
         return path
     reasons = []
+    if _is_published(part, archive):  # of a process that was killed before it could say so
+        os.replace(part, path)
+        return path
     for url in archive.urls:
         reason = _download_from(url, archive, part, progress)
         if reason is None:
@@ -167,7 +170,8 @@ def _download_from(url, archive, part, progress):
             if ended and _is_published(part, archive):
                 return None
             if ended:
-                part.unlink(missing_ok=True)
+                if _size(part) >= (archive.size or 0):  # a shorter one is of another mirror
+                    part.unlink(missing_ok=True)
                 return "its file is not the published one (size or checksum)"
             reason = "the connection was cut"
         # A mirror that cannot go on starts over, so that only a longer part than ever is progress.

@@ -144,7 +144,10 @@ def _prepare(folder, dataset, files):
             f"{folder} holds other shards, such as {min(others)}: choose another folder."
         )
     if (folder / "index.json").is_file():
-        found = open_records(folder)
+        try:
+            found = open_records(folder)
+        except InputError:  # broken: it is written anew
+            return
         if (found.name, found.split, found.names) != (dataset.name, dataset.split, dataset.names):
             raise InputError(f"{folder} holds records of {found!r}: choose another folder.")
 
@@ -197,8 +200,8 @@ def _rows_of_whole(dataset, indices, path):
     try:
         with path.open("rb") as file:
             while (payload := read_frame(file)) is not None:
-                # The same names may stand for other images: compare the first example whole.
-                if not rows and payload != _payload(dataset, indices[0]):
+                # The same names may stand for other images or labels by now.
+                if len(rows) == len(indices) or payload != _payload(dataset, indices[len(rows)]):
                     return None
                 rows.append((decode_example(payload)["name"].decode(), offset, zlib.crc32(payload)))
                 offset = file.tell()

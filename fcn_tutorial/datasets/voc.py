@@ -9,6 +9,7 @@ Darrell 2015, section 5: VOC 2011's validation images that are not in SBD's trai
 of https://github.com/kevinddchen/Keras-FCN.
 """
 
+import operator
 import struct
 import zlib
 from pathlib import Path
@@ -80,10 +81,10 @@ class VOC(Dataset):
         self.files = files
 
     def image_file(self, index):
-        return self.files[self.names[index]][0]
+        return self.files[self.names[operator.index(index)]][0]
 
     def label_file(self, index):
-        return self.files[self.names[index]][1]
+        return self.files[self.names[operator.index(index)]][1]
 
     def read_label(self, index):
         path = self.label_file(index)

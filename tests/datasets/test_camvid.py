@@ -23,6 +23,13 @@ def folder(camvid_root, monkeypatch):
     return camvid_root / "CamVid"
 
 
+def test_only_one_example_is_given_at_a_time(folder):
+    train = fcn.load_dataset("camvid", "train")
+    assert train.image_file(np.int64(1)) == train.image_file(1)
+    with pytest.raises(TypeError):
+        train[:2]
+
+
 @published
 @pytest.mark.parametrize("split", SIZES)
 def test_published_camvid_has_its_examples_sizes_and_classes(split):

@@ -178,6 +178,21 @@ def test_goes_on_with_the_part_of_an_interrupted_program(serve, tmp_path):
     assert server.ranges == ["bytes=1000-"]
 
 
+def test_a_part_that_is_whole_is_not_asked_for_again(serve, tmp_path):
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / "toy.tgz.part").write_bytes(GOOD)
+    server = serve()
+    assert is_whole(fetch("toy", tmp_path, archives_at(server), progress=False))
+    assert server.ranges == []
+
+
+def test_a_mirror_with_another_file_leaves_the_part_of_the_others(serve, refusal, tmp_path):
+    slow, other = serve(faults=["cuts", *[503] * 99]), serve(b"something else")
+    refusal(fetch, "toy", tmp_path, archives_at(slow, other), False)
+    part = tmp_path / "downloads" / "toy.tgz.part"
+    assert part.read_bytes() == GOOD[: len(GOOD) // 2]
+
+
 @pytest.mark.parametrize("fault", ["says less", "says more", 404])
 def test_takes_the_next_mirror_when_the_first_lies_or_lacks_the_file(serve, tmp_path, fault):
     liar, honest = serve(faults=[fault] * 20), serve()

@@ -97,6 +97,25 @@ def test_shards_of_other_images_under_the_same_names_are_written_anew(tmp_path):
     assert_equal(write_records(shapes(seed=2), tmp_path, 2), shapes(seed=2))
 
 
+def test_a_shard_with_an_example_that_is_another_by_now_is_written_anew(camvid_root, tmp_path):
+    def write():
+        return write_records(fcn.load_dataset("camvid", "train", camvid_root), tmp_path / "out", 2)
+
+    kept = write().shards[0]
+    time = kept.stat().st_mtime_ns
+    last = camvid_root / "CamVid" / "trainannot" / "train4.png"
+    label = np.array(Image.open(last))
+    Image.fromarray(np.where(label == 1, 0, 1).astype(np.uint8)).save(last)
+    assert_equal(write(), fcn.load_dataset("camvid", "train", camvid_root))
+    assert kept.stat().st_mtime_ns == time
+
+
+def test_a_broken_index_is_written_anew(tmp_path):
+    write_records(shapes(), tmp_path, 2)
+    (tmp_path / "index.json").write_text("{")
+    assert_equal(write_records(shapes(), tmp_path, 2), shapes())
+
+
 def test_a_folder_with_other_records_is_refused(tmp_path, refusal):
     write_records(shapes(), tmp_path, 2)
     other = fcn.load_dataset("shapes", "test", count=5)
