@@ -122,7 +122,10 @@ def stream(name, folder, times=1):
 def drain(batches, count):
     """Read `count` batches; returns seconds to the first, seconds, images, processor seconds."""
     started, worked, first, images = time.perf_counter(), time.process_time(), None, 0
-    for batch in batches.take(count):
+    # The iterator lives on until the times are taken: its end now and then waits for TensorFlow's
+    # autotuning to wake up, for up to as long as it has run.
+    iterator = iter(batches.take(count))
+    for batch in iterator:
         images += len(batch[0])
         first = first or time.perf_counter() - started
     return first, time.perf_counter() - started, images, time.process_time() - worked
