@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
-ON_ALL_BACKENDS := fcn vgg normalization convolutionize upsampling dilated loss metrics training inference
+ON_ALL_BACKENDS := fcn vgg normalization convolution convolutionize upsampling dilated loss metrics training inference
 
 .DEFAULT_GOAL := book
 .PHONY: book pdf test test-backends test-colab notebooks address weights format clean requirements \
