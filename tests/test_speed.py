@@ -114,8 +114,8 @@ def test_what_is_stored_of_the_step():
     # A network of few channels spends its time around the convolutions, VGG-16 spends it in them:
     # the one gains by fewer operations, the other by shorter numbers.
     assert rows["vgg_narrow"]["ratio"]["ours"] >= 1.5
-    assert rows["vgg16"]["ratio"]["ours"] > 1
-    assert rows["vgg16"]["ratio"]["mixed"] >= 1.15
+    assert rows["vgg16"]["ratio"]["ours"] >= 1.15
+    assert rows["vgg16"]["ratio"]["mixed"] > rows["vgg16"]["ratio"]["ours"]
 
 
 @pytest.mark.parametrize("padded", [True, False])
