@@ -1,9 +1,11 @@
 """What each training step computes from logits and labels: the loss, and a running mean IoU.
 
-Both equal Keras's own with `ignore_class=255`, in less time: they are compiled, so that the logits,
-the largest array of a step, are read once and no other of their size is written.
+Cross-entropy and mean IoU equal Keras's own with `ignore_class=255`, in less time: they are
+compiled, so that the logits, the largest array of a step, are read once and no other of their size
+is written.
 
-Source: Long, Shelhamer and Darrell 2015, section 4 ("per-pixel multinomial logistic loss").
+Source: Long, Shelhamer and Darrell 2015, section 4 ("per-pixel multinomial logistic loss"); the
+soft Jaccard index as in Rahman and Wang 2016, section 3.2, over the batch and class by class.
 """
 
 from functools import cache
@@ -32,7 +34,33 @@ class CrossEntropy(keras.losses.Loss):
             return losses
         # Keras will divide by the number of all pixels.
         total = ops.cast(ops.size(losses), losses.dtype)
-        return losses * ops.divide_no_nan(total, _mean_over_devices(number))
+        return losses * ops.divide_no_nan(total, _over_devices("MEAN", number))
+
+
+@keras.saving.register_keras_serializable("fcn_tutorial")
+class CrossEntropyAndJaccard(CrossEntropy):
+    """CrossEntropy, plus `jaccard` times what the batch's soft Jaccard index lacks of 1.
+
+    The index is the mean, over the classes that the batch has, of intersection over union, with
+    the probability of the class in place of an answer of 0 or 1: each class counts as much as any
+    other, however few its pixels are. Weights of pixels are for the cross-entropy only.
+    """
+
+    def __init__(self, jaccard=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.jaccard = jaccard
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        cross_entropy = super().__call__(y_true, y_pred, sample_weight)
+        y_pred = ops.convert_to_tensor(y_pred, "float32")
+        both, predicted, there = _over_devices("SUM", compiled(_overlaps)(y_true, y_pred))
+        present = ops.cast(there > 0, both.dtype)
+        index = ops.divide_no_nan(both, predicted + there - both)
+        lacking = 1 - ops.divide_no_nan(ops.sum(present * index), ops.sum(present))
+        return cross_entropy + self.jaccard * lacking
+
+    def get_config(self):
+        return {**super().get_config(), "jaccard": self.jaccard}
 
 
 def _losses(y_true, y_pred):
@@ -40,6 +68,13 @@ def _losses(y_true, y_pred):
     truth, counted = _one_hot(y_true, y_pred)
     losses = ops.logsumexp(y_pred, axis=-1) - ops.sum(truth * y_pred, axis=-1)
     return ops.where(counted, losses, 0.0), ops.sum(ops.cast(counted, losses.dtype))
+
+
+def _overlaps(y_true, y_pred):
+    """Sums over the pixels that count, of each class (C,): correct, predicted and true share."""
+    truth, counted = _one_hot(y_true, y_pred)
+    shares = ops.where(counted[..., None], ops.softmax(y_pred), 0.0)
+    return ops.stack([ops.sum(each, (0, 1, 2)) for each in (truth * shares, shares, truth)])
 
 
 @keras.saving.register_keras_serializable("fcn_tutorial")
@@ -81,8 +116,8 @@ def _one_hot(labels, logits):
     return truth, counted
 
 
-def _mean_over_devices(value):
-    """The mean of a number over the devices that share a batch, where TensorFlow splits it.
+def _over_devices(how, value):
+    """The "MEAN" or "SUM" of a value over the devices that share a batch, if TensorFlow splits it.
 
     On JAX a step is one program over the whole batch, which needs no such care.
     """
@@ -93,4 +128,4 @@ def _mean_over_devices(value):
     replica = tf.distribute.get_replica_context()
     if replica is None or replica.num_replicas_in_sync == 1:
         return value
-    return replica.all_reduce(tf.distribute.ReduceOp.MEAN, value)
+    return replica.all_reduce(getattr(tf.distribute.ReduceOp, how), value)

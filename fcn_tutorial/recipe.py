@@ -59,6 +59,7 @@ class Recipe:
     loss: str = "mean"  # over the pixels that are not void, or their "sum"
     # A pixel counts as its class's frequency to the power of minus this.
     class_weighting: float = 0.0
+    jaccard: float = 0.0  # times 1 - soft Jaccard index, a soft mean IoU, is added to the loss
     optimizer: str = "adamw"  # "adamw", "adam" or "sgd"
     momentum: float = 0.9  # of "sgd"
     learning_rate: float = 1e-3

@@ -23,7 +23,7 @@ from fcn_tutorial.devices import on_gpu
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.fcn import HEAD_LAYERS, build_fcn
 from fcn_tutorial.features import KeptFeatures, check_crops
-from fcn_tutorial.loss import CrossEntropy, MeanIoU
+from fcn_tutorial.loss import CrossEntropy, CrossEntropyAndJaccard, MeanIoU
 from fcn_tutorial.pipeline import batches, names_in_batch
 from fcn_tutorial.recipe import RECIPES as RECIPES
 from fcn_tutorial.recipe import Recipe
@@ -167,7 +167,8 @@ def _training_split(recipe):
 def compiled_model(recipe, num_classes, steps_per_epoch):
     """The recipe's model with its loss, optimizer and training metric.
 
-    The loss is the cross-entropy on logits, averaged (or summed) over the pixels that are not void.
+    The loss is the cross-entropy on logits, averaged (or summed) over the pixels that are not void,
+    and with `jaccard` the soft Jaccard index beside it.
     """
     with _layers_in(mixed_policy() if recipe.mixed_precision else "float32"):
         initial = _initial_model(recipe.initial)
@@ -184,7 +185,7 @@ def compiled_model(recipe, num_classes, steps_per_epoch):
     _freeze(model, recipe.freeze, recipe.freeze_normalization)
     model.compile(
         optimizer=_optimizer(recipe, model, steps_per_epoch),
-        loss=CrossEntropy(REDUCTIONS[recipe.loss]),
+        loss=_loss(recipe),
         metrics=[MeanIoU(num_classes)],
     )
     return model
@@ -317,6 +318,13 @@ def _poly(rate, steps):
 
 def _constant(rate, steps):
     return keras.optimizers.schedules.PolynomialDecay(rate, steps, rate)
+
+
+def _loss(recipe):
+    reduction = REDUCTIONS[recipe.loss]
+    if recipe.jaccard:
+        return CrossEntropyAndJaccard(recipe.jaccard, reduction=reduction)
+    return CrossEntropy(reduction)
 
 
 REDUCTIONS = {"mean": "sum_over_batch_size", "sum": "sum"}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from keras.ops import convert_to_tensor
 
 import fcn_tutorial as fcn
-from fcn_tutorial.loss import CrossEntropy, MeanIoU
+from fcn_tutorial.loss import CrossEntropy, CrossEntropyAndJaccard, MeanIoU
 from fcn_tutorial.training import compiled_model
 
 VOID = 255
@@ -122,3 +122,69 @@ def test_padding_with_void_changes_nothing(model, seed, below, right):
         for y, y_pred in ((label, logits), (padded_label, padded_logits))
     )
     assert padded == pytest.approx(value, rel=1e-5)
+
+
+def jaccard_by_hand(label, logits):
+    """Mean over the classes that the labels have of soft intersection over union."""
+    probability = np.exp(logits.astype(np.float64))
+    probability /= probability.sum(axis=-1, keepdims=True)
+    indices = []
+    for c in set(label[label != VOID]):
+        share, truth = probability[label != VOID][:, c], label[label != VOID] == c
+        both = share[truth].sum()
+        indices.append(both / (share.sum() + truth.sum() - both))
+    return np.mean(indices)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), void=st.floats(0, 0.9), factor=st.floats(0.1, 3))
+def test_what_the_soft_jaccard_index_lacks_is_added_to_the_cross_entropy(seed, void, factor):
+    label, logits = random_batch(seed, void)
+    label[label == seed % NUM_CLASSES] = VOID  # a class that the batch lacks does not count
+    weights = np.random.default_rng(seed).random(label.shape)
+    ours, plain = CrossEntropyAndJaccard(factor), CrossEntropy()
+    for more in ({}, {"sample_weight": weights}):
+        added = float(ours(label, logits, **more)) - float(plain(label, logits, **more))
+        if (label != VOID).any():
+            expected = factor * (1 - jaccard_by_hand(label, logits))
+            assert added == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_soft_jaccard_index_of_certain_answers_is_mean_iou():
+    label, logits = random_batch(3, shape=(3, 8, 9))
+    metric = MeanIoU(NUM_CLASSES)
+    metric.update_state(label, logits)
+    certain = 1e3 * np.eye(NUM_CLASSES, dtype=np.float32)[logits.argmax(-1)]
+    lacking = float(CrossEntropyAndJaccard()(label, certain) - CrossEntropy()(label, certain))
+    assert 1 - lacking == pytest.approx(float(metric.result()), abs=1e-3)
+
+
+def test_a_batch_of_void_lacks_all_of_the_index_and_moves_nothing(value_and_gradient):
+    _, logits = random_batch()
+    label = convert_to_tensor(np.full(logits.shape[:-1], VOID, np.uint8))
+    value, gradient = value_and_gradient(lambda x: CrossEntropyAndJaccard()(label, x), logits)
+    assert value == 1
+    assert (np.asarray(gradient) == 0).all()
+
+
+def test_a_small_class_moves_the_loss_as_much_as_a_large_one(value_and_gradient):
+    label = np.zeros((1, 10, 10), np.uint8)
+    label[0, 0, 0] = 1
+    logits = np.zeros((1, 10, 10, 2), np.float32)
+    label = convert_to_tensor(label)
+
+    def lacking(x):
+        return CrossEntropyAndJaccard()(label, x) - CrossEntropy()(label, x)
+
+    value, gradient = value_and_gradient(lacking, logits)
+    # By hand: 99 pixels against 1, all at one half.
+    assert value == pytest.approx(1 - (49.5 / 99.5 + 0.5 / 50.5) / 2, abs=1e-4)
+    assert abs(gradient[0, 0, 0, 1]) > abs(gradient[0, 5, 5, 1])
+
+
+def test_a_recipe_with_jaccard_trains_by_both():
+    recipe = fcn.Recipe(
+        dataset="shapes", variant="fcn32s", backbone="vgg_narrow", weights="none", jaccard=0.5
+    )
+    model = compiled_model(recipe, NUM_CLASSES, steps_per_epoch=1)
+    assert model.loss.get_config()["jaccard"] == 0.5
