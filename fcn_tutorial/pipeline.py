@@ -7,8 +7,6 @@ Source: random scale, crop and flip as in Long, Shelhamer and Darrell 2015, sect
 recipes that followed it.
 """
 
-from functools import partial
-
 import numpy as np
 import tensorflow as tf
 
@@ -17,6 +15,7 @@ from fcn_tutorial.errors import InputError
 
 # ImageNet's mean colour: what a network's preprocessing turns into about zero.
 PAD_COLOR = (124, 117, 104)
+NOTHING = np.empty((0, 0, 3), np.uint8), np.empty((0, 0), np.uint8)
 
 
 def batches(
@@ -48,8 +47,8 @@ def batches(
     def example(position):
         index = _shuffled(position, len(dataset), seed)
         random = iter(tf.unstack(tf.random.stateless_uniform((6,), seed=[seed, position])))
-        cut = partial(_load, dataset, index, errors)
-        image, label = _random_crop(cut, crop_size, scale, random)
+        image, label = _load(dataset, index, errors)
+        image, label = _random_crop(image, label, crop_size, scale, random)
         mirrored = next(random) < 0.5
         image = _jitter(image, color, random)
         return _mirrored(image, label, mirrored) if flip else (image, label)
@@ -90,50 +89,66 @@ def _shuffled(position, length, seed):
     return tf.random.experimental.index_shuffle(position % length, seeds, max_index=length - 1)
 
 
-def _load(dataset, index, errors, *window):
-    """Read an example and cut a window out of it, as `_cut` does."""
+def _load(dataset, index, errors):
+    """Read an example: image uint8 (H, W, 3) and label uint8 (H, W).
 
-    def read(index, *window):
+    What a data set has encoded, TensorFlow decodes, without waiting for Python.
+    """
+
+    def read(index):
         try:
-            return _cut(*dataset[int(index)], *window)
+            encoded = dataset.encoded(int(index))
+            image, label = NOTHING if encoded else dataset[int(index)]
+            return *(encoded or (b"", b"")), image, label
         except InputError as error:
             errors.append(error)
             raise
 
-    return tf.numpy_function(read, [index, *window], (tf.uint8, tf.uint8), stateful=False)
+    kinds = (tf.string, tf.string, tf.uint8, tf.uint8)
+    photo, ids, image, label = tf.numpy_function(read, [index], kinds, stateful=False)
+    image, label = tf.ensure_shape(image, (None, None, 3)), tf.ensure_shape(label, (None, None))
+    return tf.cond(
+        tf.strings.length(photo) > 0,
+        lambda: _decoded(photo, ids),
+        lambda: (image, label),
+    )
 
 
-def _cut(image, label, side, down, across):
+def _decoded(photo, ids):
+    """The image in the bytes of a JPEG, to the bit as Pillow has it, and the label in a PNG's."""
+    image = tf.io.decode_jpeg(photo, 3, dct_method="INTEGER_ACCURATE")
+    return image, tf.squeeze(tf.io.decode_png(ids, 1), 2)
+
+
+def _window(image, label, side, down, across):
     """A square window of an image (H, W, 3) and its label (H, W); what lies beyond both is void.
 
     down and across: where the window lies, from 0 (top or left) to 1.
     """
-    side = int(side)
     top, left = (
-        int(np.float32(place) * np.float32(max(length - side, 0) + 1))
-        for place, length in zip((down, across), label.shape, strict=True)
+        tf.cast(place * tf.cast(tf.maximum(length - side, 0) + 1, tf.float32), tf.int32)
+        for place, length in zip((down, across), tf.unstack(tf.shape(label)), strict=True)
     )
-    inside = np.s_[top : top + side, left : left + side]
-    height, width = label[inside].shape
-    if (height, width) == (side, side):
-        return image[inside], label[inside]
-    row = np.tile(np.array(PAD_COLOR, np.uint8), (side, 1))
-    window, ids = np.empty((side, side, 3), np.uint8), np.full((side, side), VOID, np.uint8)
-    window[:height, :width], ids[:height, :width] = image[inside], label[inside]
-    window[:height, width:], window[height:] = row[width:], row  # whole rows are copied fast
-    return window, ids
+    image, label = (each[top : top + side, left : left + side] for each in (image, label))
+    height, width = tf.unstack(tf.shape(label))
+    label = tf.pad(label, ((0, side - height), (0, side - width)), constant_values=VOID)
+    # As rows of numbers, which are copied several times as fast as pixels of three.
+    row = tf.tile(tf.constant([PAD_COLOR], tf.uint8), (1, side))
+    right = tf.tile(row[:, 3 * width :], (height, 1))
+    rows = tf.concat([tf.reshape(image, (height, 3 * width)), right], axis=1)
+    rows = tf.concat([tf.reshape(rows, (-1,)), tf.tile(row[0], (side - height,))], axis=0)
+    return tf.reshape(rows, (side, side, 3)), label
 
 
-def _random_crop(cut, crop_size, scale, random):
+def _random_crop(image, label, crop_size, scale, random):
     """Cut a random window and resize it to crop x crop, which equals resizing and then cropping.
 
-    cut: gives the image and the label of a window, from its side and place, as `_cut` does. The
-    image is resized bilinearly, the label by nearest neighbour: class ids are never blended.
+    The image is resized bilinearly, the label by nearest neighbour: class ids are never blended.
     """
     low, high = np.log(scale[0]), np.log(scale[1])
     factor = tf.exp(low + (high - low) * next(random))
     side = tf.maximum(tf.cast(tf.round(crop_size / factor), tf.int32), 1)
-    image, label = cut(side, next(random), next(random))
+    image, label = _window(image, label, side, next(random), next(random))
     size = (crop_size, crop_size)
     if tuple(scale) == (1, 1):
         return tf.ensure_shape(image, (*size, 3)), tf.ensure_shape(label, size)

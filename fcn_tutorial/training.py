@@ -489,6 +489,9 @@ class _Limited(Dataset):
     def stamp(self, index):
         return self.dataset.stamp(range(len(self))[index])
 
+    def encoded(self, index):
+        return self.dataset.encoded(range(len(self))[index])
+
     def __getitem__(self, index):
         return self.dataset[range(len(self))[index]]
 

@@ -78,6 +78,13 @@ class Dataset(Sequence):
         sizes = [os.path.getsize(file) if file and os.path.isfile(file) else None for file in files]
         return str(sizes)
 
+    def encoded(self, index):
+        """The bytes of a JPEG and of a grey PNG of ids that any decoder reads as this example.
+
+        None where there are none, or where `dataset[index]` has not made sure of that yet.
+        """
+        return None
+
     def __repr__(self):
         return f"<{self.name} {self.split}: {len(self)} examples, {len(self.classes)} classes>"
 

@@ -110,9 +110,11 @@ def encode_example(features):
 
 def decode_example(payload):
     """{name: bytes} of an Example made by `encode_example`."""
-    (features,) = _contents(payload)
+    (features,) = _contents(memoryview(payload))  # whose parts are no copies
     pairs = (_contents(entry) for entry in _contents(features))
-    return {name.decode(): _contents(_contents(feature)[0])[0] for name, feature in pairs}
+    return {
+        bytes(name).decode(): bytes(_contents(_contents(feature)[0])[0]) for name, feature in pairs
+    }
 
 
 def _field(number, content):

@@ -12,6 +12,7 @@ from PIL import Image
 import fcn_tutorial as fcn
 from fcn_tutorial.datasets import VOID, records
 from fcn_tutorial.datasets.records import write_records
+from fcn_tutorial.training import limited
 
 
 @pytest.fixture
@@ -61,6 +62,57 @@ def test_a_jpeg_is_not_encoded_anew(tmp_path, camvid, camvid_root):
     for path in (camvid_root / "CamVid" / "train").iterdir():
         Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)).save(path, "JPEG", quality=30)
     assert_equal(write_records(camvid, tmp_path / "out", 1), camvid)
+
+
+def saved_as(camvid, camvid_root, kind, mode="RGB", **options):
+    """The data set, its images now files of another kind."""
+    rng = np.random.default_rng(0)
+    for path in (camvid_root / "CamVid" / "train").iterdir():
+        image = Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)).convert(mode)
+        image.save(path, kind, **options)
+    return camvid
+
+
+@pytest.mark.parametrize("options", [{}, {"quality": 30}, {"mode": "L"}, {"progressive": True}])
+def test_a_jpeg_that_was_read_is_handed_on_encoded(camvid, camvid_root, tmp_path, options):
+    written = write_records(saved_as(camvid, camvid_root, "JPEG", **options), tmp_path / "out", 2)
+    assert written.encoded(1) is None
+    image, label = written[1]
+    photo, ids = written.encoded(-len(written) + 1)
+    assert photo == camvid.image_file(1).read_bytes()
+    decoded = tf.io.decode_jpeg(photo, 3, dct_method="INTEGER_ACCURATE")
+    np.testing.assert_array_equal(decoded, image)
+    np.testing.assert_array_equal(tf.io.decode_png(ids)[..., 0], label)
+    assert written.encoded(0) is None
+    with pytest.raises(IndexError):
+        written.encoded(len(written))
+
+
+TURNED = Image.Exif()
+TURNED[274] = 3
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kind": "PNG"},
+        {"kind": "JPEG", "mode": "CMYK"},
+        {"kind": "JPEG", "exif": TURNED},
+    ],
+)
+def test_what_another_decoder_may_read_otherwise_is_not(camvid, camvid_root, tmp_path, options):
+    written = write_records(saved_as(camvid, camvid_root, **options), tmp_path / "out", 2)
+    assert_equal(written, camvid)
+    assert written.encoded(0) is None
+
+
+def test_an_example_that_is_damaged_later_is_not_handed_on(camvid, camvid_root, tmp_path, refusal):
+    written = write_records(saved_as(camvid, camvid_root, "JPEG"), tmp_path / "out", 1)
+    written[0]
+    content = bytearray(written.shards[0].read_bytes())
+    content[200] ^= 1
+    written.shards[0].write_bytes(content)
+    assert "'train0'" in refusal(written.encoded, 0)
 
 
 def test_several_processes_write_the_same_files(camvid, tmp_path):
@@ -175,10 +227,15 @@ def test_a_changed_bit_is_noticed_or_does_not_matter(tmp_path_factory, place, bi
             np.testing.assert_array_equal(label, shapes(2)[index][1])
 
 
-def test_records_feed_the_pipeline(camvid, tmp_path):
-    written = write_records(camvid, tmp_path / "out", 2)
-    streams = [iter(fcn.batches(each, 4, 32, seed=3)) for each in (camvid, written)]
-    for _ in range(3):
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("crop", [32, 80])
+def test_records_feed_the_pipeline(camvid, camvid_root, tmp_path, kind, crop):
+    written = write_records(saved_as(camvid, camvid_root, kind), tmp_path / "out", 2)
+    streams = [
+        iter(fcn.batches(each, 4, crop, seed=3))
+        for each in (limited(camvid, 4), limited(written, 4))
+    ]
+    for _ in range(6):
         for one, other in zip(*map(next, streams), strict=True):
             np.testing.assert_array_equal(one, other)
 
