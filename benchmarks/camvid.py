@@ -47,6 +47,7 @@ CHANGES = {
     "schedule_constant": {"schedule": "constant"},
     "schedule_poly": {"schedule": "poly"},
     "class_weighting": {"class_weighting": 0.35},
+    "jaccard": {"jaccard": 1.0},
     "color_none": {"color": 0.0},
     "flip_none": {"flip": False},
     "normalization_frozen": {"freeze_normalization": True},
