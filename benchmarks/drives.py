@@ -24,7 +24,8 @@ from fcn_tutorial.runs import write_scores
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "camvid_drives"
 KEPT = ("recipe.toml", "environment.json", "classes.json", "history.csv", "scores.json")
 LEFT_OUT = "0006R0"
-SHORT = {"epochs": 4, "steps_per_epoch": 150, "warmup_epochs": 0.2}
+# In one epoch, so that none is chosen by its score on the drive left out.
+SHORT = {"epochs": 1, "steps_per_epoch": 600, "warmup_epochs": 0.05}
 CHANGES = {
     "as_it_is": {},
     "color_twice": {"color": 0.5},
@@ -62,7 +63,8 @@ def measure(name, folder, known):
     scores = fcn.evaluate(run.model, known)
     write_scores(kept / "scores-known.json", scores, known)
     unknown = json.loads((kept / "scores.json").read_text())["mean_iou"]
-    print(f"{name:22} {unknown:.1%} on the drive left out, {scores.mean_iou:.1%} on the other")
+    known = f"{scores.mean_iou:.1%} on the validation images"
+    print(f"{name:22} {unknown:.1%} on the drive left out, {known}", flush=True)
 
 
 def main():
@@ -78,7 +80,10 @@ def main():
         os.environ["FCN_DATA"] = made
         for name in options.names or CHANGES:
             if not (RESULTS / name / "scores-known.json").is_file():
-                measure(name, options.folder, known)
+                try:
+                    measure(name, options.folder, known)
+                except fcn.InputError as error:
+                    print(f"{name}: {error}", flush=True)
 
 
 if __name__ == "__main__":

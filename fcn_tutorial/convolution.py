@@ -35,6 +35,7 @@ class Conv2D(keras.layers.Conv2D):
         if keras.backend.backend() != "tensorflow" or on_gpu() or None in shape:
             return False
         plain = self.strides == self.dilation_rate == (1, 1) and self.groups == 1
+        plain = plain and self.data_format == "channels_last"
         large = self.padding == "same" and math.prod(self.kernel.shape) >= LARGE_KERNEL
         sides = zip(self.kernel_size, shape[1:3], strict=True)
         return plain and large and all(size > side / 2 for size, side in sides)
@@ -54,10 +55,11 @@ def _sum_of_products(x, kernel):
             down, above = _overlap(row - (height - 1) // 2, x.shape[1])
             across, before = _overlap(column - (width - 1) // 2, x.shape[2])
             seen = x[:, down, across]
-            if 0 not in seen.shape:
-                around = ((0, 0), above, before, (0, 0))
-                found.append(tf.pad(tf.tensordot(seen, cell, 1), around))
-    return tf.add_n(found)
+            if 0 not in seen.shape[1:3]:
+                # In 16 bits, a sum of so many would lose too much.
+                products = tf.cast(tf.tensordot(seen, cell, 1), "float32")
+                found.append(tf.pad(products, ((0, 0), above, before, (0, 0))))
+    return tf.cast(tf.add_n(found), x.dtype)
 
 
 def _overlap(offset, side):

@@ -53,11 +53,13 @@ class CrossEntropyAndJaccard(CrossEntropy):
     def __call__(self, y_true, y_pred, sample_weight=None):
         cross_entropy = super().__call__(y_true, y_pred, sample_weight)
         y_pred = ops.convert_to_tensor(y_pred, "float32")
-        both, predicted, there = _over_devices("SUM", compiled(_overlaps)(y_true, y_pred))
+        sums = _over_devices("SUM", compiled(_overlaps)(y_true, y_pred))
+        both, predicted, there = ops.unstack(sums, 3)
         present = ops.cast(there > 0, both.dtype)
         index = ops.divide_no_nan(both, predicted + there - both)
         lacking = 1 - ops.divide_no_nan(ops.sum(present * index), ops.sum(present))
-        return cross_entropy + self.jaccard * lacking
+        # Each device adds all of it, and Keras adds up the devices.
+        return cross_entropy + self.jaccard / _number_of_devices() * lacking
 
     def get_config(self):
         return {**super().get_config(), "jaccard": self.jaccard}
@@ -121,11 +123,19 @@ def _over_devices(how, value):
 
     On JAX a step is one program over the whole batch, which needs no such care.
     """
-    if keras.backend.backend() != "tensorflow":
+    if _number_of_devices() == 1:
         return value
     import tensorflow as tf
 
     replica = tf.distribute.get_replica_context()
-    if replica is None or replica.num_replicas_in_sync == 1:
-        return value
     return replica.all_reduce(getattr(tf.distribute.ReduceOp, how), value)
+
+
+def _number_of_devices():
+    """Among how many devices TensorFlow splits the batch; 1 where it does not."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    replica = tf.distribute.get_replica_context()
+    return replica.num_replicas_in_sync if replica else 1

@@ -42,12 +42,12 @@ def batches(
     Raises InputError for an empty data set or settings that make no sense.
     """
     _check(dataset, batch_size, crop_size, scale)
-    errors = []
+    errors, alike = [], set()
 
     def example(position):
         index = _shuffled(position, len(dataset), seed)
         random = iter(tf.unstack(tf.random.stateless_uniform((6,), seed=[seed, position])))
-        image, label = _load(dataset, index, errors)
+        image, label = _load(dataset, index, errors, alike)
         image, label = _random_crop(image, label, crop_size, scale, random)
         mirrored = next(random) < 0.5
         image = _jitter(image, color, random)
@@ -89,23 +89,28 @@ def _shuffled(position, length, seed):
     return tf.random.experimental.index_shuffle(position % length, seeds, max_index=length - 1)
 
 
-def _load(dataset, index, errors):
+def _load(dataset, index, errors, alike):
     """Read an example: image uint8 (H, W, 3) and label uint8 (H, W).
 
-    What a data set has encoded, TensorFlow decodes, without waiting for Python.
+    What a data set has encoded, TensorFlow decodes, without waiting for Python; but only what it
+    has been seen to read as the data set does. `alike` collects the indices of these examples.
     """
 
     def read(index):
         try:
-            encoded = dataset.encoded(int(index))
-            image, label = NOTHING if encoded else dataset[int(index)]
-            return *(encoded or (b"", b"")), image, label
+            if index in alike:
+                return *dataset.encoded(index), *NOTHING
+            image, label = dataset[index]
+            if _reads_alike(dataset.encoded(index), image, label):
+                alike.add(index)
+            return b"", b"", image, label
         except InputError as error:
             errors.append(error)
             raise
 
     kinds = (tf.string, tf.string, tf.uint8, tf.uint8)
-    photo, ids, image, label = tf.numpy_function(read, [index], kinds, stateful=False)
+    content = tf.numpy_function(lambda i: read(int(i)), [index], kinds, stateful=False)
+    photo, ids, image, label = content
     image, label = tf.ensure_shape(image, (None, None, 3)), tf.ensure_shape(label, (None, None))
     return tf.cond(
         tf.strings.length(photo) > 0,
@@ -115,9 +120,17 @@ def _load(dataset, index, errors):
 
 
 def _decoded(photo, ids):
-    """The image in the bytes of a JPEG, to the bit as Pillow has it, and the label in a PNG's."""
+    """Image and label in the bytes of a photo (JPEG or PNG) and of a grey PNG of ids."""
     image = tf.io.decode_jpeg(photo, 3, dct_method="INTEGER_ACCURATE")
     return image, tf.squeeze(tf.io.decode_png(ids, 1), 2)
+
+
+def _reads_alike(encoded, image, label):
+    """Whether TensorFlow reads these files, if there are any, as this image and label."""
+    try:
+        return bool(encoded) and all(map(np.array_equal, _decoded(*encoded), (image, label)))
+    except tf.errors.OpError:  # it is stricter than Pillow, or knows less
+        return False
 
 
 def _window(image, label, side, down, across):

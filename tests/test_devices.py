@@ -78,7 +78,7 @@ def history(output):
 OPTIMIZERS = {
     "run": (),
     "sgd": ("--set", "optimizer=sgd", "--set", "momentum=0", "--set", "learning_rate=0.01"),
-    "jaccard": ("--set", "optimizer=sgd", "--set", "momentum=0", "--set", "jaccard=1.0"),
+    "jaccard": ("--set", "optimizer=sgd", "--set", "learning_rate=0.01", "--set", "jaccard=1.0"),
     "sum": ("--set", "optimizer=sgd", "--set", "loss=sum", "--set", "learning_rate=1e-7"),
 }
 

@@ -79,10 +79,7 @@ class Dataset(Sequence):
         return str(sizes)
 
     def encoded(self, index):
-        """The bytes of a JPEG and of a grey PNG of ids that any decoder reads as this example.
-
-        None where there are none, or where `dataset[index]` has not made sure of that yet.
-        """
+        """An example's image and label as the bytes of files; None where they are not at hand."""
         return None
 
     def __repr__(self):

@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from fcn_tutorial.datasets import VOID, VOID_COLOR
 from fcn_tutorial.errors import InputError, reason_of
@@ -40,19 +40,6 @@ def read_image(path):
 def decode_image(content, where):
     """As `read_image`, from the bytes of a file; `where` is named in errors."""
     return _decoded(BytesIO(content), where, _upright_rgb)
-
-
-def is_plain(content, kind, modes):
-    """Whether any decoder reads an image as `decode_image` does: upright and in a common mode.
-
-    kind: "JPEG" or "PNG"; modes: Pillow's names of those to take. The image must be whole.
-    """
-    try:
-        with Image.open(BytesIO(content), formats=(kind,)) as image:
-            upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
-            return image.mode in modes and upright
-    except UnidentifiedImageError:
-        return False
 
 
 def decode_label(content, where, num_classes):

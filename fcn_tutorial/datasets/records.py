@@ -24,7 +24,6 @@ from fcn_tutorial.datasets.files import (
     decode_label,
     encode_png,
     held,
-    is_plain,
     write_text,
     write_whole,
 )
@@ -93,30 +92,26 @@ class Records(Dataset):
         self.places = [
             (self.shards[row["shard"]], int(row["offset"]), int(row["crc32"])) for row in rows
         ]
-        self._plain = set()  # examples that were read, and that any decoder reads alike
 
     def stamp(self, index):
         """The CRC-32 of the example's bytes, as the index has it."""
         return str(self.places[index][2])
 
     def encoded(self, index):
-        index = range(len(self))[operator.index(index)]
-        return self._stored(index)[:2] if index in self._plain else None
+        return self._stored(index)[:2]
 
     def _stored(self, index):
         """The bytes of an example's image and label, and where they lie, for errors."""
+        index = range(len(self))[operator.index(index)]
         path, offset, crc = self.places[index]
         where = f"{self.names[index]!r} in {path}"
         return *_features(path, offset, crc, where), where
 
     def __getitem__(self, index):
-        index = range(len(self))[operator.index(index)]
         photo, ids, where = self._stored(index)
         label = decode_label(ids, where, len(self.classes))
         image = decode_image(photo, where)
         check_sizes(image, label, where)
-        if is_plain(photo, "JPEG", ("RGB", "L")) and is_plain(ids, "PNG", ("L",)):
-            self._plain.add(index)
         return image, label
 
 
@@ -253,14 +248,13 @@ def _features(path, offset, crc, where):
 
 def _read(path, offset, crc, where):
     """The payload of the record that starts at a byte of a shard, checked against its CRC."""
-    try:
-        with path.open("rb", buffering=0) as file:
-            file.seek(offset)
-            length = int.from_bytes(file.read(HEADER)[:8], "little")
-            # A damaged length could ask for more memory than there is.
-            payload = file.read(min(length, os.fstat(file.fileno()).st_size))
-    except FileNotFoundError as error:
-        raise InputError(f"the shard {path} is missing: write the records again.") from error
+    if not path.is_file():
+        raise InputError(f"the shard {path} is missing: write the records again.")
+    with path.open("rb") as file:
+        file.seek(offset)
+        length = int.from_bytes(file.read(HEADER)[:8], "little")
+        # A damaged length could ask for more memory than there is.
+        payload = file.read(min(length, os.fstat(file.fileno()).st_size))
     # Checked against the index, since zlib's CRC takes a hundredth of the time of the record's own.
     if zlib.crc32(payload) != crc:
         raise InputError(f"the record {where} is damaged: delete the shard and write it again.")
