@@ -149,7 +149,7 @@ def _window(image, label, side, down, across):
     row = tf.tile(tf.constant([PAD_COLOR], tf.uint8), (1, side))
     right = tf.tile(row[:, 3 * width :], (height, 1))
     rows = tf.concat([tf.reshape(image, (height, 3 * width)), right], axis=1)
-    rows = tf.concat([tf.reshape(rows, (-1,)), tf.tile(row[0], (side - height,))], axis=0)
+    rows = tf.concat([rows, tf.tile(row, (side - height, 1))], axis=0)
     return tf.reshape(rows, (side, side, 3)), label
 
 
