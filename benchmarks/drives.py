@@ -29,8 +29,6 @@ SHORT = {"epochs": 1, "steps_per_epoch": 600, "warmup_epochs": 0.05}
 CHANGES = {
     "as_it_is": {},
     "color_twice": {"color": 0.5},
-    "normalization_frozen": {"freeze_normalization": True},
-    "jaccard": {"jaccard": 1.0},
 }
 
 

@@ -52,6 +52,28 @@ def test_averages_over_copies_on_camvid_stand_in_the_readme():
     assert test["flip"] and test["scales"] == [0.75, 1, 1.25] and "members" not in test
 
 
+def test_three_seeds_on_camvid_and_their_average_stand_in_the_readme():
+    runs = ["camvid", "camvid_seed1", "camvid_seed2"]
+    for seed, name in enumerate(runs):
+        recipe = fcn.Recipe.load(ROOT / "results" / name / "recipe.toml")
+        assert recipe == fcn.Recipe.load("camvid", seed=seed)
+    val, test = ([read(f"{n}/{x}.json") for n in runs] for x in ("scores", "scores-camvid-test"))
+    spread = []
+    for scored, key in ((val, "mean_iou"), (test, "mean_iou"), (test, "pixel_accuracy")):
+        values = [each[key] for each in scored]
+        spread += [percent(np.mean(values)), percent(np.std(values, ddof=1))]
+    row = re.search(r"^\| three seeds of it.*$", README, re.M).group()
+    assert re.findall(r"[\d.]+ %", row) == spread
+    val, test = (
+        read(f"camvid/scores-camvid-{x}-with-camvid_seed1-with-camvid_seed2.json")
+        for x in ("val", "test")
+    )
+    row = re.search(r"^\| the three together.*$", README, re.M).group()
+    quoted = [val["mean_iou"], test["mean_iou"], test["pixel_accuracy"]]
+    assert re.findall(r"[\d.]+ %", row) == [percent(value) for value in quoted]
+    assert [Path(each).name for each in test["members"]] == runs
+
+
 SHORTER = {"crop_size": 256, "batch_size": 6, "steps_per_epoch": 150, "warmup_epochs": 0.3}
 
 
