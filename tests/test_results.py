@@ -43,13 +43,23 @@ def test_a_run_of_record_has_recipe_environment_history_and_scores(folder):
     assert json.loads((folder / "scores.json").read_text())["split"] == recipe.val_split
 
 
-def test_averages_over_copies_on_camvid_stand_in_the_readme():
-    how = "flip-scales0.75,1,1.25"
-    val, test = (read(f"camvid_enlarged/scores-camvid-{x}-{how}.json") for x in ("val", "test"))
-    row = re.search(r"^\| the same, averaged over mirrored.*$", README, re.M).group()
+COPIES = {
+    "the mirror image": ("flip", [1], True),
+    "resized copies": ("scales0.75,1,1.25", [0.75, 1, 1.25], False),
+    "both": ("flip-scales0.75,1,1.25", [0.75, 1, 1.25], True),
+}
+
+
+@pytest.mark.parametrize("over", COPIES)
+def test_averages_over_copies_on_camvid_stand_in_the_readme(over):
+    name, scales, flip = COPIES[over]
+    val, test = (read(f"camvid_enlarged/scores-camvid-{x}-{name}.json") for x in ("val", "test"))
+    row = re.search(rf"^\| the same, averaged over {over}.*$", README, re.M).group()
     quoted = [val["mean_iou"], test["mean_iou"], test["pixel_accuracy"]]
     assert re.findall(r"[\d.]+ %", row) == [percent(value) for value in quoted]
-    assert test["flip"] and test["scales"] == [0.75, 1, 1.25] and "members" not in test
+    for scores in (val, test):
+        assert scores.get("flip", False) == flip and scores.get("scales", [1]) == scales
+        assert "members" not in scores
 
 
 def test_three_seeds_on_camvid_and_their_average_stand_in_the_readme():
