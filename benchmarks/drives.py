@@ -68,20 +68,15 @@ def measure(name, folder, known):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("names", nargs="*", help="runs to make; all where none is named")
-    options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
+    folder = parser.parse_args().folder
     source = data_root()
     known = fcn.load_dataset("camvid", "val", root=source)
     with tempfile.TemporaryDirectory() as made:
         split_by_drive(source, Path(made))
         os.environ["FCN_DATA"] = made
-        for name in options.names or CHANGES:
+        for name in CHANGES:
             if not (RESULTS / name / "scores-known.json").is_file():
-                try:
-                    measure(name, options.folder, known)
-                except fcn.InputError as error:
-                    print(f"{name}: {error}", flush=True)
+                measure(name, folder, known)
 
 
 if __name__ == "__main__":

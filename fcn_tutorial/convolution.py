@@ -4,8 +4,8 @@ A 7 x 7 kernel on 8 x 8 cells, as fc6's where training crops are 256 x 256, lies
 38 % of its cells, taken over all places. A convolution multiplies the zeros there, too; one matrix
 product for each cell of the kernel takes only what lies on the map.
 
-Source: Vasudevan, Anderson and Gregg 2017, "Parallel multi channel convolution using general matrix
-multiplication", section III (a sum of 1 x 1 convolutions).
+Source: the definition of the convolution, summed over the kernel's cells; as in Vasudevan, Anderson
+and Gregg 2017, "Parallel multi channel convolution using general matrix multiplication".
 """
 
 import math

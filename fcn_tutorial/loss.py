@@ -5,7 +5,7 @@ compiled, so that the logits, the largest array of a step, are read once and no 
 is written.
 
 Source: Long, Shelhamer and Darrell 2015, section 4 ("per-pixel multinomial logistic loss"); the
-soft Jaccard index as in Rahman and Wang 2016, section 3.2, over the batch and class by class.
+soft Jaccard index as in Rahman and Wang 2016, over the batch and class by class.
 """
 
 from functools import cache
