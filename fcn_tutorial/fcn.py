@@ -121,7 +121,14 @@ class RepeatEdge(keras.layers.Layer):
 
 
 def build_fcn(
-    variant, num_classes, backbone="vgg16", weights=None, initial=None, dropout=0.5, enlarge=1
+    variant,
+    num_classes,
+    backbone="vgg16",
+    weights=None,
+    initial=None,
+    dropout=0.5,
+    enlarge=1,
+    fc6_dilation=1,
 ):
     """Build FCN-32s, FCN-16s, FCN-8s or a dilated network over a backbone.
 
@@ -136,10 +143,12 @@ def build_fcn(
     dropout: the rate on fc6 and fc7.
     enlarge: 1, 2 or 4; the network enlarges the images by this factor before its first layer, so
     that all its strides are as many times finer in the image's own pixels.
+    fc6_dilation: the cells of fc6's kernel lie this many cells of its map apart, so that it sees
+    further with the same weights.
     Returns a model from images in 0..255 (N, H, W, 3), H and W >= 1, to float32 logits
     (N, H, W, num_classes). Raises InputError for an unknown variant or backbone, or two that do not
-    go together, a class count outside 1..255, weights that cannot be loaded, or an `initial` that
-    does not fit.
+    go together, a class count outside 1..255, a dilation below 1, weights that cannot be loaded, or
+    an `initial` that does not fit.
     """
     _check("variant", variant, VARIANTS)
     _check("backbone", backbone, BACKBONES)
@@ -151,9 +160,13 @@ def build_fcn(
         )
     if enlarge not in ENLARGE:
         raise InputError(f"enlarge must be one of {ENLARGE}, got {enlarge!r}.")
-    taps = BACKBONES[backbone](weights, dropout, enlarge)
+    if not (isinstance(fc6_dilation, Integral) and fc6_dilation >= 1):
+        raise InputError(f"fc6_dilation must be a whole number >= 1, got {fc6_dilation!r}.")
     if variant in DILATED:
-        taps["fc7"] = _dilated(taps["image"], taps["fc7"], DILATED[variant])
+        taps = BACKBONES[backbone](weights, dropout, enlarge, 1)
+        taps["fc7"] = _dilated(taps["image"], taps["fc7"], DILATED[variant], fc6_dilation)
+    else:
+        taps = BACKBONES[backbone](weights, dropout, enlarge, fc6_dilation)
     logits = _logits(taps, variant, num_classes, enlarge)
     model = keras.Model(taps["image"], logits, name=variant)
     if initial is not None:
@@ -204,11 +217,11 @@ def _copy_weights(initial, model):
         layer.set_weights(source.get_weights())
 
 
-def _dilated(image, fc7, stride):
+def _dilated(image, fc7, stride, fc6_dilation):
     """The map fc7 of the same chain of layers, with their weights, no map coarser than `stride`.
 
     A pooling that would make the grid coarser keeps every cell instead. Each kernel behind it is
-    spread, so that it still sees the cells that it saw before.
+    spread, so that it still sees the cells that it saw before; fc6's as asked for on top of that.
     """
     x, reached, rate = image, 1, 1
     for layer in keras.Model(image, fc7).layers[1:]:
@@ -216,8 +229,8 @@ def _dilated(image, fc7, stride):
         if pooling and reached == stride:
             x = DilatedPooling(rate, name=layer.name)(x)
             rate *= 2
-        elif isinstance(layer, keras.layers.Conv2D) and rate > 1:
-            x = _spread(layer, x, rate)
+        elif isinstance(layer, keras.layers.Conv2D):
+            x = _spread(layer, x, rate * (fc6_dilation if layer.name == "fc6" else 1))
         else:
             x = copied(layer, x)
             reached *= 2 if pooling else 1
@@ -226,7 +239,7 @@ def _dilated(image, fc7, stride):
 
 def _spread(layer, x, rate):
     """Apply a copy of a convolution with its kernel's cells `rate` apart to a symbolic map x."""
-    if layer.kernel_size == (1, 1):
+    if rate == 1 or layer.kernel_size == (1, 1):
         return copied(layer, x)
     # Keras's own "same" would lay a spread kernel of even size on other cells than before.
     sides = [((size - 1) // 2 * rate, size // 2 * rate) for size in layer.kernel_size]
@@ -247,13 +260,13 @@ def _dropout(rate, name):
     return keras.layers.Dropout(rate, seed=seed, name=name)
 
 
-def _vgg_taps(classifier, dropout, enlarge):
+def _vgg_taps(classifier, dropout, enlarge, fc6_dilation):
     """Image and the three maps to score, from a VGG classifier made fully convolutional."""
     network = convolutionize(classifier)
     image = keras.Input((None, None, 3), name="image")
     x, outputs = image, {}
     for layer in network.layers[1:-1]:
-        x = copied(layer, x)
+        x = _spread(layer, x, fc6_dilation) if layer.name == "fc6" else copied(layer, x)
         if layer.name == "preprocessing":
             x = _enlarged(x, enlarge)
         elif layer.name in ("fc6", "fc7"):
@@ -266,22 +279,22 @@ def _vgg_taps(classifier, dropout, enlarge):
     return {"image": image, **{tap: outputs[name] for tap, name in tapped.items()}}
 
 
-def _vgg16(weights, dropout, enlarge):
-    return _vgg_taps(vgg16(weights), dropout, enlarge)
+def _vgg16(weights, *options):
+    return _vgg_taps(vgg16(weights), *options)
 
 
-def _vgg_narrow(weights, dropout, enlarge):
+def _vgg_narrow(weights, *options):
     if weights is None:
-        return _vgg_taps(vgg_narrow(), dropout, enlarge)
+        return _vgg_taps(vgg_narrow(), *options)
     if weights == "imagenet":
         raise InputError('vgg_narrow has no ImageNet weights: use "shapes", None or a path.')
     if weights == "shapes":
-        return _vgg_taps(restored(vgg_narrow(), SHAPES_CLASSIFIER), dropout, enlarge)
+        return _vgg_taps(restored(vgg_narrow(), SHAPES_CLASSIFIER), *options)
     with pretrained(weights, "") as file:
-        return _vgg_taps(load_model(file), dropout, enlarge)
+        return _vgg_taps(load_model(file), *options)
 
 
-def _mobilenet(weights, dropout, enlarge):
+def _mobilenet(weights, dropout, enlarge, fc6_dilation):
     """MobileNet's trunk up to stride 32, with fc6 and fc7 as new convolutions of 256 channels."""
     image = keras.Input((None, None, 3), name="image")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocessing")(image)
@@ -292,9 +305,11 @@ def _mobilenet(weights, dropout, enlarge):
     trunk = keras.models.clone_model(published, clone_function=_clone)
     trunk.set_weights(published.get_weights())
     x = trunk.output
-    for name, kernel in (("fc6", 3), ("fc7", 1)):
-        convolution = keras.layers.Conv2D(256, kernel, padding="same", activation="relu", name=name)
-        x = _dropout(dropout, f"drop_{name}")(convolution(x))
+    options = {"padding": "same", "activation": "relu"}
+    fc6 = keras.layers.Conv2D(256, 3, dilation_rate=fc6_dilation, name="fc6", **options)
+    x = _dropout(dropout, "drop_fc6")(fc6(x))
+    fc7 = keras.layers.Conv2D(256, 1, name="fc7", **options)
+    x = _dropout(dropout, "drop_fc7")(fc7(x))
     pool3 = trunk.get_layer("conv_pw_5_relu").output
     pool4 = trunk.get_layer("conv_pw_11_relu").output
     return {"image": trunk.input, "pool3": pool3, "pool4": pool4, "fc7": x}

@@ -181,6 +181,7 @@ def compiled_model(recipe, num_classes, steps_per_epoch):
             initial,
             recipe.dropout,
             recipe.enlarge,
+            recipe.fc6_dilation,
         )
     _freeze(model, recipe.freeze, recipe.freeze_normalization)
     model.compile(

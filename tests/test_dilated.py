@@ -92,6 +92,14 @@ def test_kernels_of_any_size_are_spread_from_the_same_cell(variant, side, tmp_pa
     assert_close(score_fr(fine, image)[:, ::step, ::step], score_fr(coarse, image))
 
 
+def test_a_dilated_fc6_is_spread_on_top_of_its_own_dilation(variant):
+    build = {"num_classes": 6, "backbone": "vgg_narrow", "weights": "shapes", "fc6_dilation": 2}
+    coarse = fcn.build_fcn("fcn32s", **build)
+    fine = fcn.build_fcn(variant, **build, initial=coarse)
+    step, image = 32 // STRIDES[variant], image_of(150, 97)
+    assert_close(score_fr(fine, image)[:, ::step, ::step], score_fr(coarse, image))
+
+
 def test_without_initial_the_backbones_own_weights_are_dilated(variant):
     build = {"num_classes": 6, "backbone": "vgg_narrow", "weights": "shapes"}
     fine, coarse = fcn.build_fcn(variant, **build), fcn.build_fcn("fcn32s", **build)

@@ -260,6 +260,34 @@ def test_enlarging_is_seeing_the_image_enlarged(variant, backbone, factor):
     np.testing.assert_allclose(ours, blocks.mean(axis=(2, 4)), atol=1e-3 * np.abs(scores).max())
 
 
+@pytest.mark.parametrize("rate", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("backbone", "below"), [("vgg_narrow", "block5_pool"), ("mobilenet", "conv_pw_12_relu")]
+)
+def test_a_dilated_fc6_has_zeros_between_the_cells_of_its_kernel(backbone, below, rate):
+    model = perturb(fcn.build_fcn("fcn8s", NUM_CLASSES, backbone, fc6_dilation=rate))
+    seen, found = outputs_of(model, image_of(150, 97), below, "fc6")
+    kernel, bias = model.get_layer("fc6").get_weights()
+    size = rate * (len(kernel) - 1) + 1
+    wide = np.zeros((size, size, *kernel.shape[2:]))
+    wide[::rate, ::rate] = kernel
+    padded = np.pad(seen, ((0, 0), (size // 2, size // 2), (size // 2, size // 2), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
+    expected = np.einsum("nhwcij,ijco->nhwo", windows, wide, optimize=True) + bias
+    assert_close(found, np.maximum(expected, 0))
+    field, plain = (fcn.receptive_field(model, name).size for name in ("fc6", below))
+    assert field == plain + 32 * (size - 1)
+
+
+@pytest.mark.parametrize("backbone", ["vgg_narrow", "mobilenet"])
+def test_a_dilated_fc6_takes_the_weights_of_a_plain_one(backbone):
+    plain = perturb(fcn.build_fcn("fcn8s", NUM_CLASSES, backbone))
+    dilated = fcn.build_fcn("fcn8s", NUM_CLASSES, backbone, initial=plain, fc6_dilation=2)
+    assert all(map(np.array_equal, plain.get_weights(), dilated.get_weights()))
+    image = image_of(64, 64)
+    assert not np.allclose(*(convert_to_numpy(model(image)) for model in (plain, dilated)))
+
+
 # What is refused.
 
 
@@ -276,6 +304,8 @@ def test_enlarging_is_seeing_the_image_enlarged(variant, backbone, factor):
         ({"num_classes": "21"}, "got '21'"),
         ({"num_classes": None}, "got None"),
         ({"enlarge": 3}, "enlarge must be one of (1, 2, 4), got 3"),
+        ({"fc6_dilation": 0}, "fc6_dilation must be a whole number >= 1, got 0"),
+        ({"fc6_dilation": 1.5}, "fc6_dilation must be a whole number >= 1, got 1.5"),
         ({"weights": "no/such/file.keras"}, "no/such/file.keras"),
         ({"backbone": "mobilenet", "weights": "no/such/file.h5"}, "no/such/file.h5"),
         ({"backbone": "vgg16", "weights": "no/such/file.h5"}, "no/such/file.h5"),

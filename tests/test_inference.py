@@ -235,11 +235,16 @@ def test_evaluate_hands_over_each_label_map_with_its_name(model):
 
 @pytest.mark.parametrize("size", [(200, 333), (64, 700), (129, 128)])
 @pytest.mark.parametrize(
-    ("variant", "backbone", "enlarge"),
-    [("fcn8s", "vgg_narrow", 1), ("fcn32s", "mobilenet", 1), ("fcn8s", "mobilenet", 2)],
+    ("variant", "backbone", "options"),
+    [
+        ("fcn8s", "vgg_narrow", {}),
+        ("fcn32s", "mobilenet", {}),
+        ("fcn8s", "mobilenet", {"enlarge": 2}),
+        ("fcn8s", "mobilenet", {"enlarge": 2, "fc6_dilation": 2}),
+    ],
 )
-def test_tiles_give_the_labels_of_the_whole_image(variant, backbone, enlarge, size, monkeypatch):
-    network = fcn.build_fcn(variant, 5, backbone, enlarge=enlarge)
+def test_tiles_give_the_labels_of_the_whole_image(variant, backbone, options, size, monkeypatch):
+    network = fcn.build_fcn(variant, 5, backbone, **options)
     rng = np.random.default_rng(0)
     for weight in network.weights:
         weight.assign(weight + rng.uniform(-0.05, 0.1, weight.shape))
