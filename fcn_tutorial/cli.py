@@ -92,6 +92,7 @@ def _changes(texts):
 
 SCALES_HELP = "Average over resized copies: factors with commas between them."
 FLIP_HELP = "Average with the answer for the mirror image."
+FORMATS = {"litert": ".tflite", "onnx": ".onnx"}  # of exported networks, and how their names end
 STOPPED = 130  # the exit code where the user has pressed Ctrl and C
 LARGEST_SCALE = 4  # beyond it, the copies of a photo do not fit into most memories
 
@@ -490,21 +491,30 @@ def records(
 def export(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     output: Annotated[
-        Path | None, typer.Option(help="File to write. Default: RUN/VARIANT.tflite.")
+        Path | None, typer.Option(help="File to write. Default: RUN/VARIANT.tflite or .onnx.")
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="Of the file: litert.")] = "litert",
-    size: Annotated[int, typer.Option(help="Side of the images, in pixels.")] = 256,
+    form: Annotated[str, typer.Option("--format", help="Of the file: litert or onnx.")] = "litert",
+    size: Annotated[
+        int | None,
+        typer.Option(help="Side of the images, in pixels. Default: 256; for onnx, any."),
+    ] = None,
     precision: Annotated[
-        str, typer.Option(help="Of the weights: int8, float16 or float32.")
-    ] = "int8",
+        str | None,
+        typer.Option(help="Of the weights: int8 (default), float16 or float32; for onnx float32."),
+    ] = None,
 ):
     """Write a run's network as a file that runs without Keras, in a browser for example."""
-    if form != "litert":
-        raise InputError(f"--format must be litert, got {form!r}.")
+    if form not in FORMATS:
+        raise InputError(f"--format must be one of {', '.join(FORMATS)}, got {form!r}.")
+    if output and output.suffix != FORMATS[form]:
+        raise InputError(
+            f"a file of format {form} ends in {FORMATS[form]}, got {str(output)!r}: give another "
+            "--output or --format."
+        )
     with _quiet_import():
         from fcn_tutorial import export as exporting
     [opened] = _opened_runs([run])
-    path = output or run / f"{opened.recipe.variant}.tflite"
+    path = output or run / f"{opened.recipe.variant}{FORMATS[form]}"
     written = exporting.export(opened.model, path, opened.classes, opened.palette, size, precision)
     print(f"Wrote {written[0]} ({written[0].stat().st_size:,} bytes) and {written[1]}.")
 

@@ -43,8 +43,9 @@ class PadToMultiple(keras.layers.Layer):
         self.multiple = multiple
 
     def call(self, x):
-        height, width = keras.ops.shape(x)[1:3]
-        below, right = -height % self.multiple, -width % self.multiple
+        (height, width), m = keras.ops.shape(x)[1:3], self.multiple
+        # Of numbers that are not negative, as ONNX takes the remainder of others another way.
+        below, right = ((m - side % m) % m for side in (height, width))
         return keras.ops.pad(x, ((0, 0), (0, below), (0, right), (0, 0)))
 
     def compute_output_shape(self, input_shape):

@@ -162,8 +162,17 @@ def test_a_run_is_exported(call, trained, tmp_path):
     assert code == 0 and f"Wrote {path} ({path.stat().st_size:,} bytes)" in printed
     legend = json.loads(path.with_suffix(".json").read_text())
     assert legend["classes"] == list(fcn.load_run(trained).classes)
-    code, _, error = call("export", trained, "--format", "onnx")
-    assert code == 2 and "--format must be litert, got 'onnx'" in error
+    code, _, error = call("export", trained, "--format", "onnx", "--output", path)
+    assert code == 2 and f"a file of format onnx ends in .onnx, got '{path}'" in error
+    code, _, error = call("export", trained, "--format", "pb")
+    assert code == 2 and "--format must be one of litert, onnx, got 'pb'" in error
+
+
+def test_a_run_is_exported_as_onnx(call, trained):
+    code, printed, error = call("export", trained, "--format", "onnx")
+    path = trained / "fcn8s.onnx"
+    assert code == 0 and f"Wrote {path} ({path.stat().st_size:,} bytes)" in printed
+    assert "Warning" not in error
 
 
 DAMAGE = {
