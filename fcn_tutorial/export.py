@@ -19,7 +19,8 @@ import numpy as np
 from fcn_tutorial.datasets.files import make_folder, write_text, write_whole
 from fcn_tutorial.errors import InputError
 
-PRECISIONS = {".tflite": ("int8", "float16", "float32"), ".onnx": ("float32",)}  # first: default
+# By the end of the file's name; the first is the default.
+PRECISIONS = {".tflite": ("int8", "float16", "float32"), ".onnx": ("float32",)}
 SMALLEST, LARGEST = 32, 2048  # sides of the images, in pixels
 SIDE = 256  # of the images of a LiteRT file, where none is asked for
 
@@ -34,7 +35,8 @@ def export(model, path, classes, palette, size=None, precision=None):
     "float32".
     The file takes "image", float32 (1, height, width, 3) from 0 to 255, and gives float32 "logits"
     (1, height, width, C). Returns the two paths. Raises InputError for an option out of its range,
-    without the package that writes ONNX, or when the files cannot be written.
+    without the package that writes ONNX, on another backend than TensorFlow, or when the files
+    cannot be written.
     """
     path, shape, precision = _checked(Path(path), size, precision)
     model = _in_32_bits(model)
@@ -58,6 +60,11 @@ def _checked(path, size, precision):
 
     Raises InputError for what cannot be exported.
     """
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            f"Keras runs on {keras.backend.backend()}, and networks are exported from TensorFlow: "
+            "set KERAS_BACKEND=tensorflow, a run opens there just as well."
+        )
     if path.suffix not in PRECISIONS:
         raise InputError(
             f"the exported file must end in {' or '.join(PRECISIONS)}, got {os.fspath(path)!r}."

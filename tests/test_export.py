@@ -105,7 +105,10 @@ def test_without_the_package_that_writes_onnx_a_sentence_names_it(network, tmp_p
     [
         ({"path": "net.pb"}, "must end in .tflite or .onnx, got 'net.pb'"),
         ({"precision": "int4"}, "must be int8 or float16 or float32 for .tflite, got 'int4'"),
-        ({"path": "n.onnx", "precision": "int8"}, "precision must be float32 for .onnx, got 'int8'"),
+        (
+            {"path": "n.onnx", "precision": "int8"},
+            "must be float32 for .onnx, got 'int8'",
+        ),
         ({"path": "n.onnx", "size": 8}, "size must be one or two whole numbers from 32 to 2048"),
         ({"size": 8}, "size must be one or two whole numbers from 32 to 2048, got 8"),
         ({"size": (64, 64, 64)}, "size must be one or two whole numbers"),
@@ -116,6 +119,13 @@ def test_without_the_package_that_writes_onnx_a_sentence_names_it(network, tmp_p
 def test_what_cannot_be_exported_is_refused(options, sentence):
     with pytest.raises(fcn.InputError, match=sentence.replace(".", r"\.")):
         export(**{"model": None, "path": "n.tflite", "classes": (), "palette": ()} | options)
+
+
+def test_on_another_backend_the_way_out_is_named(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(fcn.InputError, match=r"runs on jax.*KERAS_BACKEND=tensorflow"):
+        export(network, tmp_path / "net.tflite", CLASSES, PALETTE)
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_file_is_not_written_over_by_the_legend(tmp_path, network):
