@@ -84,7 +84,8 @@ def test_three_seeds_on_camvid_and_their_average_stand_in_the_readme():
     assert [Path(each).name for each in test["members"]] == runs
 
 
-SHORTER = {"crop_size": 256, "batch_size": 6, "steps_per_epoch": 150, "warmup_epochs": 0.3}
+PLAIN = {"fc6_dilation": 1, "jaccard": 0}
+SHORTER = {"crop_size": 256, "batch_size": 6, "steps_per_epoch": 150, "warmup_epochs": 0.3} | PLAIN
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,7 @@ SHORTER = {"crop_size": 256, "batch_size": 6, "steps_per_epoch": 150, "warmup_ep
     [
         ("camvid", fcn.Recipe.load("camvid")),
         ("camvid_enlarged", fcn.Recipe.load("camvid_enlarged")),
+        ("camvid_enlarged_plain", fcn.Recipe.load("camvid_enlarged", **PLAIN)),
         ("camvid_enlarged_short", fcn.Recipe.load("camvid_enlarged", **SHORTER)),
     ],
 )
