@@ -101,9 +101,13 @@ def _labels(model, images, scales, flip, progress=False):
     growth = max(1, *scales) * max(_enlarging(member) for member in _members(model))
     if height * width * growth**2 <= LARGEST_WHOLE:
         return _labels_at_once(model, images, scales, flip)
-    tile = max(CELL, int(TILE / growth) // CELL * CELL)
+    # Seen by a network that enlarges, a cell is smaller; resized copies have cells of their own.
+    cell = CELL
+    if tuple(scales) == (1.0,):
+        cell //= min(_enlarging(member) for member in _members(model))
+    tile = max(cell, int(TILE / growth) // cell * cell)
     margin = max(_reach(member) for member in _members(model)) / min(1, *scales)
-    margin = CELL * math.ceil(margin / CELL)
+    margin = cell * math.ceil(margin / cell)
     labels = np.empty(images.shape[:3], np.uint8)
     tiles = list(product(range(0, height, tile), range(0, width, tile)))
     for top, left in tqdm(tiles, desc="tiles", leave=False, disable=not progress):
@@ -111,7 +115,7 @@ def _labels(model, images, scales, flip, progress=False):
         rows = slice(top - above, top + tile + margin)
         right = min(width, left + tile + margin)
         # The mirror image's cells begin at its left edge: whole ones must lie to the right of it.
-        right += (width - right) % CELL if flip else 0
+        right += (width - right) % cell if flip else 0
         columns = slice(left - before, right)
         found = _labels_at_once(model, images[:, rows, columns], scales, flip)
         inner = found[:, above : above + tile, before : before + tile]
@@ -128,7 +132,7 @@ def _reach(model):
     """How many pixels away from a pixel, at most, its scores depend on."""
     fields = [receptive_field(model, model.layers[-1], axis) for axis in (0, 1)]
     # With upsampling, neighbouring pixels see different ranges, up to a cell further.
-    return max(field.size / 2 + abs(field.offset) for field in fields) + CELL
+    return max(field.size / 2 + abs(field.offset) for field in fields) + CELL / _enlarging(model)
 
 
 def _labels_at_once(model, images, scales, flip):

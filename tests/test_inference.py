@@ -262,6 +262,24 @@ def test_tiles_give_the_labels_of_the_whole_image(variant, backbone, options, si
     assert (label == whole.argmax(axis=-1)).mean() > 0.99 and len(np.unique(label)) > 1
 
 
+@pytest.mark.parametrize("options", [{}, {"enlarge": 2, "fc6_dilation": 2}, {"enlarge": 4}])
+def test_no_pixel_beyond_the_reach_changes_a_score(options):
+    network = fcn.build_fcn("fcn8s", 3, "vgg_narrow", **options)
+    rng = np.random.default_rng(0)
+    for weight in network.weights:
+        weight.assign(weight + rng.uniform(0, 0.1, weight.shape))
+    image = rng.uniform(0, 255, (1, 40, 640, 3)).astype(np.float32)
+    scores = network.predict_on_batch(image)
+    farthest = 0
+    for column in (300, 307, 315, 316, 319, 320):
+        changed = image.copy()
+        changed[:, :, column] = 255 - changed[:, :, column]
+        differs = (network.predict_on_batch(changed) != scores).any(axis=(0, 1, 3))
+        farthest = max(farthest, np.abs(np.flatnonzero(differs) - column).max())
+    reach = inference._reach(network)
+    assert farthest <= reach <= 1.25 * farthest
+
+
 @pytest.mark.parametrize("width", [333, 330, 352])
 def test_tiles_of_mirrored_copies_give_the_labels_of_the_whole_image(width, monkeypatch):
     network = fcn.load_trained("fcn8s")
