@@ -32,6 +32,7 @@ VARIANTS = {
 STRIDE = 32
 DILATED = {"dilated16": 16, "dilated8": 8}  # the stride of score_fr
 ENLARGE = (1, 2, 4)
+MOST_DILATED = 32  # beyond, fc6 would look for more than a thousand pixels to each side
 
 
 @keras.saving.register_keras_serializable("fcn_tutorial")
@@ -144,12 +145,12 @@ def build_fcn(
     dropout: the rate on fc6 and fc7.
     enlarge: 1, 2 or 4; the network enlarges the images by this factor before its first layer, so
     that all its strides are as many times finer in the image's own pixels.
-    fc6_dilation: the cells of fc6's kernel lie this many cells of its map apart, so that it sees
-    further with the same weights.
+    fc6_dilation: 1..32; the cells of fc6's kernel lie this many cells of its map apart, so that it
+    sees further with the same weights.
     Returns a model from images in 0..255 (N, H, W, 3), H and W >= 1, to float32 logits
     (N, H, W, num_classes). Raises InputError for an unknown variant or backbone, or two that do not
-    go together, a class count outside 1..255, a dilation below 1, weights that cannot be loaded, or
-    an `initial` that does not fit.
+    go together, a class count outside 1..255, a dilation out of its range, weights that cannot be
+    loaded, or an `initial` that does not fit.
     """
     _check("variant", variant, VARIANTS)
     _check("backbone", backbone, BACKBONES)
@@ -161,8 +162,10 @@ def build_fcn(
         )
     if enlarge not in ENLARGE:
         raise InputError(f"enlarge must be one of {ENLARGE}, got {enlarge!r}.")
-    if not (isinstance(fc6_dilation, Integral) and fc6_dilation >= 1):
-        raise InputError(f"fc6_dilation must be a whole number >= 1, got {fc6_dilation!r}.")
+    if not (isinstance(fc6_dilation, Integral) and 1 <= fc6_dilation <= MOST_DILATED):
+        raise InputError(
+            f"fc6_dilation must be a whole number 1..{MOST_DILATED}, got {fc6_dilation!r}."
+        )
     if variant in DILATED:
         taps = BACKBONES[backbone](weights, dropout, enlarge, 1)
         taps["fc7"] = _dilated(taps["image"], taps["fc7"], DILATED[variant], fc6_dilation)

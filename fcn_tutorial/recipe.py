@@ -42,7 +42,7 @@ class Recipe:
     initial: str = ""
     dropout: float = 0.5
     enlarge: int = 1  # the network enlarges the images by this factor: 1, 2 or 4
-    fc6_dilation: int = 1  # the cells of fc6's kernel lie so many cells apart
+    fc6_dilation: int = 1  # the cells of fc6's kernel lie so many cells apart, at most 32
     freeze: str = ""  # name of a layer that stays as it is, as do all layers before it
     freeze_normalization: bool = False  # also keep the means and variances it was pretrained with
     # Compute what the frozen layers give once for each image, and keep it in files: needs whole
@@ -81,7 +81,7 @@ class Recipe:
         for field in fields(self):
             value = _converted(getattr(self, field.name), field.type, repr(field.name))
             object.__setattr__(self, field.name, value)
-        for name in ("fc6_dilation", "crop_size", "batch_size", "epochs"):
+        for name in ("crop_size", "batch_size", "epochs"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name!r} must be at least 1, got {getattr(self, name)}.")
         if not all(SCALES[0] <= each <= SCALES[1] for each in self.scale):
