@@ -105,10 +105,7 @@ def test_without_the_package_that_writes_onnx_a_sentence_names_it(network, tmp_p
     [
         ({"path": "net.pb"}, "must end in .tflite or .onnx, got 'net.pb'"),
         ({"precision": "int4"}, "must be int8 or float16 or float32 for .tflite, got 'int4'"),
-        (
-            {"path": "n.onnx", "precision": "int8"},
-            "must be float32 for .onnx, got 'int8'",
-        ),
+        ({"path": "n.onnx", "precision": "int8"}, "must be float32 for .onnx, got 'int8'"),
         ({"path": "n.onnx", "size": 8}, "size must be one or two whole numbers from 32 to 2048"),
         ({"size": 8}, "size must be one or two whole numbers from 32 to 2048, got 8"),
         ({"size": (64, 64, 64)}, "size must be one or two whole numbers"),
