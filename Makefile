@@ -8,17 +8,17 @@ ON_ALL_BACKENDS := fcn vgg normalization convolution convolutionize upsampling d
 	help install
 
 book: install ## Execute the chapters and build the book (the default)
-	$(BIN)/python book/build.py
+	$(BIN)/python tools/build.py
 
 pdf: book ## Print the book into _build/fcn-tutorial.pdf (needs Chromium)
-	$(BIN)/python book/pdf.py
+	$(BIN)/python tools/pdf.py
 
 test: install ## Lint, test the library and the chapters, build the book and test its pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pytest --ignore=tests/book tests
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 -n 2 --dist loadscope book/
-	$(BIN)/python book/build.py
+	$(BIN)/python tools/build.py
 	REQUIRE_BOOK=true $(BIN)/pytest tests/book
 
 test-backends: install ## Test networks, loss, training and inference on TensorFlow, JAX and PyTorch
@@ -34,13 +34,13 @@ test-colab: install ## Run every chapter with an older TensorFlow, installed by 
 	TEST_COLAB=true $(BIN)/pytest tests/book/test_colab.py
 
 address: install ## Write address and version everywhere (another: make address URL=https://...)
-	$(BIN)/python book/address.py $(URL)
+	$(BIN)/python tools/address.py $(URL)
 
 notebooks: install ## Execute the chapters in place (one: make notebooks CHAPTER=book/NAME.ipynb)
-	$(BIN)/python book/execute.py $(CHAPTER)
+	$(BIN)/python tools/execute.py $(CHAPTER)
 
 weights: install ## Train the small networks that the package carries anew (a quarter of an hour)
-	$(BIN)/python -m fcn_tutorial.weights.make runs/weights
+	$(BIN)/python -m fcn_tutorial.pretrained.make runs/weights
 
 format: install ## Format the code and the chapters
 	$(BIN)/ruff check --fix .

@@ -13,7 +13,7 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
-from fcn_tutorial.datasets import overlap
+from fcn_tutorial.data.dataset import overlap
 from fcn_tutorial.errors import InputError
 
 OUTPUT = Path(__file__).resolve().parents[1] / "results" / "splits" / "audit.json"

@@ -85,7 +85,7 @@ def write_pictures(folder):
     from scipy import io
 
     import fcn_tutorial as fcn
-    from fcn_tutorial.datasets.records import write_records
+    from fcn_tutorial.data.records import write_records
 
     pixels, ids = fcn.load_dataset("shapes", count=1, size=24)[0]
     image = Image.fromarray(pixels)
@@ -108,8 +108,8 @@ def write_pictures(folder):
 def write_networks(folder):
     import keras
 
+    from fcn_tutorial.backbones import store
     from fcn_tutorial.runs import save_checkpoint
-    from fcn_tutorial.vgg import store
 
     model = small_model()
     store(model, folder / "npz" / "small.npz")
@@ -150,18 +150,18 @@ class Reader:
         self.fcn, self.samples, self.network = fcn, samples, small_model()
 
     def image(self, path):
-        from fcn_tutorial.datasets.files import LARGEST
+        from fcn_tutorial.data.images import LARGEST
 
         image = self.fcn.read_image(path)
         assert image.dtype == np.uint8 and image.shape[2:] == (3,) and image.size <= 3 * LARGEST
 
     def label(self, path):
-        from fcn_tutorial.datasets.files import read_label
+        from fcn_tutorial.data.images import read_label
 
         self._check(read_label(path, 12, void=11), 12)
 
     def mat(self, path):
-        from fcn_tutorial.datasets.voc import read_mat
+        from fcn_tutorial.data.voc import read_mat
 
         self._check(read_mat(path, 21), 21)
 
@@ -180,12 +180,12 @@ class Reader:
         assert self.fcn.Recipe.load(path.with_name("again.toml")) == recipe
 
     def npz(self, path):
-        from fcn_tutorial.vgg import restored
+        from fcn_tutorial.backbones import restored
 
         restored(self.network, path)
 
     def hdf5(self, path):
-        from fcn_tutorial.vgg import pretrained
+        from fcn_tutorial.backbones import pretrained
 
         with pretrained(path, "") as file:
             self.network.load_weights(file)

@@ -20,7 +20,7 @@ from io import BytesIO
 import h5py
 import numpy as np
 
-from fcn_tutorial.datasets.tfrecord import encode_example, frame
+from fcn_tutorial.data.tfrecord import encode_example, frame
 
 CANARY = "canary-code-was-run"
 NUMBERS = (0, -1, 1, 255, 256, 2**31, 2**63, 2**200, -(2**63), 1e308, -0.0)

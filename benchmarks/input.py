@@ -32,8 +32,8 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 import fcn_tutorial as fcn
-from fcn_tutorial.datasets import VOID
-from fcn_tutorial.datasets.records import open_records, write_records
+from fcn_tutorial.data.dataset import VOID
+from fcn_tutorial.data.records import open_records, write_records
 from fcn_tutorial.training import compiled_model
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "speed" / "input.json"

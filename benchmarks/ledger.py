@@ -4,7 +4,7 @@
 
 Each line of the ledger is a published result; its column `answer` names the file below results/
 that holds what was measured here (with the place in it, as a JSON pointer), or is empty, and then
-`note` says why there is none. Writes the tables into book/ledger.md, between its two markers.
+`note` says why there is none. Writes the tables into book/pages/ledger.md, between its two markers.
 """
 
 import csv
@@ -15,7 +15,7 @@ from pathlib import Path
 from fcn_tutorial.runs import METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS, PAGE = ROOT / "results", ROOT / "book" / "ledger.md"
+RESULTS, PAGE = ROOT / "results", ROOT / "book" / "pages" / "ledger.md"
 BEGIN, END = "<!-- tables: python benchmarks/ledger.py -->", "<!-- end of tables -->"
 COLUMNS = ("Pixel accuracy", "Mean accuracy", "Mean IoU", "F.w. IoU", "Mean IoU here")
 

@@ -17,8 +17,8 @@ import keras
 
 import fcn_tutorial as fcn
 from fcn_tutorial.metrics import constant_baseline
+from fcn_tutorial.pretrained.make import train_classifier
 from fcn_tutorial.runs import write_scores
-from fcn_tutorial.weights.make import train_classifier
 
 STAGES = {"fcn32s": 5, "fcn16s": 3, "fcn8s": 6}  # epochs of each
 

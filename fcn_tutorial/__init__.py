@@ -4,21 +4,19 @@ The public names are listed in `_MODULES`; each is imported from its module on f
 `import fcn_tutorial` itself loads no framework.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 
 __version__ = "0.2.0"
 
 _MODULES = {
     "InputError": "errors",
-    "load_dataset": "datasets",
-    "open_records": "datasets.records",
-    "batches": "pipeline",
-    "vgg16": "vgg",
-    "vgg_narrow": "vgg",
-    "convolutionize": "convolutionize",
-    "top_classes": "convolutionize",
+    "load_dataset": "data.dataset",
+    "open_records": "data.records",
+    "batches": "data.pipeline",
+    "vgg16": "backbones",
+    "vgg_narrow": "backbones",
+    "convolutionize": "surgery",
+    "top_classes": "surgery",
     "receptive_field": "geometry",
     "crop_offset": "geometry",
     "bilinear_kernel": "upsampling",
@@ -32,12 +30,12 @@ _MODULES = {
     "beat_baseline": "metrics",
     "evaluate": "inference",
     "segment": "inference",
-    "read_image": "datasets.files",
+    "read_image": "data.images",
     "load_run": "runs",
     "Recipe": "recipe",
     "train": "training",
     "run_of_record": "runs",
-    "load_trained": "weights",
+    "load_trained": "pretrained",
     "overlay": "plotting",
     "check": "selfchecks",
 }
@@ -53,14 +51,3 @@ def __getattr__(name):
 
 def __dir__():
     return sorted([*globals(), *__all__])
-
-
-class _Package(ModuleType):
-    """Keeps `fcn_tutorial.convolutionize` the function: importing the module would hide it."""
-
-    def __setattr__(self, name, value):
-        if not (name in _MODULES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -16,7 +16,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fcn_tutorial.datasets.files import make_folder, write_text, write_whole
+from fcn_tutorial.data.images import make_folder, write_text, write_whole
 from fcn_tutorial.errors import InputError
 
 # By the end of the file's name; the first is the default.

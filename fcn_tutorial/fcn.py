@@ -15,12 +15,12 @@ from numbers import Integral
 
 import keras
 
-from fcn_tutorial.convolutionize import convolutionize, copied
+from fcn_tutorial.backbones import SHAPES_CLASSIFIER, pretrained, restored, vgg16, vgg_narrow
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.modelfiles import load_model
 from fcn_tutorial.normalization import BatchNormalization
+from fcn_tutorial.surgery import convolutionize, copied
 from fcn_tutorial.upsampling import BilinearUpsampling
-from fcn_tutorial.vgg import SHAPES_CLASSIFIER, pretrained, restored, vgg16, vgg_narrow
 
 VARIANTS = {
     "fcn32s": (),

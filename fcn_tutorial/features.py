@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from fcn_tutorial.datasets.files import make_folder, write_whole
+from fcn_tutorial.data.images import make_folder, write_whole
 from fcn_tutorial.errors import InputError
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from fcn_tutorial.datasets import VOID
+from fcn_tutorial.data.dataset import VOID
 from fcn_tutorial.errors import InputError
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Patch, Rectangle
 
-from fcn_tutorial.datasets import VOID, VOID_COLOR
+from fcn_tutorial.data.dataset import VOID, VOID_COLOR
 from fcn_tutorial.errors import InputError
 
 # In inches: on a phone 360 pixels wide a figure is shrunk to 3, and its letters must stay legible.

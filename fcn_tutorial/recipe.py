@@ -8,7 +8,7 @@ import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from fcn_tutorial.datasets.files import write_text
+from fcn_tutorial.data.images import write_text
 from fcn_tutorial.errors import InputError, reason_of
 
 MOST = 2**31 - 1

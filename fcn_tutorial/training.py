@@ -15,16 +15,18 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fcn_tutorial.datasets import Dataset, check_disjoint, load_dataset, overlap
-from fcn_tutorial.datasets.files import cannot_write
-from fcn_tutorial.datasets.records import open_records
+from fcn_tutorial.data.dataset import Dataset, check_disjoint, load_dataset, overlap
+from fcn_tutorial.data.images import cannot_write
+from fcn_tutorial.data.pipeline import batches, names_in_batch
+from fcn_tutorial.data.records import open_records
 from fcn_tutorial.devices import devices as sharing
 from fcn_tutorial.devices import on_gpu
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.fcn import HEAD_LAYERS, build_fcn
 from fcn_tutorial.features import KeptFeatures, check_crops
-from fcn_tutorial.loss import CrossEntropy, CrossEntropyAndJaccard, MeanIoU
-from fcn_tutorial.pipeline import batches, names_in_batch
+from fcn_tutorial.losses import CrossEntropy, CrossEntropyAndJaccard, MeanIoU
+from fcn_tutorial.pretrained import NAMES as TRAINED
+from fcn_tutorial.pretrained import load_trained
 from fcn_tutorial.recipe import RECIPES as RECIPES
 from fcn_tutorial.recipe import Recipe
 from fcn_tutorial.runs import RESULTS as RESULTS
@@ -38,8 +40,6 @@ from fcn_tutorial.runs import (
     load_run,
     surroundings,
 )
-from fcn_tutorial.weights import NAMES as TRAINED
-from fcn_tutorial.weights import load_trained
 
 # Files in which Linux writes how much memory a container may have, in versions 2 and 1.
 CONTAINER_LIMITS = (

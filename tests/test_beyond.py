@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "book"))
-sys.path.insert(0, str(ROOT / "book"))
+sys.path.insert(0, str(ROOT / "tools"))
 
 from rules import definitions  # noqa: E402
 
@@ -21,7 +21,7 @@ TABLE = ROOT / "results" / "beyond" / "shapes.csv"
 
 
 def test_the_networks_of_the_chapter_are_those_of_the_benchmark():
-    notebook = nbformat.read(ROOT / "book" / "10-beyond-fcn.ipynb", as_version=4)
+    notebook = nbformat.read(ROOT / "book" / "chapters" / "10-beyond-fcn.ipynb", as_version=4)
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     shown = dict(definitions(code))
     measured = dict(definitions((ROOT / "benchmarks" / "beyond.py").read_text()))

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURED = json.loads((ROOT / "results" / "chapters" / "seconds.json").read_text())["chapters"]
-CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+CHAPTERS = sorted((ROOT / "book" / "chapters").glob("*.ipynb"))
 
 
 def test_every_chapter_has_been_timed():

@@ -31,10 +31,10 @@ from PIL import Image
 
 import fcn_tutorial as fcn
 from fcn_tutorial import runs, training
-from fcn_tutorial.datasets.fetch import ARCHIVES, Archive, fetch
-from fcn_tutorial.datasets.files import held
-from fcn_tutorial.datasets.records import open_records, write_records
-from fcn_tutorial.pipeline import batches, names_in_batch
+from fcn_tutorial.data.download import ARCHIVES, Archive, fetch
+from fcn_tutorial.data.images import held
+from fcn_tutorial.data.pipeline import batches, names_in_batch
+from fcn_tutorial.data.records import open_records, write_records
 from fcn_tutorial.runs import RESULTS
 
 QUICK = fcn.Recipe(
@@ -360,7 +360,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(read_only, call, monkeypa
 def test_interrupted_records_are_gone_on_with(camvid_root, tmp_path, monkeypatch, call):
     arguments = ("data", "records", "camvid", "--root", camvid_root, "--shards", 3, "--output")
     assert call(*arguments, tmp_path / "alone")[0] == 0
-    read, count = fcn.datasets.camvid.CamVid.__getitem__, []
+    read, count = fcn.data.camvid.CamVid.__getitem__, []
 
     def interrupted(dataset, index):
         count.append(index)
@@ -369,7 +369,7 @@ def test_interrupted_records_are_gone_on_with(camvid_root, tmp_path, monkeypatch
         return read(dataset, index)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fcn.datasets.camvid.CamVid, "__getitem__", interrupted)
+        patch.setattr(fcn.data.camvid.CamVid, "__getitem__", interrupted)
         assert call(*arguments, tmp_path / "out")[0] == 130
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["00000-of-00003.tfrecord"]
     kept = (tmp_path / "out" / "00000-of-00003.tfrecord").stat().st_mtime_ns
@@ -575,7 +575,7 @@ def test_a_loss_that_is_no_number_says_where_the_files_of_its_batch_are(camvid_r
 KILLED = """
 import os, signal, sys
 import fcn_tutorial as fcn
-from fcn_tutorial.datasets import files
+from fcn_tutorial.data import images as files
 replace, count = os.replace, []
 def replaced(source, target):
     count.append(target)

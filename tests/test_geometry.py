@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from keras import layers
 
 import fcn_tutorial as fcn
+from fcn_tutorial.backbones import VGGPreprocessing
 from fcn_tutorial.fcn import CropLike, DilatedPooling, PadToMultiple, RepeatEdge
-from fcn_tutorial.vgg import VGGPreprocessing
 
 
 @pytest.mark.parametrize(

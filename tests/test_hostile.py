@@ -23,12 +23,12 @@ from scipy.io import savemat
 
 import fcn_tutorial as fcn
 from fcn_tutorial import cli, runs
-from fcn_tutorial.datasets.files import read_label
-from fcn_tutorial.datasets.records import write_records
-from fcn_tutorial.datasets.tfrecord import encode_example, frame
-from fcn_tutorial.datasets.voc import read_mat
+from fcn_tutorial.backbones import pretrained, restored, store
+from fcn_tutorial.data.images import read_label
+from fcn_tutorial.data.records import write_records
+from fcn_tutorial.data.tfrecord import encode_example, frame
+from fcn_tutorial.data.voc import read_mat
 from fcn_tutorial.modelfiles import load_model
-from fcn_tutorial.vgg import pretrained, restored, store
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 IMAGE = np.random.default_rng(0).integers(0, 256, (9, 14, 3)).astype(np.uint8)

@@ -9,7 +9,7 @@ from sklearn.metrics import confusion_matrix as reference
 
 import fcn_tutorial as fcn
 from fcn_tutorial import inference
-from fcn_tutorial.datasets import VOID, Dataset
+from fcn_tutorial.data.dataset import VOID, Dataset
 from fcn_tutorial.inference import probabilities
 
 

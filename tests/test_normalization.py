@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fcn_tutorial.backbones import vgg_narrow
 from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.normalization import BatchNormalization
-from fcn_tutorial.vgg import vgg_narrow
 
 numpy = keras.ops.convert_to_numpy
 

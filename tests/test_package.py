@@ -47,16 +47,6 @@ def test_every_public_name_is_callable_and_documented(name):
     assert inspect.getdoc(public)
 
 
-def test_convolutionize_stays_the_function_when_its_module_is_imported():
-    importlib.import_module("fcn_tutorial.fcn")
-    module = importlib.import_module("fcn_tutorial.convolutionize")
-    assert inspect.ismodule(module)
-    assert inspect.isfunction(fcn.convolutionize)
-    from fcn_tutorial import convolutionize
-
-    assert convolutionize is module.convolutionize
-
-
 def test_other_modules_are_attributes_of_the_package():
     assert importlib.import_module("fcn_tutorial.geometry") is fcn.geometry
 

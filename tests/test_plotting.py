@@ -6,7 +6,7 @@ import pytest
 
 import fcn_tutorial as fcn
 from fcn_tutorial import plotting
-from fcn_tutorial.datasets import Dataset
+from fcn_tutorial.data.dataset import Dataset
 
 PALETTE = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
 IMAGE = np.full((2, 2, 3), 100, np.uint8)

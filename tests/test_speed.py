@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import fcn_tutorial as fcn
-from fcn_tutorial.datasets import VOID
+from fcn_tutorial.data.dataset import VOID
 from fcn_tutorial.runs import RESULTS
 from fcn_tutorial.training import mixed_policy
 

@@ -16,7 +16,7 @@ from scipy import special
 import fcn_tutorial as fcn
 from fcn_tutorial import recipe as recipes
 from fcn_tutorial import runs, training
-from fcn_tutorial.datasets.records import write_records
+from fcn_tutorial.data.records import write_records
 
 SHIPPED = sorted(path.stem for path in recipes.RECIPES.glob("*.toml"))
 QUICK = fcn.Recipe(

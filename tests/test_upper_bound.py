@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "benchmarks" / "upper_bound.py"
-CHAPTER = ROOT / "book" / "04-stride-and-alignment.ipynb"
+CHAPTER = ROOT / "book" / "chapters" / "04-stride-and-alignment.ipynb"
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 import fcn_tutorial as fcn
-from fcn_tutorial.datasets.files import write_label
-from fcn_tutorial.datasets.voc import VOC
+from fcn_tutorial.data.images import write_label
+from fcn_tutorial.data.voc import VOC
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = json.loads((ROOT / "results" / "voc_path" / "path.json").read_text())

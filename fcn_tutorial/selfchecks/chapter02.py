@@ -3,7 +3,7 @@
 
 def colors_of_ids(answer):
     """Exercise 2.1: VOC's colour of a class id, as a function."""
-    from fcn_tutorial.datasets.voc import voc_palette
+    from fcn_tutorial.data.voc import voc_palette
 
     for class_id, color in enumerate(voc_palette(256).tolist()):
         given = tuple(int(value) for value in answer(class_id))
@@ -31,7 +31,7 @@ def offsets_of_records(answer):
     """Exercise 2.3: where records start in a shard, as a function of their payloads' sizes."""
     import itertools
 
-    from fcn_tutorial.datasets.tfrecord import frame
+    from fcn_tutorial.data.tfrecord import frame
 
     for sizes in ([100, 250, 40], [7], [0, 0, 12, 5000]):
         ends = list(itertools.accumulate(len(frame(bytes(size))) for size in sizes))

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
-sys.path.insert(0, str(ROOT / "book"))  # the tests use book/build.py and book/execute.py
+sys.path.insert(0, str(ROOT / "tools"))  # the tests use tools/build.py and tools/execute.py
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

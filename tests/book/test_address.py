@@ -15,7 +15,7 @@ import fcn_tutorial as fcn
 
 ADDRESS, VERSION = project()
 NEW = "/".join(["https://github.com", "some-one", "Other.Book_2"])  # not one that is replaced
-NAMES_IT = ["README.md", "CONTRIBUTING.md", "pyproject.toml", "_config.yml", "book/first_cell.py"]
+NAMES_IT = ["README.md", "CONTRIBUTING.md", "pyproject.toml", "_config.yml", "tools/first_cell.py"]
 ON_GITHUB = re.compile(r"(?:github\.com|google\.com/github|v2/gh)/([\w-]+)/([\w.-]*\w)")
 
 
@@ -40,8 +40,8 @@ def test_the_version_is_the_same_everywhere():
 
 
 def test_the_launch_buttons_of_a_chapter_open_this_version(html):
-    page = (html / "book" / "03-from-classifier-to-fcn.html").read_text(encoding="utf-8")
-    chapter = "book/03-from-classifier-to-fcn.ipynb"
+    chapter = "book/chapters/03-from-classifier-to-fcn.ipynb"
+    page = (html / chapter).with_suffix(".html").read_text(encoding="utf-8")
     slug = ADDRESS.removeprefix("https://github.com/")
     colab = f"https://colab.research.google.com/github/{slug}/blob/v{VERSION}/{chapter}"
     binder = f"https://mybinder.org/v2/gh/{slug}/v{VERSION}?urlpath=lab/tree/{chapter}"
@@ -60,7 +60,7 @@ def copy(tmp_path):
 
 
 def make_address(folder, *arguments):
-    command = [sys.executable, "book/address.py", *arguments]
+    command = [sys.executable, "tools/address.py", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
@@ -90,7 +90,7 @@ def test_a_new_version_reaches_library_chapters_and_launch_buttons(copy):
     assert make_address(copy).returncode == 0
     assert '__version__ = "9.8"' in (copy / "fcn_tutorial" / "__init__.py").read_text()
     assert "branch: v9.8" in (copy / "_config.yml").read_text()
-    for chapter in (copy / "book").glob("*.ipynb"):
+    for chapter in (copy / "book" / "chapters").glob("*.ipynb"):
         assert 'VERSION, ADDRESS = \\"9.8\\"' in chapter.read_text(encoding="utf-8")
 
 

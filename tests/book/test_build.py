@@ -1,4 +1,4 @@
-"""book/build.py and book/execute.py: what is executed again, and what is reported."""
+"""tools/build.py and tools/execute.py: what is executed again, and what is reported."""
 
 import nbformat
 import pytest

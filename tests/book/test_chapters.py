@@ -4,14 +4,14 @@ import pytest
 import yaml
 from rules import ROOT, RULES, Chapter
 
-CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+CHAPTERS = sorted((ROOT / "book" / "chapters").glob("*.ipynb"))
 
 
 def test_every_chapter_is_in_the_table_of_contents():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     listed = {entry["file"] for part in toc["parts"] for entry in part["chapters"]}
     assert CHAPTERS
-    assert {f"book/{path.stem}" for path in CHAPTERS} <= listed
+    assert {f"book/chapters/{path.stem}" for path in CHAPTERS} <= listed
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)

@@ -7,9 +7,10 @@ from rules import FENCE, MATHS, ROOT, TAG, WORD, Chapter
 
 import fcn_tutorial as fcn
 
-BOOK = ROOT / "book"
-CHAPTERS = {path.name: Chapter.load(path) for path in sorted(BOOK.glob("*.ipynb"))}
-GLOSSARY = (BOOK / "glossary.md").read_text(encoding="utf-8")
+PAGES = ROOT / "book" / "pages"
+FILES = sorted((ROOT / "book" / "chapters").glob("*.ipynb"))
+CHAPTERS = {path.name: Chapter.load(path) for path in FILES}
+GLOSSARY = (PAGES / "glossary.md").read_text(encoding="utf-8")
 HEADING = re.compile(r"^#{1,3} +(.+?)\s*$", re.M)
 
 
@@ -36,15 +37,15 @@ def test_slugs_are_those_of_myst():
 
 @pytest.mark.parametrize("term", TERMS)
 def test_a_glossary_entry_links_to_the_section_that_links_back(term):
-    links = re.findall(r"\]\((\d\d-[\w-]+\.ipynb)#([\w-]+)\)", TERMS[term])
+    links = re.findall(r"\]\(\.\./chapters/(\d\d-[\w-]+\.ipynb)#([\w-]+)\)", TERMS[term])
     assert links, "no link to a section of a chapter"
     for chapter, anchor in links:
-        assert f"(glossary.md#{term})" in sections(CHAPTERS[chapter].markdown)[anchor]
+        assert f"(../pages/glossary.md#{term})" in sections(CHAPTERS[chapter].markdown)[anchor]
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_every_link_into_the_glossary_finds_its_entry(name):
-    linked = re.findall(r"\(glossary\.md#([\w-]*)\)", CHAPTERS[name].markdown)
+    linked = re.findall(r"\(\.\./pages/glossary\.md#([\w-]*)\)", CHAPTERS[name].markdown)
     assert set(linked) <= set(TERMS)
 
 
@@ -54,8 +55,8 @@ def test_entries_stand_in_alphabetical_order_and_once():
 
 
 def test_the_welcome_page_lists_every_chapter_with_its_title_and_minutes():
-    intro = (BOOK / "intro.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| \[(.+?)\]\((.+?\.ipynb)\) \|.*\| (\S+) \|$", intro, re.M)
+    intro = (PAGES / "intro.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[(.+?)\]\(\.\./chapters/(.+?\.ipynb)\) \|.*\| (\S+) \|$", intro, re.M)
     expected = []
     for name, chapter in CHAPTERS.items():
         title = re.match(r"# (.+)", chapter.markdown)[1]
@@ -65,22 +66,22 @@ def test_the_welcome_page_lists_every_chapter_with_its_title_and_minutes():
 
 
 def test_notation_links_each_row_to_a_chapter():
-    notation = (BOOK / "notation.md").read_text(encoding="utf-8")
+    notation = (PAGES / "notation.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (?!Written|Value|Symbol).*$", notation, re.M)
     assert len(rows) > 15
     for row in rows:
-        assert re.search(r"\]\((\d\d-[\w-]+\.ipynb)\) \|$", row)[1] in CHAPTERS, row
+        assert re.search(r"\]\(\.\./chapters/(\d\d-[\w-]+\.ipynb)\) \|$", row)[1] in CHAPTERS, row
 
 
 def test_the_library_reference_has_every_public_name():
-    listed = re.findall(r"auto\w+:: (\S+)", (BOOK / "library.md").read_text())
+    listed = re.findall(r"auto\w+:: (\S+)", (PAGES / "library.md").read_text())
     homes = {f"fcn_tutorial.{fcn._MODULES[name]}.{name}" for name in fcn.__all__}
     assert homes <= set(listed)
 
 
 def test_reading_times_follow_from_the_chapters():
     """A hundred words and one code cell a minute, and ten minutes for each exercise."""
-    text = (BOOK / "teaching.md").read_text(encoding="utf-8")
+    text = (PAGES / "teaching.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d+)\. .+?\| (\d+) \| (\d+) \|", text, re.M)
     expected = []
     for chapter in CHAPTERS.values():

@@ -18,7 +18,7 @@ def live(browser, site):
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("console", lambda line: page.said.append(line.text) if line.type == "error" else None)
     page.on("pageerror", lambda error: page.said.append(str(error)))
-    page.goto(f"{site}/book/live.html")
+    page.goto(f"{site}/book/pages/live.html")
     done(page)
     yield page
     page.close()

@@ -23,9 +23,10 @@ PICTURES = """figure => [...figure.querySelectorAll("img")]
 
 def chapters_that_move():
     """{page: the number of its moving figures}, from the outputs that the chapters store."""
-    chapters = {path.stem: Chapter.load(path) for path in (ROOT / "book").glob("*.ipynb")}
+    files = (ROOT / "book" / "chapters").glob("*.ipynb")
+    chapters = {path.stem: Chapter.load(path) for path in files}
     counts = {name: len(list(moving_figures(chapter))) for name, chapter in chapters.items()}
-    return {f"book/{name}.html": count for name, count in sorted(counts.items()) if count}
+    return {f"book/chapters/{name}.html": count for name, count in sorted(counts.items()) if count}
 
 
 MOVING = chapters_that_move()
@@ -170,7 +171,7 @@ widgets.frames(draw, [0, 200], ["dark", "light"], "grey", "A field.")"""
 
 
 def run(notebook):
-    """Execute a notebook and tidy it, as book/execute.py does; returns the models it stores."""
+    """Execute a notebook and tidy it, as tools/execute.py does; returns the models it stores."""
     assert execute.execute(Path("small.ipynb"), notebook) is None
     execute.tidy(notebook)
     return notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})

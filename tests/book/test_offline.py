@@ -20,7 +20,7 @@ from test_pages import MADE_BY_SPHINX, PAGES, launched_url
 HEAVIEST = 1_500_000  # bytes of a page and of all it loads
 # What a reader waits for only when asking the live page for labels.
 MODELS_AND_RUNTIME = ("/_static/live/models/", "/_static/litert/")
-CODE = "book/01-pixels-as-classes.html"
+CODE = "book/chapters/01-pixels-as-classes.html"
 
 
 class Compressed(SimpleHTTPRequestHandler):
@@ -143,7 +143,7 @@ def test_next_and_previous_lead_through_the_whole_book(visit):
         page.wait_for_url(f"**/{path}")
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if re.match(r"book/\d\d-", path)])
+@pytest.mark.parametrize("path", [path for path in PAGES if re.match(r"book/chapters/\d\d-", path)])
 def test_a_chapter_is_launched_and_downloaded_as_its_notebook(visit, html, path):
     page, _ = visit(path)
     notebook = path.replace(".html", ".ipynb")

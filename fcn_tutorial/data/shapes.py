@@ -1,0 +1,229 @@
+"""Procedural scenes: textured shapes that lie over one another on a textured background.
+
+Nothing to download, and every label is exact. Colour and texture say nothing about the class, so a
+network must look at form. Walls, arms and corners are narrow, so the network's stride matters: of
+the label itself, cells of 8 x 8 pixels keep nearly everything, cells of 32 x 32 less than half.
+"""
+
+import operator
+from numbers import Integral
+
+import numpy as np
+from scipy import ndimage
+
+from fcn_tutorial.data.dataset import VOID, Dataset, check_split
+from fcn_tutorial.errors import InputError
+
+SPLITS = ("train", "val", "test")
+DEFAULT_COUNTS = {"train": 1000, "val": 200, "test": 200}
+CROPS = len(SPLITS)  # takes the place of a split's number in the seed of single-shape crops
+CLASSES = ("background", "disc", "square", "triangle", "ring", "cross")
+# Okabe and Ito's colours, told apart by colour-blind readers too; black for the background.
+PALETTE = [(0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167), (213, 94, 0)]
+RADII = (12, 28)  # in pixels, whatever the size of the scene
+REACH = 1.25  # no part of a shape is further from its centre than this many radii
+MAX_ROTATION = np.radians(25)  # a square that turns further looks like a diamond
+
+
+class Shapes(Dataset):
+    """One split of procedural scenes; each is drawn on access, and always comes out the same."""
+
+    name = "shapes"
+    classes = CLASSES
+    palette = np.array(PALETTE, np.uint8)
+
+    def __init__(self, split, size, count, seed, objects):
+        self.split = split
+        self.size = size
+        self.seed = seed
+        self.objects = objects
+        self.names = tuple(f"shapes-{split}-{index:05d}" for index in range(count))
+
+    def __getitem__(self, index):
+        index = range(len(self))[operator.index(index)]
+        rng = np.random.default_rng((self.seed, SPLITS.index(self.split), index))
+        return _draw_scene(rng, self.size, self.objects)
+
+
+def load(split, root=None, *, size=96, count=None, seed=0, objects=(1, 5)):
+    """Open a split of procedural scenes.
+
+    split: "train", "val" or "test"; root is not used, as there are no files.
+    size: side of the scenes, or (height, width), in pixels. Objects stay about 24 to 56 pixels
+    across whatever the size, so a larger scene shows more background, or takes more objects.
+    count: number of scenes; None means 1000 for train, 200 for val and test.
+    seed: scene i depends on seed, split, i, size and objects alone, never on count.
+    objects: (fewest, most) objects in a scene, from 0 up; later ones cover earlier ones.
+    Raises InputError for an unknown split or an option out of its range.
+    """
+    check_split(split, SPLITS, "shapes")
+    count = _check_int(DEFAULT_COUNTS[split] if count is None else count, "count", 1)
+    seed = _check_int(seed, "seed", 0)
+    return Shapes(split, _check_size(size), count, seed, _check_objects(objects))
+
+
+def single_shapes(count, size=96, seed=0):
+    """Draw crops that show one shape each, or none, to train a classifier on.
+
+    Crop i has class i % 6, so classes are balanced; the shape sits near the centre, and class 0 is
+    background alone. Colours, textures and sizes are those of the scenes.
+    size, seed: as for `load`; below 80 pixels the largest shapes are cut off at the edge.
+    Returns (images uint8 (count, height, width, 3), classes int64 (count,)).
+    Raises InputError for a count or size below 1 or a seed below 0.
+    """
+    count, seed = _check_int(count, "count", 1), _check_int(seed, "seed", 0)
+    size = _check_size(size)
+    class_ids = np.arange(count) % len(CLASSES)
+    images = np.empty((count, *size, 3), np.uint8)
+    for index, class_id in enumerate(class_ids):
+        rng = np.random.default_rng((seed, CROPS, index))
+        images[index] = _draw_crop(rng, size, class_id)
+    return images, class_ids
+
+
+def _draw_scene(rng, size, objects):
+    """Image uint8 (H, W, 3) and label uint8 (H, W) of one scene."""
+    image, ids = _draw_background(rng, size)
+    for _ in range(rng.integers(*objects, endpoint=True)):
+        radius = rng.uniform(*RADII)
+        # Part of an object may lie outside the scene, as in a photograph, but never most of it.
+        margins = [min(0.7 * radius, side / 2) for side in size]
+        center = [rng.uniform(m, side - m) for m, side in zip(margins, size, strict=True)]
+        _draw_object(rng, image, ids, rng.integers(1, len(CLASSES)), center, radius)
+    return _to_uint8(image), _with_void(ids)
+
+
+def _draw_crop(rng, size, class_id):
+    image, ids = _draw_background(rng, size)
+    if class_id:
+        center = [side * rng.uniform(0.42, 0.58) for side in size]
+        _draw_object(rng, image, ids, class_id, center, rng.uniform(*RADII))
+    return _to_uint8(image)
+
+
+def _draw_background(rng, size):
+    """A textured image, float32 (H, W, 3), and class ids, uint8 (H, W), all 0 as yet."""
+    rows, columns = np.ogrid[: size[0], : size[1]]
+    image = _texture(rng, _random_colors(rng, 1)[0], rows, columns)
+    return image, np.zeros(size, np.uint8)
+
+
+def _draw_object(rng, image, ids, class_id, center, radius):
+    """Paint one object into the image (float32, changed in place) and into its class ids."""
+    # Only the box around the object is touched, so a scene costs little more than its background.
+    low = [max(0, int(c - REACH * radius)) for c in center]
+    high = [int(c + REACH * radius) + 2 for c in center]
+    box = slice(low[0], high[0]), slice(low[1], high[1])
+    height, width = ids[box].shape
+    rows, columns = np.ogrid[low[0] : low[0] + height, low[1] : low[1] + width]
+    # A pixel's centre lies half a pixel from its corner.
+    y, x = rows + 0.5 - center[0], columns + 0.5 - center[1]
+    inside = SHAPES[class_id](*_rotate(x, y, rng.uniform(-MAX_ROTATION, MAX_ROTATION)), radius)
+    if inside.any():
+        color = _contrasting_color(rng, image[box][inside])
+        image[box][inside] = _texture(rng, color, rows, columns)[inside]
+        ids[box][inside] = class_id
+
+
+def _rotate(x, y, angle):
+    cos, sin = np.cos(angle), np.sin(angle)
+    return cos * x + sin * y, cos * y - sin * x
+
+
+# Which pixels belong to a shape: x, y are float arrays of offsets from its centre (y points down).
+
+
+def _disc(x, y, radius):
+    return np.hypot(x, y) <= radius
+
+
+def _square(x, y, radius):
+    return np.maximum(abs(x), abs(y)) <= 0.85 * radius
+
+
+def _triangle(x, y, radius):
+    """Equilateral: its half width grows from nothing at the tip to 1.04 radius at the base."""
+    below_tip = y + 1.2 * radius
+    return (abs(x) <= below_tip / np.sqrt(3)) & (below_tip <= 1.8 * radius)
+
+
+def _ring(x, y, radius):
+    wall = 6 + 0.25 * radius
+    distance = np.hypot(x, y)
+    return (radius - wall <= distance) & (distance <= radius)
+
+
+def _cross(x, y, radius):
+    arm = 7 + 0.25 * radius
+    x, y = abs(x), abs(y)
+    return (np.minimum(x, y) <= arm / 2) & (np.maximum(x, y) <= radius)
+
+
+SHAPES = {1: _disc, 2: _square, 3: _triangle, 4: _ring, 5: _cross}
+
+
+def _random_colors(rng, count):
+    """Colours of any hue, from pale to strong and from dark to bright: float (count, 3)."""
+    hue, strength = rng.uniform(size=(count, 1)), rng.uniform(0.25, 0.9, size=(count, 1))
+    brightness = rng.uniform(70, 245, size=(count, 1))
+    wheel = 0.5 + 0.5 * np.cos(2 * np.pi * (hue + np.array([0, 1 / 3, 2 / 3])))
+    return brightness * (1 - strength + strength * wheel)
+
+
+def _contrasting_color(rng, behind):
+    """Of eight random colours, the one least like any of the pixels `behind` (n, 3)."""
+    colors = _random_colors(rng, 8)
+    sample = behind[:: 1 + len(behind) // 64]  # some pixels tell as much as all of them
+    differences = np.linalg.norm(colors[:, None] - sample, axis=-1)
+    return colors[differences.min(axis=1).argmax()]
+
+
+def _texture(rng, color, rows, columns):
+    """Noise, stripes or a gradient around one colour: float32 (height, width, 3)."""
+    angle, phase = rng.uniform(0, 2 * np.pi, size=2)
+    along = np.cos(angle) * columns + np.sin(angle) * rows
+    kind = rng.integers(3)
+    if kind == 0:
+        pattern = rng.standard_normal(along.shape, np.float32)
+    elif kind == 1:
+        pattern = np.sign(np.sin(2 * np.pi * along / rng.uniform(4, 12) + phase))
+    else:
+        pattern = 1.5 * np.sin(2 * np.pi * along / rng.uniform(60, 180) + phase)
+    accent = rng.uniform(8, 24) + rng.uniform(-8, 8, size=3)
+    return (color + accent * pattern[..., None]).astype(np.float32)
+
+
+def _to_uint8(image):
+    return np.clip(np.round(image), 0, 255).astype(np.uint8)
+
+
+def _with_void(ids):
+    """Mark as void each pixel with a pixel of another class among its eight neighbours."""
+    highest = ndimage.maximum_filter(ids, size=3, mode="nearest")
+    lowest = ndimage.minimum_filter(ids, size=3, mode="nearest")
+    return np.where(highest == lowest, ids, VOID).astype(np.uint8)
+
+
+def _check_int(value, what, least):
+    if not isinstance(value, Integral) or value < least:
+        raise InputError(f"{what} is {value!r}: give an integer of at least {least}.")
+    return int(value)
+
+
+def _check_size(size):
+    pair = (size, size) if isinstance(size, Integral) else size
+    if not _is_pair(pair, least=1):
+        raise InputError(f"size is {size!r}: give pixels, or (height, width), of at least 1.")
+    return tuple(pair)
+
+
+def _check_objects(objects):
+    if not _is_pair(objects, least=0) or objects[0] > objects[1]:
+        raise InputError(f"objects is {objects!r}: give (fewest, most), two integers from 0 up.")
+    return tuple(objects)
+
+
+def _is_pair(values, least):
+    if not isinstance(values, tuple | list) or len(values) != 2:
+        return False
+    return all(isinstance(value, Integral) and value >= least for value in values)

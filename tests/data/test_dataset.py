@@ -1,0 +1,137 @@
+"""What all data sets share: opening them by name, and the face they show."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fcn_tutorial as fcn
+from fcn_tutorial.data.dataset import (
+    ListError,
+    archives_of,
+    check_disjoint,
+    check_lists,
+    fetch_command,
+    overlap,
+    published_size,
+    splits_of,
+)
+
+
+def test_an_unknown_data_set_is_answered_with_the_known_ones(refusal):
+    message = refusal(fcn.load_dataset, "cityscapes")
+    assert "'cityscapes'" in message and "camvid, sbd, shapes" in message
+
+
+def test_an_unknown_split_is_answered_with_the_known_ones(camvid_root, refusal):
+    for name in ("camvid", "shapes"):
+        message = refusal(fcn.load_dataset, name, "dev", root=camvid_root)
+        assert "'dev'" in message and name in message and "train, val, test" in message
+
+
+PUBLISHED = {
+    "shapes": ({"train": None, "val": None, "test": None}, ()),
+    "camvid": ({"train": 367, "val": 101, "test": 233}, ("camvid",)),
+    "voc2012": ({"train": 1464, "val": 1449}, ("voc2012",)),
+    "sbd": ({"train": 8498, "val": 2857}, ("sbd",)),
+    "voc2012_trainaug": ({"train": 10_582, "val": 1449}, ("voc2012", "sbd")),
+    "voc2012_keras_fcn": ({"train": 10_831, "val": 1200}, ("voc2012", "sbd")),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_what_is_known_of_a_data_set_before_it_is_there(name):
+    sizes, archives = PUBLISHED[name]
+    assert splits_of(name) == tuple(sizes)
+    assert {split: published_size(name, split) for split in sizes} == sizes
+    assert published_size(name, "dev") is None
+    assert archives_of(name) == archives
+
+
+@pytest.mark.parametrize("ask", [splits_of, archives_of, lambda name: published_size(name, "val")])
+def test_nothing_is_known_of_an_unknown_data_set(refusal, ask):
+    assert "unknown data set 'cityscapes': use one of camvid, sbd," in refusal(ask, "cityscapes")
+
+
+def test_examples_that_are_made_when_asked_for_have_no_files():
+    dataset = fcn.load_dataset("shapes", "train", count=2)
+    assert dataset.image_file(0) is None and dataset.label_file(1) is None
+    assert repr(dataset) == f"<shapes train: 2 examples, {len(dataset.classes)} classes>"
+
+
+def test_the_command_that_fetches_names_another_root_only(tmp_path, monkeypatch):
+    monkeypatch.setenv("FCN_DATA", str(tmp_path))
+    assert fetch_command(["voc2012", "sbd"], tmp_path) == '"fcn-tutorial data fetch voc2012 sbd"'
+    other = tmp_path / "my data"
+    assert fetch_command(["sbd"], other) == f"\"fcn-tutorial data fetch sbd --root '{other}'\""
+
+
+LISTS = [
+    ("voc2012", "VOC", "train.txt"),
+    ("voc2012", "VOC", "val.txt"),
+    ("sbd", "SBD", "lists/train.txt"),
+]
+
+
+def missing_lists(root, lists):
+    with pytest.raises(ListError) as caught:
+        check_lists(root, lists)
+    assert caught.value.state == "missing"
+    return caught.value.paths, str(caught.value)
+
+
+def test_lists_that_are_there_pass_and_those_that_are_not_are_named_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("FCN_DATA", str(tmp_path))
+    train, val, other = paths = [tmp_path.joinpath(*entry[1:]) for entry in LISTS]
+    assert missing_lists(tmp_path, LISTS) == (
+        paths,
+        f"the lists {train}, {val}, {other} are missing: set FCN_DATA to the folder that holds "
+        'VOC and SBD, or run "fcn-tutorial data fetch voc2012 sbd".',
+    )
+    train.parent.mkdir()
+    train.touch()
+    assert missing_lists(tmp_path, LISTS) == (
+        [val, other],
+        f"the lists {val}, {other} are missing: restore the published files, or move {train.parent}"
+        ' away and run "fcn-tutorial data fetch voc2012 sbd".',
+    )
+    val.touch()
+    assert missing_lists(tmp_path, LISTS) == (
+        [other],
+        f"the list {other} is missing: set FCN_DATA to the folder that holds SBD, or run "
+        '"fcn-tutorial data fetch sbd".',
+    )
+    check_lists(tmp_path, LISTS[:2])
+
+
+def test_a_data_set_is_a_sequence_of_images_and_labels(camvid_root):
+    for name in ("camvid", "shapes"):
+        dataset = fcn.load_dataset(name, "val", root=camvid_root)
+        assert len(dataset.names) == len(dataset)
+        assert dataset.palette.shape == (len(dataset.classes), 3)
+        np.testing.assert_array_equal(dataset[-1][1], dataset[len(dataset) - 1][1])
+        assert repr(dataset).startswith(f"<{name} val: {len(dataset)} examples")
+
+
+@given(one=st.sets(st.sampled_from("abcdefgh")), other=st.sets(st.sampled_from("abcdefgh")))
+def test_the_overlap_is_what_both_have(one, other):
+    shared = overlap(tuple(one), tuple(other))
+    assert shared == sorted(shared) == overlap(other, one)
+    assert set(shared) == {name for name in one if name in other}
+
+
+def test_splits_that_share_examples_are_refused_with_count_and_three_names(refusal):
+    training = fcn.load_dataset("shapes", "val", count=9)
+    message = refusal(check_disjoint, training, fcn.load_dataset("shapes", "val", count=5))
+    assert "5 of the 5 examples of shapes (val) are also in shapes (val)" in message
+    assert "shapes-val-00000, shapes-val-00001, shapes-val-00002:" in message
+    assert "allow_overlap" in message
+
+
+@pytest.mark.parametrize("name", ["shapes", "camvid"])
+def test_the_splits_of_a_data_set_share_no_example(camvid_root, name):
+    parts = [fcn.load_dataset(name, split, root=camvid_root) for split in splits_of(name)]
+    for one, other in combinations(parts, 2):
+        check_disjoint(one, other)

@@ -1,0 +1,494 @@
+"""Fetching from a local server that cuts, stalls, lies, and serves hostile archives."""
+
+import hashlib
+import io
+import os
+import tarfile
+import threading
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import fcn_tutorial as fcn
+from fcn_tutorial.data import download as module
+from fcn_tutorial.data.dataset import archives_of
+from fcn_tutorial.data.download import ARCHIVES, Archive, content_digest, fetch
+
+FOLDER = "Toy/data"
+
+
+def tar_of(members):
+    """A tar archive as bytes: {name: bytes, or a TarInfo that says something else}."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=1) as tar:
+        for name, content in members.items():
+            if isinstance(content, tarfile.TarInfo):
+                tar.addfile(content)
+            else:
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+NOISE = np.random.default_rng(0).bytes(300_000)
+GOOD = tar_of({f"{FOLDER}/one.txt": b"one", f"{FOLDER}/noise.bin": NOISE})
+
+
+class Server(ThreadingHTTPServer):
+    """Serves `content`; `faults` holds, for each coming request, how to fail (None: do not).
+
+    framing: whether it says the length, sends chunks as GitHub does for archives, or just closes.
+    resumes: whether it can go on in the middle; GitHub cannot for archives.
+    """
+
+    def __init__(self, content, framing="length", resumes=True):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content, self.faults, self.ranges = content, [], []
+        self.framing, self.resumes = framing, resumes
+        self.release = threading.Event()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/toy.tgz"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        server = self.server
+        fault = server.faults.pop(0) if server.faults else None
+        wanted = self.headers.get("Range")
+        server.ranges.append(wanted)
+        if isinstance(fault, int):
+            self.send_error(fault)
+            return
+        ranged = wanted and server.resumes and fault != "ignores ranges"
+        start = int(wanted[len("bytes=") : -1]) if ranged else 0
+        body = server.content[start:]
+        self.send_response(206 if start else 200)
+        if start:
+            end = len(server.content) - 1
+            self.send_header("Content-Range", f"bytes {start}-{end}/{end + 1}")
+        lies = {"says less": -1000, "says more": 1000}
+        if server.framing == "length":
+            self.send_header("Content-Length", str(len(body) + lies.get(fault, 0)))
+        elif server.framing == "chunks":
+            self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        if fault in ("cuts", "cuts early", "stalls"):
+            self.send_body(body[: len(body) // (3 if fault == "cuts early" else 2)])
+            if fault == "stalls":
+                server.release.wait(10)
+            return
+        self.send_body(body, ends=True)
+
+    def send_body(self, body, ends=False):
+        if self.server.framing == "chunks":
+            for start in range(0, len(body), 1000):
+                chunk = body[start : start + 1000]
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            body = b"0\r\n\r\n" if ends else b""
+        self.wfile.write(body)
+        self.wfile.flush()
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Start servers; each is stopped at the end."""
+    monkeypatch.setattr(module, "PAUSE", 0.001)
+    monkeypatch.setattr(module, "STALL", 0.3)
+    servers = []
+
+    def start(content=GOOD, faults=(), **kind):
+        server = Server(content, **kind)
+        server.faults = list(faults)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.release.set()
+        server.shutdown()
+        server.server_close()
+
+
+def archives_at(*servers, content=GOOD, size=True):
+    return {
+        "toy": Archive(
+            file="toy.tgz",
+            urls=tuple(server.url for server in servers),
+            size=len(content) if size else None,
+            md5=hashlib.md5(content).hexdigest(),
+            folder=FOLDER,
+        )
+    }
+
+
+def is_whole(folder):
+    return (folder / "one.txt").read_text() == "one" and (
+        folder / "noise.bin"
+    ).read_bytes() == NOISE
+
+
+def leftovers(root):
+    return sorted(path.name for path in root.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("size", [True, False])
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [],
+        ["cuts"],
+        ["cuts", "cuts", "cuts"],
+        ["stalls"],
+        ["cuts", "ignores ranges"],
+        [500, 503, None],
+        ["cuts", 500, "stalls"],
+    ],
+    ids=str,
+)
+def test_fetches_over_a_connection_that_cuts_stalls_and_fails(serve, tmp_path, faults, size):
+    server = serve(faults=faults)
+    folder = fetch("toy", tmp_path, archives_at(server, size=size), progress=False)
+    assert folder == tmp_path / FOLDER and is_whole(folder)
+    assert leftovers(tmp_path) == ["noise.bin", "one.txt"]
+
+
+def test_goes_on_where_the_connection_was_cut(serve, tmp_path):
+    server = serve(faults=["cuts"])
+    fetch("toy", tmp_path, archives_at(server), progress=False)
+    assert server.ranges[0] is None
+    assert server.ranges[1] == f"bytes={len(GOOD) // 2}-"
+
+
+def test_goes_on_with_the_part_of_an_interrupted_program(serve, tmp_path):
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / "toy.tgz.part").write_bytes(GOOD[:1000])
+    server = serve()
+    assert is_whole(fetch("toy", tmp_path, archives_at(server), progress=False))
+    assert server.ranges == ["bytes=1000-"]
+
+
+def test_a_part_that_is_whole_is_not_asked_for_again(serve, tmp_path):
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / "toy.tgz.part").write_bytes(GOOD)
+    server = serve()
+    assert is_whole(fetch("toy", tmp_path, archives_at(server), progress=False))
+    assert server.ranges == []
+
+
+def test_a_mirror_with_another_file_leaves_the_part_of_the_others(serve, refusal, tmp_path):
+    slow, other = serve(faults=["cuts", *[503] * 99]), serve(b"something else")
+    refusal(fetch, "toy", tmp_path, archives_at(slow, other), False)
+    part = tmp_path / "downloads" / "toy.tgz.part"
+    assert part.read_bytes() == GOOD[: len(GOOD) // 2]
+
+
+@pytest.mark.parametrize("fault", ["says less", "says more", 404])
+def test_takes_the_next_mirror_when_the_first_lies_or_lacks_the_file(serve, tmp_path, fault):
+    liar, honest = serve(faults=[fault] * 20), serve()
+    assert is_whole(fetch("toy", tmp_path, archives_at(liar, honest), progress=False))
+
+
+def test_takes_the_next_mirror_when_the_first_has_another_file(serve, tmp_path):
+    other = serve(GOOD[:-1] + bytes([GOOD[-1] ^ 1]))
+    assert is_whole(fetch("toy", tmp_path, archives_at(other, serve()), progress=False))
+
+
+def test_a_part_that_is_longer_than_the_file_is_dropped(serve, tmp_path):
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / "toy.tgz.part").write_bytes(GOOD + b"more")
+    server = serve(faults=[416])
+    assert is_whole(fetch("toy", tmp_path, archives_at(server), progress=False))
+
+
+def test_names_every_mirror_when_none_gives_the_file(serve, refusal, tmp_path):
+    first, second = serve(faults=[404]), serve(b"something else")
+    message = refusal(fetch, "toy", tmp_path, archives_at(first, second), False)
+    assert f"{first.url}: HTTP 404" in message and f"{second.url}: its file is not" in message
+    assert not (tmp_path / FOLDER).exists()
+
+
+def test_a_mirror_that_never_answers_is_given_up(serve, refusal, tmp_path):
+    server = serve(faults=[503] * 100)
+    assert "HTTP 503" in refusal(fetch, "toy", tmp_path, archives_at(server), False)
+    assert len(server.ranges) == module.TRIES
+
+
+def link(name, target, kind=tarfile.SYMTYPE):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def device(name):
+    info = tarfile.TarInfo(name)
+    info.type = tarfile.CHRTYPE
+    return info
+
+
+HOSTILE = {
+    "above": {"../outside.txt": b"!"},
+    "deep above": {f"{FOLDER}/../../../outside.txt": b"!"},
+    "link outside": {f"{FOLDER}/a": link(f"{FOLDER}/a", "/etc"), f"{FOLDER}/a/outside.txt": b"!"},
+    "hard link": {f"{FOLDER}/a": link(f"{FOLDER}/a", "../../../outside.txt", tarfile.LNKTYPE)},
+    "device": {f"{FOLDER}/null": device(f"{FOLDER}/null")},
+    "bomb": {f"{FOLDER}/zeros": bytes(5_000_000)},
+    "other folder": {"Other/one.txt": b"one"},
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_archive_writes_nothing(serve, refusal, tmp_path, kind):
+    content = tar_of(HOSTILE[kind])
+    root = tmp_path / "root"
+    refusal(fetch, "toy", root, archives_at(serve(content), content=content), False)
+    assert leftovers(tmp_path) == ["toy.tgz"]
+    assert not (root / FOLDER).exists()
+
+
+def test_an_absolute_name_stays_inside(serve, tmp_path):
+    content = tar_of({f"/{FOLDER}/one.txt": b"one", f"/{FOLDER}/noise.bin": NOISE})
+    root = tmp_path / "root"
+    folder = fetch("toy", root, archives_at(serve(content), content=content), progress=False)
+    assert is_whole(folder)
+
+
+def test_a_damaged_archive_is_refused(serve, refusal, tmp_path):
+    content = GOOD[: len(GOOD) // 2]
+    message = refusal(
+        fetch, "toy", tmp_path, archives_at(serve(content), content=content), progress=False
+    )
+    assert "toy.tgz" in message
+    assert not (tmp_path / FOLDER).exists()
+
+
+def test_what_is_there_is_left_alone(serve, tmp_path):
+    (tmp_path / FOLDER).mkdir(parents=True)
+    server = serve()
+    assert fetch("toy", tmp_path, archives_at(server), progress=False) == tmp_path / FOLDER
+    assert server.ranges == []
+
+
+def test_an_unknown_name_and_a_folder_that_cannot_be_written_are_refused(refusal, serve, tmp_path):
+    assert "voc2012" in refusal(fetch, "voc2013", tmp_path)
+    (tmp_path / "file").write_text("")
+    archives = archives_at(serve())
+    assert "file" in refusal(fetch, "toy", tmp_path / "file", archives, False)
+
+
+def test_a_mirror_that_starts_over_and_is_cut_each_time_is_given_up(serve, refusal, tmp_path):
+    server = serve(faults=["cuts early", "cuts"] * 50, resumes=False)
+    refusal(fetch, "toy", tmp_path, archives_at(server), False)
+    assert len(server.ranges) == module.TRIES + 2  # the first two tries got further than ever
+
+
+def test_a_part_that_was_dropped_does_not_count_against_the_mirror(serve, tmp_path):
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / "toy.tgz.part").write_bytes(GOOD + b"more")
+    server = serve(faults=[416, *["cuts"] * (module.TRIES + 2)])
+    assert is_whole(fetch("toy", tmp_path, archives_at(server), progress=False))
+
+
+TOP = "Tutorial-fcaf7c4"
+# How a server may send an archive, and what may go wrong meanwhile. Where it says no length, a cut
+# cannot be told from the end: that is tested apart.
+WAYS = [
+    *product(
+        [("chunks", False), ("chunks", True), ("length", True)],
+        [[], ["cuts"], ["stalls"], [503, "cuts", "cuts"]],
+    ),
+    *product([("nothing", True)], [[], ["stalls"]]),
+]
+
+
+def files_of(folder):
+    """The files below a folder, as {path: bytes}."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+@pytest.fixture
+def published(camvid_root):
+    """The files of a small CamVid, as they stand in the archive of a repository."""
+    return {f"{TOP}/CamVid/{name}": data for name, data in files_of(camvid_root / "CamVid").items()}
+
+
+@pytest.fixture
+def camvid_at(camvid_root, serve):
+    """Serve the members of a repository's archive as GitHub does; returns server and archives."""
+    content = content_digest("camvid", camvid_root, progress=False)
+
+    def start(members, framing="chunks", resumes=False, faults=()):
+        others = {
+            f"{TOP}/README.md": b"a tutorial",
+            f"{TOP}/CamVid.weights": bytes(2_000_000),  # too much for an archive of this size
+            "CamVid/train.txt": b"elsewhere",
+        }
+        server = serve(tar_of(members | others), faults, framing=framing, resumes=resumes)
+        archive = Archive("tutorial.tar.gz", (server.url,), "CamVid", top=TOP, content=content)
+        return server, {"camvid": archive}
+
+    return start
+
+
+@pytest.mark.parametrize("kind, faults", WAYS, ids=str)
+def test_camvid_comes_out_of_the_archive_of_a_commit(
+    camvid_at, published, camvid_root, tmp_path, kind, faults
+):
+    _, archives = camvid_at(published, *kind, faults)
+    root = tmp_path / "root"
+    assert fetch("camvid", root, archives, progress=False) == root / "CamVid"
+    assert files_of(root) == {
+        f"CamVid/{name}": data for name, data in files_of(camvid_root / "CamVid").items()
+    }
+    assert len(fcn.load_dataset("camvid", "train", root)) == 6
+
+
+def test_an_archive_without_a_length_goes_on_where_the_server_can(camvid_at, published, tmp_path):
+    server, archives = camvid_at(published, resumes=True, faults=["cuts"])
+    fetch("camvid", tmp_path / "root", archives, progress=False)
+    assert len(server.ranges) == 2 and server.ranges[1].startswith("bytes=")
+    part = tmp_path / "other" / "downloads" / "tutorial.tar.gz.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(server.content[:1000])
+    fetch("camvid", tmp_path / "other", archives, progress=False)
+    assert server.ranges[2:] == ["bytes=1000-"]
+
+
+def test_an_archive_that_ends_too_soon_is_not_taken_for_whole(
+    camvid_at, published, refusal, tmp_path
+):
+    root = tmp_path / "root"
+    _, archives = camvid_at(published, "nothing", faults=["cuts"])
+    message = refusal(fetch, "camvid", root, archives, False)
+    assert "its file is not the published one" in message
+    assert files_of(root) == {}
+    fetch("camvid", root, archives, progress=False)  # and the next try is not hampered
+
+
+def test_the_parts_of_two_different_archives_do_not_make_one(camvid_at, published, tmp_path):
+    """GitHub may pack the same files into other bytes the next day."""
+    root = tmp_path / "root"
+    server, archives = camvid_at(published, "length", resumes=True)
+    again = replace(archives["camvid"], urls=(server.url, server.url))
+    (root / "downloads").mkdir(parents=True)
+    other = bytes(len(server.content) // 2)
+    (root / "downloads" / "tutorial.tar.gz.part").write_bytes(other)
+    assert fetch("camvid", root, {"camvid": again}, progress=False).is_dir()
+    assert server.ranges == [f"bytes={len(other)}-", None]
+
+
+def repacked(content):
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(content)).save(stream, "PNG", compress_level=0)
+    return stream.getvalue()
+
+
+def altered(content):
+    """The PNG with one pixel another; it is as valid as before."""
+    pixels = np.array(Image.open(io.BytesIO(content)))
+    pixels.flat[7] = (int(pixels.flat[7]) + 1) % 11
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_camvid_is_known_by_its_pixels_not_by_its_bytes(camvid_at, published, tmp_path):
+    label = f"{TOP}/CamVid/valannot/val1.png"
+    assert repacked(published[label]) != published[label]
+    _, archives = camvid_at(published | {label: repacked(published[label])})
+    assert fetch("camvid", tmp_path / "root", archives, progress=False).is_dir()
+
+
+IN_CAMVID = f"{TOP}/CamVid/"
+ALTERED = {
+    "one pixel of an image": lambda f: {"train/train3.png": altered(f["train/train3.png"])},
+    "one id of a label": lambda f: {"valannot/val1.png": altered(f["valannot/val1.png"])},
+    "two examples swapped": lambda f: {
+        "test/test0.png": f["test/test1.png"],
+        "testannot/test0.png": f["testannot/test1.png"],
+        "test/test1.png": f["test/test0.png"],
+        "testannot/test1.png": f["testannot/test0.png"],
+    },
+    "a shorter list": lambda f: {"val.txt": b"".join(f["val.txt"].splitlines(True)[:-1])},
+    "an empty list": lambda f: {"val.txt": b""},
+    "no list": lambda f: {"val.txt": None},
+    "an image gone": lambda f: {"test/test2.png": None},
+    "half an image": lambda f: {"test/test2.png": f["test/test2.png"][:60]},
+    "no image": lambda f: {"test/test2.png": b"version https://git-lfs.github.com/spec/v1"},
+}
+
+
+@pytest.mark.parametrize("change", ALTERED)
+def test_what_is_not_as_published_is_not_put_in_place(
+    camvid_at, published, refusal, tmp_path, change
+):
+    inside = {name.removeprefix(IN_CAMVID): data for name, data in published.items()}
+    changed = {IN_CAMVID + name: data for name, data in ALTERED[change](inside).items()}
+    members = {name: data for name, data in (published | changed).items() if data is not None}
+    _, archives = camvid_at(members)
+    root = tmp_path / "root"
+    message = refusal(fetch, "camvid", root, archives, False)
+    assert "tutorial.tar.gz is not as published" in message and "delete it" in message
+    assert list(files_of(root)) == ["downloads/tutorial.tar.gz"]
+    assert os.listdir(root) == ["downloads"]
+
+
+HOSTILE_CAMVID = {
+    "above": {f"{IN_CAMVID}../../../outside.txt": b"!"},
+    "link outside": {
+        f"{IN_CAMVID}a": link(f"{IN_CAMVID}a", "/etc"),
+        f"{IN_CAMVID}a/outside.txt": b"!",
+    },
+    "device": {f"{IN_CAMVID}null": device(f"{IN_CAMVID}null")},
+    "bomb": {f"{IN_CAMVID}zeros": bytes(5_000_000)},
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE_CAMVID)
+def test_a_hostile_camvid_writes_nothing(camvid_at, published, refusal, tmp_path, kind):
+    _, archives = camvid_at(published | HOSTILE_CAMVID[kind])
+    refusal(fetch, "camvid", tmp_path / "root" / "deep", archives, False)
+    assert list(files_of(tmp_path / "root")) == ["deep/downloads/tutorial.tar.gz"]
+
+
+def test_stopped_while_it_checks_it_leaves_the_archive_only(
+    camvid_at, published, tmp_path, monkeypatch
+):
+    root = tmp_path / "root"
+    server, archives = camvid_at(published)
+
+    def stop(name, unpacked, progress):
+        assert (unpacked / "CamVid" / "train.txt").is_file()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "content_digest", stop)
+        fetch("camvid", root, archives, False)
+    assert os.listdir(root) == ["downloads"]
+    assert fetch("camvid", root, archives, False).is_dir()
+    assert server.ranges == [None]  # what was downloaded is not downloaded again
+    assert files_of(root / "downloads") == {}
+
+
+@pytest.mark.parametrize("name", ["camvid", "voc2012_trainaug", "voc2012_keras_fcn", "sbd"])
+def test_what_a_data_set_needs_can_be_fetched(name):
+    assert archives_of(name) and set(archives_of(name)) <= set(ARCHIVES)
+
+
+@pytest.mark.skipif(
+    not os.path.isdir(os.path.join(os.environ.get("FCN_DATA", ""), "CamVid")),
+    reason="needs CamVid in the folder that FCN_DATA names",
+)
+def test_published_camvid_has_the_content_that_fetch_expects():
+    assert content_digest("camvid", progress=False) == ARCHIVES["camvid"].content

@@ -1,0 +1,228 @@
+"""Shapes: what a reader may rely on, whatever the seed."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+import fcn_tutorial as fcn
+from fcn_tutorial.data import VOID, shapes
+
+SPLITS = ("train", "val", "test")
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    dataset = fcn.load_dataset("shapes", "train", count=150)
+    images, labels = zip(*dataset, strict=True)
+    return np.stack(images), np.stack(labels)
+
+
+@pytest.fixture(scope="module")
+def lone_objects():
+    images, labels = zip(*fcn.load_dataset("shapes", count=150, objects=(1, 1)), strict=True)
+    return np.stack(images), np.stack(labels)
+
+
+def same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def labelled_objects(label):
+    return (label > 0) & (label != VOID)
+
+
+@pytest.mark.parametrize(("split", "count"), [("train", 1000), ("val", 200), ("test", 200)])
+def test_splits_have_their_default_counts_and_names(split, count):
+    dataset = fcn.load_dataset("shapes", split)
+    assert (dataset.name, dataset.split, len(dataset)) == ("shapes", split, count)
+    assert dataset.names[42] == f"shapes-{split}-00042"
+    assert len(set(dataset.names)) == count
+
+
+def test_classes_have_colours_of_their_own():
+    dataset = fcn.load_dataset("shapes")
+    assert dataset.classes == ("background", "disc", "square", "triangle", "ring", "cross")
+    assert dataset.palette.dtype == np.uint8 and dataset.palette.shape == (6, 3)
+    assert tuple(dataset.palette[0]) == (0, 0, 0)
+    assert len(np.unique(dataset.palette, axis=0)) == 6
+
+
+def test_images_and_labels_have_the_types_that_all_data_sets_share(scenes):
+    images, labels = scenes
+    assert images.dtype == labels.dtype == np.uint8
+    assert images.shape == (150, 96, 96, 3) and labels.shape == (150, 96, 96)
+    assert set(np.unique(labels)) == {0, 1, 2, 3, 4, 5, VOID}
+    assert images.min() < 20 and images.max() > 235
+
+
+def test_a_scene_is_the_same_each_time_and_in_each_order():
+    first, second = (fcn.load_dataset("shapes", count=4) for _ in range(2))
+    backwards = [second[index] for index in (3, 2, 1, 0)][::-1]
+    assert all(same(a, b) for a, b in zip(first, backwards, strict=True))
+
+
+def test_count_does_not_change_scenes():
+    few, many = fcn.load_dataset("shapes", count=3), fcn.load_dataset("shapes", count=30)
+    assert all(same(few[index], many[index]) for index in range(3))
+
+
+def test_no_scene_occurs_twice_among_splits_and_seeds():
+    datasets = [fcn.load_dataset("shapes", s, count=20, seed=n) for s in SPLITS for n in (0, 1)]
+    images = {image.tobytes() for dataset in datasets for image, _ in dataset}
+    assert len(images) == 3 * 2 * 20
+
+
+def test_indices_count_from_either_end_and_iteration_stops():
+    dataset = fcn.load_dataset("shapes", count=3)
+    assert same(dataset[-1], dataset[np.int64(2)])
+    assert len(list(dataset)) == 3
+    for index in (3, -4):
+        with pytest.raises(IndexError):
+            dataset[index]
+
+
+def test_every_class_is_common_enough_to_learn(scenes):
+    _, labels = scenes
+    shares = np.array([(labels == class_id).mean() for class_id in range(6)])
+    in_scenes = np.array([(labels == class_id).any(axis=(1, 2)).mean() for class_id in range(6)])
+    assert 0.6 < shares[0] < 0.8
+    assert shares[1:].min() > 0.02
+    assert in_scenes[0] == 1 and in_scenes[1:].min() > 0.3
+
+
+def test_void_lies_on_both_sides_of_every_border_and_nowhere_else(monkeypatch):
+    dataset = fcn.load_dataset("shapes", count=40)
+    labels = [label for _, label in dataset]
+    monkeypatch.setattr(shapes, "_with_void", lambda ids: ids)
+    for label, (_, ids) in zip(labels, dataset, strict=True):
+        neighbours = ids[:, 1:] != ids[:, :-1], ids[1:] != ids[:-1]
+        border = np.zeros(ids.shape, bool)
+        border[:, 1:] |= neighbours[0]
+        border[:, :-1] |= neighbours[0]
+        border[1:] |= neighbours[1]
+        border[:-1] |= neighbours[1]
+        void = label == VOID
+        assert void[border].all()
+        assert ndimage.distance_transform_edt(~border)[void].max() < 2
+        np.testing.assert_array_equal(label[~void], ids[~void])
+
+
+def test_void_is_a_thin_band(scenes):
+    _, labels = scenes
+    void = labels == VOID
+    assert 0.04 < void.mean() < 0.12
+    eroded = ndimage.binary_erosion(void, np.ones((1, 3, 3)))
+    assert eroded.sum() < 0.05 * void.sum()  # what is left are tips, slivers and stairs
+
+
+def test_a_lone_object_is_largely_visible_and_keeps_labelled_pixels(lone_objects):
+    _, labels = lone_objects
+    for label in labels:
+        assert len(set(np.unique(label)) - {0, VOID}) == 1
+        assert labelled_objects(label).sum() >= 60
+
+
+def test_an_object_stands_out_from_what_is_behind_it(lone_objects):
+    for image, label in zip(*lone_objects, strict=True):
+        inside = image[labelled_objects(label)].mean(axis=0)
+        assert np.linalg.norm(inside - image[label == 0].mean(axis=0)) > 50
+
+
+def test_colour_does_not_reveal_the_class(lone_objects):
+    """Class means of colour, learnt on half of the objects, guess the rest no better than luck."""
+    pairs = list(zip(*lone_objects, strict=True))
+    colors = np.array([image[labelled_objects(label)].mean(axis=0) for image, label in pairs])
+    classes = np.array([label[labelled_objects(label)][0] for _, label in pairs])
+    learn, guess = slice(0, 75), slice(75, None)
+    means = [colors[learn][classes[learn] == class_id].mean(axis=0) for class_id in range(1, 6)]
+    distances = np.linalg.norm(colors[guess][:, None] - np.array(means), axis=-1)
+    assert (1 + distances.argmin(axis=1) == classes[guess]).mean() < 0.4
+
+
+def test_later_objects_cover_earlier_ones(monkeypatch):
+    covered = []
+    draw_object = shapes._draw_object
+
+    def watch(rng, image, ids, *rest):
+        before = ids.copy()
+        draw_object(rng, image, ids, *rest)
+        covered.append(((before > 0) & (before != ids)).any())
+
+    monkeypatch.setattr(shapes, "_draw_object", watch)
+    list(fcn.load_dataset("shapes", "val", count=40))
+    assert 0.15 < np.mean(covered) < 0.85
+
+
+def test_objects_keep_their_size_in_a_larger_scene():
+    small = fcn.load_dataset("shapes", size=128, count=60, objects=(1, 1))
+    large = fcn.load_dataset("shapes", size=(256, 384), count=60, objects=(1, 1))
+    areas = [
+        np.mean([labelled_objects(label).sum() for _, label in each]) for each in (small, large)
+    ]
+    assert large[0][1].shape == (256, 384)
+    assert 0.8 < areas[0] / areas[1] < 1.25
+
+
+@settings(max_examples=25, deadline=None)
+@given(height=st.integers(1, 70), width=st.integers(1, 70), seed=st.integers(0, 2**40))
+def test_any_size_works(height, width, seed):
+    dataset = fcn.load_dataset("shapes", size=(height, width), count=2, seed=seed)
+    for image, label in dataset:
+        assert image.shape == (height, width, 3) and label.shape == (height, width)
+        assert np.isin(label, [*range(6), VOID]).all()
+
+
+def test_a_scene_may_be_empty():
+    _, label = fcn.load_dataset("shapes", count=1, objects=(0, 0))[0]
+    assert not label.any()
+
+
+def test_single_shapes_are_balanced_and_repeatable():
+    images, classes = shapes.single_shapes(60)
+    assert images.shape == (60, 96, 96, 3) and images.dtype == np.uint8
+    assert classes.dtype == np.int64 and (np.bincount(classes) == 10).all()
+    again, _ = shapes.single_shapes(7)
+    np.testing.assert_array_equal(images[:7], again)
+    assert not np.array_equal(again, shapes.single_shapes(7, seed=1)[0])
+    assert shapes.single_shapes(1, size=(5, 3))[0].shape == (1, 5, 3, 3)
+
+
+def test_single_shapes_differ_from_a_background_at_their_centre():
+    """A shape sets the middle apart from the corners, which a background alone never does."""
+    images, classes = shapes.single_shapes(120)
+    images = images.astype(float)
+    middle = images[:, 26:70, 26:70].mean(axis=(1, 2))
+    corners = images[:, [0, 0, -1, -1], [0, -1, 0, -1]].mean(axis=1)
+    contrast = np.linalg.norm(middle - corners, axis=1)
+    assert np.median(contrast[classes > 0]) > 1.5 * np.median(contrast[classes == 0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 0}, "size is 0"),
+        ({"size": (4, 0)}, r"size is \(4, 0\)"),
+        ({"size": (4, 4, 3)}, "size is"),
+        ({"size": 9.5}, "size is 9.5"),
+        ({"count": 0}, "count is 0"),
+        ({"count": 1.5}, "count is 1.5"),
+        ({"seed": -1}, "seed is -1"),
+        ({"objects": (3, 2)}, r"objects is \(3, 2\)"),
+        ({"objects": (-1, 2)}, "objects is"),
+        ({"objects": 3}, "objects is 3"),
+        ({"split": "trainval"}, "unknown split 'trainval' of shapes"),
+    ],
+)
+def test_an_unusable_option_is_named_in_one_sentence(options, message):
+    with pytest.raises(fcn.InputError, match=message):
+        fcn.load_dataset("shapes", **options)
+
+
+@pytest.mark.parametrize(
+    "options", [{"count": 0}, {"count": 1, "size": 0}, {"count": 1, "seed": -1}]
+)
+def test_single_shapes_refuse_unusable_options(options):
+    with pytest.raises(fcn.InputError):
+        shapes.single_shapes(**options)

@@ -1,0 +1,118 @@
+"""VGG-16 and the narrow VGG: shapes, weights, preprocessing."""
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras.ops import convert_to_numpy
+
+import fcn_tutorial as fcn
+from fcn_tutorial.backbones import VGGPreprocessing
+
+
+def all_equal(ours, theirs):
+    return len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
+
+
+def save_as_published(model, path):
+    """Write weights in the older HDF5 layout, which Keras's ImageNet download has."""
+    with h5py.File(path, "w") as file:
+        weighted = [layer for layer in model.layers if layer.weights]
+        file.attrs["layer_names"] = [layer.name for layer in weighted]
+        for layer in weighted:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{weight.name}:0" for weight in layer.weights]
+            group.attrs["weight_names"] = names
+            for name, value in zip(names, layer.get_weights(), strict=True):
+                group[name] = value
+
+
+def test_vgg16_has_the_published_number_of_parameters(vgg16):
+    fc8 = vgg16.get_layer("fc8")
+    assert vgg16.count_params() == 138_357_544
+    assert vgg16.count_params() - fc8.count_params() == 134_260_544
+
+
+def test_vgg16_keeps_the_names_of_keras_up_to_the_fully_connected_layers(vgg16, published_vgg16):
+    published = [layer.name for layer in published_vgg16.layers[1:]]
+    ours = [layer.name for layer in vgg16.layers[1:]]
+    assert ours == ["preprocessing", *published[:-3], "fc6", "fc7", "fc8"]
+
+
+def test_vgg16_loads_a_keras_weight_file_exactly(vgg16, published_vgg16):
+    assert all_equal(vgg16.get_weights(), published_vgg16.get_weights())
+
+
+def test_vgg16_on_an_image_is_keras_vgg16_on_the_preprocessed_image(vgg16, published_vgg16):
+    image = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3)).astype(np.float32)
+    prepared = keras.applications.vgg16.preprocess_input(image.copy())
+    ours, theirs = convert_to_numpy(vgg16(image)), convert_to_numpy(published_vgg16(prepared))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+
+
+def test_imagenet_weights_come_from_the_file_in_fcn_weights(published_vgg16, tmp_path, monkeypatch):
+    path = tmp_path / "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
+    save_as_published(published_vgg16, path)
+    monkeypatch.setenv("FCN_WEIGHTS", str(tmp_path))
+    assert all_equal(fcn.vgg16(weights="imagenet").get_weights(), published_vgg16.get_weights())
+    path.unlink()
+
+
+def test_preprocessing_equals_kerass():
+    images = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3)).astype(np.float32)
+    expected = keras.applications.vgg16.preprocess_input(images.copy())
+    np.testing.assert_allclose(VGGPreprocessing()(images), expected, atol=1e-4)
+
+
+def test_missing_weight_file_is_refused(refusal, tmp_path):
+    missing = tmp_path / "missing.h5"
+    assert str(missing) in refusal(fcn.vgg16, weights=missing)
+
+
+@pytest.mark.parametrize("name", ["corrupt.weights.h5", "corrupt.h5"])
+def test_corrupt_weight_file_is_refused(refusal, tmp_path, name):
+    (tmp_path / name).write_bytes(b"no weights at all")
+    assert name in refusal(fcn.vgg16, weights=tmp_path / name)
+
+
+def test_vgg_narrow_gives_logits_for_each_class():
+    classifier = fcn.vgg_narrow(num_classes=4, input_size=32)
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
+    logits = convert_to_numpy(classifier(images))
+    assert logits.shape == (2, 4)
+    assert logits.dtype == np.float32
+    assert not np.allclose(logits.sum(axis=1), 1)  # logits, not probabilities
+    assert not np.allclose(logits[0], logits[1])
+
+
+def test_vgg_narrow_is_laid_out_like_vgg():
+    classifier = fcn.vgg_narrow()
+    convolutions = [f"block{block}_conv{index}" for block in range(1, 6) for index in (1, 2)]
+    pools = [f"block{block}_pool" for block in range(1, 6)]
+    names = [layer.name for layer in classifier.layers]
+    assert [name for name in names if "conv" in name] == convolutions
+    assert [name for name in names if "pool" in name] == pools
+    assert names[-4:] == ["flatten", "fc6", "fc7", "fc8"]
+    assert classifier.get_layer("block5_pool").output.shape[1:3] == (3, 3)
+
+
+def test_vgg_narrow_with_valid_padding_needs_220_pixels(refusal):
+    classifier = fcn.vgg_narrow(padding="valid", input_size=220)
+    assert {layer.padding for layer in classifier.layers if "conv" in layer.name} == {"valid"}
+    assert classifier.get_layer("block5_pool").output.shape[1:3] == (3, 3)
+    assert "220" in refusal(fcn.vgg_narrow, padding="valid", input_size=219)
+
+
+def test_vgg_narrow_needs_32_pixels(refusal):
+    assert fcn.vgg_narrow(input_size=32).get_layer("block5_pool").output.shape[1:3] == (1, 1)
+    assert "32" in refusal(fcn.vgg_narrow, input_size=31)
+
+
+def test_seed_decides_the_weights_of_vgg_narrow():
+    def kernels(seed):
+        classifier = fcn.vgg_narrow(num_classes=2, input_size=32, seed=seed)
+        return [np.array(weight) for weight in classifier.weights if weight.name == "kernel"]
+
+    assert all_equal(kernels(3), kernels(3))
+    assert len(kernels(3)) == 13
+    assert not any(map(np.array_equal, kernels(3), kernels(30)))

@@ -1,0 +1,197 @@
+"""The loss that training compiles: cross-entropy on logits, averaged over pixels not void."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras.ops import convert_to_tensor
+
+import fcn_tutorial as fcn
+from fcn_tutorial.losses import CrossEntropy, CrossEntropyAndJaccard, MeanIoU
+from fcn_tutorial.training import compiled_model
+
+VOID = 255
+REDUCTIONS = ("sum_over_batch_size", "sum")
+NUM_CLASSES = 4
+
+
+@pytest.fixture(scope="module")
+def model():
+    recipe = fcn.Recipe(dataset="shapes", variant="fcn32s", backbone="vgg_narrow", weights="none")
+    return compiled_model(recipe, NUM_CLASSES, steps_per_epoch=1)
+
+
+@pytest.fixture
+def loss(model, value_and_gradient):
+    """(label, logits) -> the loss, and its gradient with respect to the logits."""
+
+    def loss_and_gradient(label, logits):
+        label = convert_to_tensor(label)
+        return value_and_gradient(lambda x: model.compute_loss(y=label, y_pred=x), logits)
+
+    return loss_and_gradient
+
+
+def random_batch(seed=0, void=0.3, shape=(2, 5, 6)):
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, NUM_CLASSES, shape).astype(np.uint8)
+    label[rng.random(shape) < void] = VOID
+    return label, rng.normal(0, 3, (*shape, NUM_CLASSES)).astype(np.float32)
+
+
+def cross_entropy_by_hand(label, logits):
+    logits = logits.astype(np.float64)
+    losses = [
+        np.log(np.exp(scores - scores.max()).sum()) + scores.max() - scores[truth]
+        for truth, scores in zip(label.ravel(), logits.reshape(-1, NUM_CLASSES), strict=True)
+        if truth != VOID
+    ]
+    return np.mean(losses)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), void=st.floats(0, 1), reduction=st.sampled_from(REDUCTIONS))
+def test_loss_equals_that_of_keras(seed, void, reduction):
+    label, logits = random_batch(seed, void)
+    weights = np.random.default_rng(seed).random(label.shape)
+    theirs = keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, ignore_class=VOID, reduction=reduction
+    )
+    ours = CrossEntropy(reduction)
+    for more in ({}, {"sample_weight": weights}):
+        assert float(ours(label, logits, **more)) == pytest.approx(
+            float(theirs(label, logits, **more)), rel=1e-5
+        )
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), void=st.floats(0, 1))
+def test_running_mean_iou_equals_that_of_keras(seed, void):
+    theirs = keras.metrics.MeanIoU(NUM_CLASSES, ignore_class=VOID, sparse_y_pred=False)
+    ours = MeanIoU(NUM_CLASSES)
+    for batch in (seed, seed + 1):
+        ours.update_state(*random_batch(batch, void))
+        theirs.update_state(*random_batch(batch, void))
+    assert float(ours.result()) == pytest.approx(float(theirs.result()), abs=1e-6)
+
+
+@pytest.mark.parametrize("void", [0, 0.3, 0.95])
+def test_loss_is_the_mean_cross_entropy_of_labelled_pixels(loss, void):
+    label, logits = random_batch(void=void)
+    assert loss(label, logits)[0] == pytest.approx(cross_entropy_by_hand(label, logits), rel=1e-5)
+
+
+def test_gradient_is_softmax_minus_truth_on_labelled_pixels_and_zero_on_void(loss):
+    label, logits = random_batch()
+    _, gradient = loss(label, logits)
+    labelled = label != VOID
+    probability = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    expected = (probability - np.eye(NUM_CLASSES)[label % NUM_CLASSES]) / labelled.sum()
+    np.testing.assert_allclose(gradient[labelled], expected[labelled], atol=1e-6)
+    assert (gradient[~labelled] == 0).all()
+
+
+@pytest.mark.parametrize("gap", [60, 1e4])
+def test_loss_is_finite_and_exact_for_a_wide_gap_between_logits(loss, gap):
+    label = np.zeros((1, 2, 2), np.uint8)
+    logits = np.zeros((1, 2, 2, NUM_CLASSES), np.float32)
+    logits[..., 1] = gap
+    value, gradient = loss(label, logits)
+    assert value == pytest.approx(gap)
+    assert np.isfinite(gradient).all()
+    np.testing.assert_allclose(gradient[..., 0], -1 / 4, rtol=1e-5)
+
+
+def test_batch_of_void_has_loss_and_gradient_zero(loss):
+    _, logits = random_batch()
+    value, gradient = loss(np.full(logits.shape[:-1], VOID, np.uint8), logits)
+    assert value == 0
+    assert (gradient == 0).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), below=st.integers(0, 9), right=st.integers(0, 9))
+def test_padding_with_void_changes_nothing(model, seed, below, right):
+    label, logits = random_batch(seed)
+    padding = ((0, 0), (0, below), (0, right))
+    padded_label = np.pad(label, padding, constant_values=VOID)
+    padded_logits = np.pad(logits, (*padding, (0, 0)), constant_values=50.0)
+    value, padded = (
+        float(model.compute_loss(y=convert_to_tensor(y), y_pred=convert_to_tensor(y_pred)))
+        for y, y_pred in ((label, logits), (padded_label, padded_logits))
+    )
+    assert padded == pytest.approx(value, rel=1e-5)
+
+
+def jaccard_by_hand(label, logits):
+    """Mean over the classes that the labels have of soft intersection over union."""
+    probability = np.exp(logits.astype(np.float64))
+    probability /= probability.sum(axis=-1, keepdims=True)
+    indices = []
+    for c in set(label[label != VOID]):
+        share, truth = probability[label != VOID][:, c], label[label != VOID] == c
+        both = share[truth].sum()
+        indices.append(both / (share.sum() + truth.sum() - both))
+    return np.mean(indices)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), void=st.floats(0, 0.9), factor=st.floats(0.1, 3))
+def test_what_the_soft_jaccard_index_lacks_is_added_to_the_cross_entropy(seed, void, factor):
+    label, logits = random_batch(seed, void)
+    label[label == seed % NUM_CLASSES] = VOID  # a class that the batch lacks does not count
+    weights = np.random.default_rng(seed).random(label.shape)
+    ours, plain = CrossEntropyAndJaccard(factor), CrossEntropy()
+    for more in ({}, {"sample_weight": weights}):
+        added = float(ours(label, logits, **more)) - float(plain(label, logits, **more))
+        if (label != VOID).any():
+            expected = factor * (1 - jaccard_by_hand(label, logits))
+            assert added == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_soft_jaccard_index_of_certain_answers_is_mean_iou():
+    label, logits = random_batch(3, shape=(3, 8, 9))
+    metric = MeanIoU(NUM_CLASSES)
+    metric.update_state(label, logits)
+    certain = 1e3 * np.eye(NUM_CLASSES, dtype=np.float32)[logits.argmax(-1)]
+    lacking = float(CrossEntropyAndJaccard()(label, certain) - CrossEntropy()(label, certain))
+    assert 1 - lacking == pytest.approx(float(metric.result()), abs=1e-3)
+
+
+def test_a_batch_of_void_lacks_all_of_the_index_and_moves_nothing(value_and_gradient):
+    _, logits = random_batch()
+    label = convert_to_tensor(np.full(logits.shape[:-1], VOID, np.uint8))
+    value, gradient = value_and_gradient(lambda x: CrossEntropyAndJaccard()(label, x), logits)
+    assert value == 1
+    assert (np.asarray(gradient) == 0).all()
+
+
+def test_a_small_class_moves_the_loss_as_much_as_a_large_one(value_and_gradient):
+    label = np.zeros((1, 10, 10), np.uint8)
+    label[0, 0, 0] = 1
+    logits = np.zeros((1, 10, 10, 2), np.float32)
+    label = convert_to_tensor(label)
+
+    def lacking(x):
+        return CrossEntropyAndJaccard()(label, x) - CrossEntropy()(label, x)
+
+    value, gradient = value_and_gradient(lacking, logits)
+    # By hand: 99 pixels against 1, all at one half.
+    assert value == pytest.approx(1 - (49.5 / 99.5 + 0.5 / 50.5) / 2, abs=1e-4)
+    assert abs(gradient[0, 0, 0, 1]) > abs(gradient[0, 5, 5, 1])
+
+
+def test_a_recipe_with_jaccard_trains_by_both():
+    label = np.random.default_rng(0).integers(0, NUM_CLASSES, (2, 32, 32))
+    image = np.repeat(60.0 * label[..., None], 3, axis=-1)
+    options = {"variant": "fcn32s", "backbone": "vgg_narrow", "weights": "none", "dropout": 0}
+    losses, weights = [], []
+    for factor in (0, 0.5):
+        recipe = fcn.Recipe(dataset="shapes", jaccard=factor, **options)
+        keras.utils.set_random_seed(0)
+        model = compiled_model(recipe, NUM_CLASSES, steps_per_epoch=1)
+        losses.append(model.fit(image, label, verbose=0).history["loss"][0])
+        weights.append(model.get_layer("fc7").get_weights()[0])
+    assert 0.3 < losses[1] - losses[0] < 0.5  # half of what the index of a first guess lacks
+    assert (weights[0] != weights[1]).any()

@@ -1,0 +1,414 @@
+"""A convolutionized classifier equals the classifier, in one place and slid over the image."""
+
+import keras
+import numpy as np
+import pytest
+import scipy.special
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import layers
+from keras.ops import convert_to_numpy
+
+import fcn_tutorial as fcn
+from fcn_tutorial.data.shapes import single_shapes
+from fcn_tutorial.surgery import copied, dense_to_convolution
+
+
+def image_of(*shape, seed=0):
+    return np.random.default_rng(seed).uniform(0, 1, shape).astype(np.float32)
+
+
+def assert_same(ours, theirs):
+    ours, theirs = convert_to_numpy(ours), convert_to_numpy(theirs)
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+
+
+def randomize(model, seed):
+    """Give every weight a value of its own, biases and moving statistics included."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        spread = rng.normal(0, 0.5, weight.shape)
+        weight.assign(np.abs(spread) + 0.5 if "variance" in weight.path else spread)
+    return model
+
+
+def trunk(x, residual):
+    x = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(x)
+    if residual:
+        x = layers.Add()([x, layers.Conv2D(4, 3, padding="same")(x)])
+    return layers.BatchNormalization()(x)
+
+
+HEADS = {
+    "one": [("dense", None)],
+    "softmax": [("dense", "relu"), ("dropout", None), ("dense", "softmax")],
+    "layers": [
+        ("dense", None),
+        ("batchnorm", None),
+        ("relu", None),
+        ("dense", None),
+        ("softmax", None),
+    ],
+    "early": [("dropout", None), ("activation", "tanh"), ("dense", "relu"), ("dense", None)],
+}
+
+
+def head_layers(kind):
+    make = {
+        "dense": lambda activation: layers.Dense(5, activation=activation),
+        "dropout": lambda _: layers.Dropout(0.5),
+        "batchnorm": lambda _: layers.BatchNormalization(),
+        "relu": lambda _: layers.ReLU(),
+        "softmax": lambda _: layers.Softmax(),
+        "activation": layers.Activation,
+    }
+    return [layers.Flatten(), *(make[name](argument) for name, argument in HEADS[kind])]
+
+
+def functional(grid, head, seed, residual):
+    """A classifier whose head sees grid cells, on images of twice as many pixels."""
+    x = image = keras.Input((2 * grid[0], 2 * grid[1], 3))
+    x = trunk(x, residual)
+    for layer in head_layers(head):
+        x = layer(x)
+    return randomize(keras.Model(image, x, name="functional"), seed)
+
+
+def sequential(grid, head, seed):
+    convolution = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")
+    image = keras.Input((2 * grid[0], 2 * grid[1], 3))
+    return randomize(keras.Sequential([image, convolution, *head_layers(head)]), seed)
+
+
+def classifier_of(kind, *arguments):
+    if kind == "sequential":
+        return sequential(*arguments)
+    return functional(*arguments, residual=kind == "residual")
+
+
+few = settings(max_examples=10, deadline=None)
+kinds = st.sampled_from(["sequential", "functional", "residual"])
+grids = st.tuples(st.integers(1, 7), st.integers(1, 7))
+heads = st.sampled_from(sorted(HEADS))
+seeds = st.integers(0, 1000)
+
+
+@few
+@given(kinds, grids, heads, seeds)
+def test_valid_gives_one_cell_with_the_classifiers_answer(kind, grid, head, seed):
+    classifier = classifier_of(kind, grid, head, seed)
+    image = image_of(2, *classifier.input_shape[1:], seed=seed)
+    network = fcn.convolutionize(classifier, padding="valid")
+    assert network.input_shape == (None, None, None, 3)
+    assert_same(network(image), convert_to_numpy(classifier(image))[:, None, None])
+
+
+@few
+@given(kinds, grids, heads, seeds)
+def test_same_keeps_the_grid_and_its_centre_cell_is_the_classifiers_answer(kind, grid, head, seed):
+    classifier = classifier_of(kind, grid, head, seed)
+    rows, columns = grid
+    height, width = 2 * rows, 2 * columns
+    image = image_of(2, height, width, 3, seed=seed)
+    network = fcn.convolutionize(classifier)
+    scores = convert_to_numpy(network(image))
+    assert scores.shape == (2, rows, columns, 5)
+    assert_same(scores[:, (rows - 1) // 2, (columns - 1) // 2], classifier(image))
+    assert network(image_of(1, height + 6, width + 8, 3)).shape == (1, rows + 3, columns + 4, 5)
+
+
+def unpadded_classifier(head, seed, nested=False):
+    """Its trunk pads nothing, has stride 4, and gives 2 x 3 cells on an image of 15 x 19."""
+    body = [
+        layers.Conv2D(4, 3, strides=2, activation="relu"),
+        layers.BatchNormalization(),
+        layers.Conv2D(6, 3, activation="relu"),
+        layers.MaxPooling2D(2),
+    ]
+    if nested:
+        body = [keras.Sequential([keras.Input((15, 19, 3)), *body], name="trunk")]
+    return randomize(keras.Sequential([keras.Input((15, 19, 3)), *body, *head_layers(head)]), seed)
+
+
+@pytest.mark.parametrize("head", sorted(HEADS))
+def test_valid_equals_the_classifier_slid_over_a_larger_image(head):
+    classifier = unpadded_classifier(head, seed=1)
+    assert classifier.layers[3].output.shape[1:3] == (2, 3)
+    image = image_of(1, 15 + 3 * 4, 19 + 2 * 4, 3)
+    scores = fcn.convolutionize(classifier, padding="valid")(image)
+    for i in range(4):
+        windows = [image[0, 4 * i : 4 * i + 15, 4 * j : 4 * j + 19] for j in range(3)]
+        assert_same(scores[0, i], classifier(np.stack(windows)))
+
+
+def test_valid_is_the_narrow_vgg_slid_over_a_larger_image():
+    classifier = randomize(fcn.vgg_narrow(3, 220, widths=(2, 3, 3, 4, 4), padding="valid"), seed=0)
+    image = 255 * image_of(1, 252, 220, 3)
+    scores = fcn.convolutionize(classifier, padding="valid")(image)
+    assert scores.shape == (1, 2, 1, 3)
+    assert_same(scores[0, 1, 0], classifier(image[:, 32:])[0])
+
+
+def test_trunk_that_is_a_model_of_its_own_takes_any_size_too():
+    classifier = unpadded_classifier("one", seed=2, nested=True)
+    image = image_of(1, 19, 19, 3)
+    scores = fcn.convolutionize(classifier, padding="valid")(image)
+    assert_same(scores[0, 1, 0], classifier(image[:, 4:])[0])
+
+
+def test_vgg16_and_its_convolutional_form_agree(vgg16, vgg16_convolutional):
+    image = 255 * image_of(1, 224, 224, 3)
+    assert_same(vgg16_convolutional(image)[:, 0, 0], vgg16(image))
+    assert vgg16_convolutional.get_layer("fc6").kernel.shape == (7, 7, 512, 4096)
+
+
+def test_layers_keep_their_names_activations_and_weights():
+    classifier = unpadded_classifier("softmax", seed=3)
+    network = fcn.convolutionize(classifier)
+    names = [layer.name for layer in classifier.layers if not isinstance(layer, layers.Flatten)]
+    assert [layer.name for layer in network.layers[1:]] == names
+    for layer in classifier.layers:
+        if isinstance(layer, layers.Dense):
+            convolution = network.get_layer(layer.name)
+            assert convolution.activation is layer.activation
+            kernel = convert_to_numpy(convolution.kernel)
+            np.testing.assert_array_equal(kernel.ravel(), convert_to_numpy(layer.kernel).ravel())
+    assert network.count_params() == classifier.count_params()
+
+
+def test_the_network_is_named_after_the_classifier_and_its_input_is_an_image():
+    classifier = unpadded_classifier("one", seed=3, nested=True)
+    network = fcn.convolutionize(classifier)
+    assert network.name == f"{classifier.name}_convolutional"
+    assert [layer.name for layer in network.layers[:2]] == ["image", "trunk"]
+
+
+CELLWISE = {
+    "activation": lambda: layers.Activation("tanh"),
+    "batch normalization": layers.BatchNormalization,
+    "dropout": lambda: layers.Dropout(0.5),
+    "leaky relu": lambda: layers.LeakyReLU(0.3),
+    "relu": lambda: layers.ReLU(max_value=0.5),
+    "softmax": layers.Softmax,
+}
+
+
+def with_head(*head, grid=(2, 3)):
+    convolution = layers.Conv2D(4, 3, strides=2, padding="same")
+    body = [keras.Input((2 * grid[0], 2 * grid[1], 3)), convolution, layers.Flatten()]
+    return randomize(keras.Sequential([*body, *head]), seed=6)
+
+
+@pytest.mark.parametrize("kind", CELLWISE)
+def test_a_layer_that_works_on_each_cell_alone_may_stand_in_the_head(kind):
+    classifier = with_head(layers.Dense(5), CELLWISE[kind](), layers.Dense(4), CELLWISE[kind]())
+    image = image_of(2, 4, 6, 3)
+    network = fcn.convolutionize(classifier, padding="valid")
+    assert_same(network(image)[:, 0, 0], classifier(image))
+
+
+def test_dense_layers_without_a_bias_become_convolutions_without_one():
+    classifier = with_head(layers.Dense(5, use_bias=False), layers.Dense(4, use_bias=False))
+    network = fcn.convolutionize(classifier, padding="valid")
+    image = image_of(2, 4, 6, 3)
+    assert_same(network(image)[:, 0, 0], classifier(image))
+    assert network.count_params() == classifier.count_params()
+
+
+@pytest.mark.parametrize("options", [{}, {"grid": (2, 3)}, {"grid": (2, 3), "padding": "same"}])
+def test_one_dense_layer_is_the_same_sum_over_the_cells_of_each_window(options):
+    rows, columns = options.get("grid", (1, 1))
+    dense = layers.Dense(5, activation="tanh", name="dense")
+    window = image_of(1, rows, columns, 4)
+    expected = dense(window.reshape(1, -1))
+    x = keras.Input((None, None, 4))
+    network = keras.Model(x, dense_to_convolution(dense, x, **options))
+    scores = convert_to_numpy(network(window))
+    if options.get("padding") == "same":
+        assert scores.shape == (1, rows, columns, 5)
+        scores = scores[:, :1, 1:2]
+    assert_same(scores[:, 0, 0], expected)
+    assert scores.shape == (1, 1, 1, 5)
+    assert network.layers[-1].name == "dense"
+
+
+def test_a_copied_layer_has_its_weights_and_the_changes_asked_for():
+    layer = layers.Conv2D(2, 3, name="layer")
+    layer.build((None, 8, 8, 3))
+    x = keras.Input((8, 8, 3))
+    network = keras.Model(x, copied(layer, x, padding="same", name="copy"))
+    copy = network.get_layer("copy")
+    assert (network.output_shape, copy.padding, layer.padding) == ((None, 8, 8, 2), "same", "valid")
+    for ours, theirs in zip(copy.get_weights(), layer.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not {id(weight) for weight in copy.weights} & {id(weight) for weight in layer.weights}
+
+
+def test_weights_are_copies():
+    classifier = unpadded_classifier("layers", seed=4)
+    network = fcn.convolutionize(classifier)
+    before = [weights.copy() for weights in network.get_weights()]
+    for weight in classifier.weights:
+        weight.assign(weight + 1)
+    for kept, now in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, now)
+    for ours, theirs in zip(network.get_weights(), classifier.get_weights(), strict=True):
+        assert not np.isclose(ours.ravel(), theirs.ravel()).any()
+
+
+def test_convolutional_network_survives_saving(tmp_path):
+    network = fcn.convolutionize(unpadded_classifier("softmax", seed=5, nested=True))
+    network.save(tmp_path / "network.keras")
+    loaded = keras.models.load_model(tmp_path / "network.keras")
+    image = image_of(1, 33, 26, 3)
+    np.testing.assert_array_equal(*(convert_to_numpy(each(image)) for each in (loaded, network)))
+
+
+# What the centre cell says.
+
+
+@few
+@given(kinds, grids, heads, seeds)
+def test_centre_cell_names_the_classes_that_the_classifier_names(kind, grid, head, seed):
+    classifier = classifier_of(kind, grid, head, seed)
+    image = image_of(*classifier.input_shape[1:], seed=seed)
+    expected = convert_to_numpy(classifier(image[None]))[0]
+    if head not in ("softmax", "layers"):
+        expected = scipy.special.softmax(expected)
+    found = fcn.top_classes(fcn.convolutionize(classifier), image, count=5)
+    assert sorted(index for index, _ in found) == list(range(5))
+    assert all(type(index) is int and type(value) is float for index, value in found)
+    np.testing.assert_allclose(
+        [value for _, value in found], expected[[index for index, _ in found]], atol=1e-5
+    )
+    assert [value for _, value in found] == sorted((value for _, value in found), reverse=True)
+
+
+def test_three_classes_are_named_of_equal_ones_the_first():
+    classifier = with_head(layers.Dense(60))
+    classifier.set_weights([np.zeros_like(weight) for weight in classifier.get_weights()])
+    network = fcn.convolutionize(classifier)
+    found = fcn.top_classes(network, np.zeros((4, 6, 3), np.uint8).tolist())
+    assert [index for index, _ in found] == [0, 1, 2]
+    assert [value for _, value in found] == [pytest.approx(1 / 60)] * 3
+    assert fcn.top_classes(network, np.zeros((4, 6, 3)), count=1) == found[:1]
+    assert len(fcn.top_classes(network, np.zeros((4, 6, 3)), count=60)) == 60
+
+
+def test_scores_of_a_layer_without_an_activation_are_logits():
+    classifier = with_head(layers.Dense(5), layers.BatchNormalization())
+    image = image_of(4, 6, 3)
+    expected = scipy.special.softmax(convert_to_numpy(classifier(image[None]))[0])
+    found = fcn.top_classes(fcn.convolutionize(classifier), image, count=5)
+    assert dict(found) == pytest.approx(dict(enumerate(expected.tolist())), abs=1e-5)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_centre_cell_of_a_larger_image_sees_its_centre(padding):
+    """Stride 4, and a window of 15 x 19 pixels that leaves 8 rows and 12 columns on each side."""
+    classifier = unpadded_classifier("softmax", seed=1)
+    image = image_of(15 + 2 * 8, 19 + 2 * 12, 3)
+    window = convert_to_numpy(classifier(image[None, 8:-8, 12:-12]))[0]
+    network = fcn.convolutionize(classifier, padding)
+    best, _ = found = fcn.top_classes(network, image, count=2)
+    assert best[0] == window.argmax()
+    np.testing.assert_allclose([value for _, value in found], np.sort(window)[:-3:-1], atol=1e-5)
+
+
+def test_shapes_classifier_names_the_shapes():
+    network = fcn.convolutionize(fcn.load_trained("classifier"))
+    images, classes = single_shapes(60, seed=1)
+    found = [fcn.top_classes(network, image) for image in images]
+    assert {len(classes) for classes in found} == {3}
+    right = [top[0][0] == class_id for top, class_id in zip(found, classes, strict=True)]
+    assert np.mean(right) >= 0.95
+    assert found[4][0][0] == 4 and found[4][0][1] > 0.9  # a ring
+
+
+def test_shapes_classifier_names_the_shape_in_the_centre_of_a_scene():
+    network = fcn.convolutionize(fcn.load_trained("classifier"))
+    images, classes = single_shapes(36, size=96 + 2 * 64, seed=1)
+    found = [fcn.top_classes(network, image)[0][0] for image in images]
+    assert np.mean(found == classes) >= 0.8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"image": np.zeros((8, 8))}, "got shape (8, 8)"),
+        ({"image": np.zeros((1, 8, 8, 3))}, "got shape (1, 8, 8, 3)"),
+        ({"image": np.zeros((8, 8, 4))}, "got shape (8, 8, 4)"),
+        ({"image": np.zeros((0, 8, 3))}, "got shape (0, 8, 3)"),
+        ({"image": np.zeros((12, 19, 3))}, "19 x 12 pixels is too small"),
+        ({"image": np.zeros((2, 19, 3))}, "19 x 2 pixels is too small"),
+        ({"count": 0}, "got 0"),
+        ({"count": 6}, "got 6"),
+        ({"count": 1.5}, "got 1.5"),
+    ],
+)
+def test_question_without_an_answer_is_refused(refusal, arguments, says):
+    network = fcn.convolutionize(unpadded_classifier("one", seed=0), padding="valid")
+    usable = {"network": network, "image": np.zeros((15, 19, 3)), "count": 3}
+    assert says in refusal(fcn.top_classes, **{**usable, **arguments})
+
+
+def test_classifier_that_is_not_convolutional_is_refused(refusal):
+    classifier = unpadded_classifier("one", seed=0)
+    assert "convolutionize" in refusal(fcn.top_classes, classifier, np.zeros((15, 19, 3)))
+
+
+# Classifiers that cannot be made convolutional.
+
+
+def refused(*head):
+    x = image = keras.Input((8, 8, 3))
+    for layer in [layers.Conv2D(4, 3), *head]:
+        x = layer(x)
+    return keras.Model(image, x, name="refused")
+
+
+def branched():
+    image = keras.Input((8, 8, 3))
+    x = layers.Flatten()(layers.Conv2D(4, 3)(image))
+    return keras.Model(image, layers.Add()([layers.Dense(5)(x), layers.Dense(5)(x)]))
+
+
+def two_heads():
+    image = keras.Input((8, 8, 3))
+    x = layers.Flatten()(layers.Conv2D(4, 3)(image))
+    return keras.Model(image, [layers.Dense(5)(x), layers.Dense(5)(x)])
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: refused(layers.GlobalAveragePooling2D(), layers.Dense(5)), "0 Flatten"),
+        (lambda: refused(layers.Conv2D(5, 1)), "0 Flatten"),
+        (lambda: refused(layers.Flatten()), "no Dense"),
+        (lambda: refused(layers.Flatten(), layers.Flatten(), layers.Dense(5)), "2 Flatten"),
+        (
+            lambda: refused(layers.GlobalAveragePooling2D(), layers.Flatten(), layers.Dense(5)),
+            "flattens no feature map",
+        ),
+        (
+            lambda: refused(layers.Flatten(), layers.BatchNormalization(), layers.Dense(5)),
+            "(BatchNormalization)",
+        ),
+        (lambda: refused(layers.Flatten(), layers.Reshape((-1, 1)), layers.Dense(5)), "(Reshape)"),
+        (
+            lambda: refused(layers.Flatten(), layers.Dense(5), layers.LayerNormalization()),
+            "(LayerNormalization)",
+        ),
+        (lambda: refused(layers.Flatten(), layers.ReLU(), layers.Activation("tanh")), "no Dense"),
+        (branched, "chain"),
+        (two_heads, "chain"),
+    ],
+)
+def test_head_that_is_no_chain_from_flatten_to_dense_is_refused(refusal, make, says):
+    assert says in refusal(fcn.convolutionize, make())
+
+
+def test_unknown_padding_is_refused(refusal):
+    classifier = refused(layers.Flatten(), layers.Dense(5))
+    assert "'full'" in refusal(fcn.convolutionize, classifier, padding="full")

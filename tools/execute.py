@@ -1,0 +1,98 @@
+"""Execute chapters in place and store their outputs: python tools/execute.py [CHAPTER...]
+
+The notebook's metadata then holds a fingerprint of the code that made the outputs, so that a test
+can tell whether they are the outputs of the code beside them.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+CHAPTERS = Path(__file__).resolve().parent.parent / "book" / "chapters"
+SECONDS_FOR_A_CELL = 300
+WORKERS = 2
+
+# TensorFlow's C++ code writes start-up notes to stderr. The variable silences some of them; the
+# others stay out of the outputs because the kernel stores only what Python code writes.
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+KERNEL_ARGUMENTS = ["--IPKernelApp.capture_fd_output=False"]
+
+
+def fingerprint(notebook):
+    """Sha256 over the sources of the code cells."""
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return hashlib.sha256(json.dumps(sources).encode()).hexdigest()
+
+
+def execute(path, notebook):
+    """Execute a notebook (changed in place) from an empty folder; return its error, or None."""
+    print(f"Executing {path.name}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        client = NotebookClient(
+            notebook,
+            timeout=SECONDS_FOR_A_CELL,
+            record_timing=False,
+            extra_arguments=KERNEL_ARGUMENTS,
+            resources={"metadata": {"path": folder}},
+        )
+        notebook.metadata.pop("widgets", None)  # of an earlier run
+        try:
+            client.execute(stderr=subprocess.DEVNULL)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            return str(error)
+
+
+def execute_all(notebooks):
+    """Execute {path: notebook} in place, two at a time; return {path: error} of the failures."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        errors = pool.map(execute, notebooks, notebooks.values())
+        return {path: error for path, error in zip(notebooks, errors, strict=True) if error}
+
+
+def report(failed):
+    """Print the errors of the chapters that failed, then stop the program with their names."""
+    for path, error in failed.items():
+        print(f"\n{path.name}:\n{error}", file=sys.stderr)
+    sys.exit("These chapters failed: " + ", ".join(path.name for path in failed))
+
+
+def tidy(notebook):
+    """Keep of the metadata what a reader's tool needs, and add the fingerprint."""
+    kept = {key: notebook.metadata[key] for key in ["colab", "widgets"] if key in notebook.metadata}
+    notebook.metadata = nbformat.from_dict(
+        kept
+        | {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "language_info": {"name": "python"},
+            "fcn_tutorial": {"fingerprint": fingerprint(notebook)},
+        }
+    )
+    for cell in notebook.cells:
+        keep = {"cellView", "tags", "mystnb"} & set(cell.metadata)
+        cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in sorted(keep)})
+
+
+def main(names):
+    chapters = [Path(name) for name in names] or sorted(CHAPTERS.glob("*.ipynb"))
+    notebooks = {path: nbformat.read(path, as_version=4) for path in chapters}
+    failed = execute_all(notebooks)
+    for path, notebook in notebooks.items():
+        if path not in failed:
+            tidy(notebook)
+            nbformat.write(notebook, path)
+            print(f"Wrote {path.name} with its outputs")
+    if failed:
+        report(failed)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,73 @@
+"""Draw the pictures of the landing page, of the README and of chapter 8 from finished runs.
+
+python tools/pictures.py shapes runs/story     # the folder that benchmarks/story.py leaves
+python tools/pictures.py camvid runs/camvid_enlarged
+python tools/pictures.py voc runs              # with voc_mobilenet_fcn32s_seed0 and its fellows
+"""
+
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+import fcn_tutorial as fcn
+from fcn_tutorial import plotting
+from fcn_tutorial.data.images import read_image, write_label
+
+ROOT = Path(__file__).resolve().parent.parent
+VOC_EXAMPLES = (312, 243, 252, 189)  # two that go well, two that do not
+
+
+def draw(dataset, runs, indices, path, width=10.0):
+    """A row for each example: the picture, what each run says, the truth; then the legend."""
+    titles = ["picture", *runs, "truth"]
+    ratio = dataset[indices[0]][1].shape[0] / dataset[indices[0]][1].shape[1]
+    legend = 0.21 + 0.27 * -(-(len(dataset.classes) + 1) // 6)
+    size = (width, width / len(titles) * ratio * len(indices) + 0.45 + legend)
+    with plt.rc_context({**plotting.STYLE, "font.size": 13, "axes.titlesize": 15}):
+        figure, axes = plt.subplots(len(indices), len(titles), figsize=size)
+        for row, index in zip(axes, indices, strict=True):
+            image, label = dataset[index]
+            maps = [*(fcn.segment(run.model, image) for run in runs.values()), label]
+            pictures = [image, *(plotting.colorize(each, dataset.palette) for each in maps)]
+            for axis, picture in zip(row, pictures, strict=True):
+                axis.imshow(picture)
+                axis.axis("off")
+        for axis, title in zip(axes[0], titles, strict=True):
+            axis.set_title(title)
+        handles = plotting.legend_handles(dataset.classes, dataset.palette)
+        figure.legend(handles=handles, loc="lower center", ncols=6, frameon=False)
+        figure.tight_layout(pad=0.3, rect=(0, legend / size[1], 1, 1))
+        figure.savefig(path, dpi=100)
+    print(f"Wrote {path}.")
+
+
+def label_photos(runs, folder):
+    """Write what each run says of the photos in a folder, as label maps beside them."""
+    for photo in sorted(folder.glob("*.jpg")):
+        for name, run in runs.items():
+            label = fcn.segment(run.model, read_image(photo))
+            write_label(folder / f"{photo.stem}-{name}.png", label, run.palette)
+
+
+def main(what, folder):
+    folder = Path(folder)
+    if what == "shapes":
+        runs = {f"FCN-{n}s": fcn.load_run(folder / f"fcn{n}s") for n in (32, 16, 8)}
+        path = ROOT / "book" / "_static" / "hero.png"
+        draw(fcn.load_dataset("shapes", "test"), runs, (76, 2, 13), path)
+    elif what == "voc":
+        names = [f"fcn{n}s" for n in (32, 16, 8)]
+        runs = {name: fcn.load_run(folder / f"voc_mobilenet_{name}_seed0") for name in names}
+        label_photos(runs, ROOT / "results" / "voc_mobilenet" / "photos")
+        titled = {name.replace("fcn", "FCN-"): run for name, run in runs.items()}
+        path = ROOT / "results" / "voc_mobilenet" / "predictions.jpg"
+        draw(fcn.load_dataset("voc2012", "val"), titled, VOC_EXAMPLES, path)
+    else:
+        runs = {"FCN-8s": fcn.load_run(folder)}
+        path = ROOT / "results" / folder.name / "predictions.jpg"
+        draw(fcn.load_dataset("camvid", "test"), runs, (20, 120, 200), path)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

