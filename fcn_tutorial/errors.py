@@ -1,7 +1,13 @@
-"""The one exception that the library raises for input it cannot use."""
+"""The exception for input the library cannot use, and the checks that many modules share."""
 
 import os
 import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from numbers import Integral
+from typing import Any
+
+LONGEST = 40  # characters of a value that a message shows
 
 
 class InputError(ValueError):
@@ -11,10 +17,77 @@ class InputError(ValueError):
     """
 
 
-def reason_of(error):
+def shown(value: Any) -> str:
+    """A value as messages show it: its `repr`, or the first 40 characters of a longer one."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write integers of more than 4,300 digits
+        return "a number with thousands of digits"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def check_choice(field: str, value: Any, known: Iterable[object]) -> None:
+    """Raise InputError unless `value` is one of `known`; the message lists them in their order."""
+    known = list(known)
+    if value not in known:
+        choices = ", ".join(map(str, known))
+        raise InputError(f"unknown {field} {shown(value)}: use one of {choices}.")
+
+
+def check_whole(field: str, value: Any, low: int, high: int | None = None) -> int:
+    """Check that a value is a whole number in a range.
+
+    Args:
+        field: What the message calls the value.
+        value: An int or a NumPy integer.
+        low: The smallest number allowed.
+        high: The largest number allowed; None = no limit.
+
+    Returns:
+        The value as an int.
+
+    Raises:
+        InputError: The value is of another type or out of range.
+    """
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < low or (high is not None and value > high):
+        allowed = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise InputError(f"{field} must be a whole number {allowed}, got {shown(value)}.")
+    return int(value)
+
+
+def check_file(path: str | os.PathLike, what: str, advice: str) -> None:
+    """Raise InputError unless there is a file; the message is "WHAT PATH is missing: ADVICE."."""
+    if not os.path.isfile(path):
+        raise InputError(f"{what} {os.fspath(path)} is missing: {advice}.")
+
+
+@contextmanager
+def explained(
+    what: str, advice: str, errors: tuple[type[Exception], ...] = (Exception,)
+) -> Iterator[None]:
+    """Turn the exceptions of other libraries into InputError, "WHAT (reason): ADVICE.".
+
+    Args:
+        what: What failed and where, such as "image a.png cannot be read".
+        advice: What to do, such as "replace it".
+        errors: The exceptions to turn; an InputError raised inside passes unchanged.
+
+    Raises:
+        InputError: One of `errors` was raised inside.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except errors as error:
+        raise InputError(f"{what} ({reason_of(error)}): {advice}.") from error
+
+
+def reason_of(error: BaseException) -> str:
     """Why something failed, in one line, from whatever exception a library raised.
 
-    HDF5 buries what the system said, its number or its words, in a line about its own calls.
+    HDF5 hides the system's error number in a line about its own calls.
     """
     text = str(error).strip() or type(error).__name__
     if number := re.search(r"errno = (\d+)", text):
