@@ -16,8 +16,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fcn_tutorial.data.images import make_folder, write_text, write_whole
 from fcn_tutorial.errors import InputError
+from fcn_tutorial.files import make_folder, write_text, write_whole
 
 # By the end of the file's name; the first is the default.
 PRECISIONS = {".tflite": ("int8", "float16", "float32"), ".onnx": ("float32",)}

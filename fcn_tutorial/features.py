@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from fcn_tutorial.data.images import make_folder, write_whole
 from fcn_tutorial.errors import InputError
+from fcn_tutorial.files import make_folder, write_whole
 
 
 class KeptFeatures:

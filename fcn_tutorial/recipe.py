@@ -8,8 +8,8 @@ import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from fcn_tutorial.data.images import write_text
 from fcn_tutorial.errors import InputError, reason_of
+from fcn_tutorial.files import write_text
 
 MOST = 2**31 - 1
 SCALES = (1 / 16, 16.0)  # smallest and largest: beyond, a crop is a pixel, or larger than memory

@@ -27,10 +27,10 @@ import keras
 import numpy as np
 
 import fcn_tutorial.fcn  # noqa: F401 - a model that is opened has its layers
-from fcn_tutorial.data import images as files
-from fcn_tutorial.data.images import make_folder, write_text, write_whole
+from fcn_tutorial import files
 from fcn_tutorial.devices import OneDevice, one_device
 from fcn_tutorial.errors import InputError
+from fcn_tutorial.files import make_folder, write_text, write_whole
 from fcn_tutorial.inference import evaluate
 from fcn_tutorial.metrics import Scores, constant_baseline, scores
 from fcn_tutorial.modelfiles import check_unpacked, load_model, opened

@@ -16,7 +16,6 @@ import keras
 import numpy as np
 
 from fcn_tutorial.data.dataset import Dataset, check_disjoint, load_dataset, overlap
-from fcn_tutorial.data.images import cannot_write
 from fcn_tutorial.data.pipeline import batches, names_in_batch
 from fcn_tutorial.data.records import open_records
 from fcn_tutorial.devices import devices as sharing
@@ -24,6 +23,7 @@ from fcn_tutorial.devices import on_gpu
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.fcn import HEAD_LAYERS, build_fcn
 from fcn_tutorial.features import KeptFeatures, check_crops
+from fcn_tutorial.files import cannot_write
 from fcn_tutorial.losses import CrossEntropy, CrossEntropyAndJaccard, MeanIoU
 from fcn_tutorial.pretrained import NAMES as TRAINED
 from fcn_tutorial.pretrained import load_trained

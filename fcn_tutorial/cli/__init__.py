@@ -254,7 +254,8 @@ def _server_folder(folder, split):
 
 def _label_writer(folder, palette):
     """Make the folder, and a function that writes an example's label map into it."""
-    from fcn_tutorial.data.images import make_folder, write_label
+    from fcn_tutorial.data.images import write_label
+    from fcn_tutorial.files import make_folder
 
     make_folder(folder)
 
@@ -306,7 +307,8 @@ def segment(
 def _write_photos(files, label_of, run, folder):
     """Write label map and overlay of each photo, and the legend."""
     from fcn_tutorial import plotting
-    from fcn_tutorial.data.images import make_folder, write_image, write_label, write_whole
+    from fcn_tutorial.data.images import write_image, write_label
+    from fcn_tutorial.files import make_folder, write_whole
 
     make_folder(folder)
     made = [folder / f"{file.stem}-{kind}.png" for file in files for kind in ("label", "overlay")]

@@ -27,8 +27,9 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from fcn_tutorial.data.dataset import load_dataset, splits_of
-from fcn_tutorial.data.images import data_root, held
+from fcn_tutorial.data.images import data_root
 from fcn_tutorial.errors import InputError
+from fcn_tutorial.files import held
 
 TRIES = 5  # for each mirror, in a row without getting further
 PAUSE = 0.5  # seconds before the next try, doubled after each fruitless one

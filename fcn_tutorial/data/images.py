@@ -1,10 +1,8 @@
-"""Where data lives, reading images and label maps, and writing files whole or not at all."""
+"""Where data lives; reading and writing images and label maps."""
 
 import os
 import re
 import warnings
-from contextlib import contextmanager, suppress
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from PIL import Image, ImageOps
 
 from fcn_tutorial.data.dataset import VOID, VOID_COLOR
 from fcn_tutorial.errors import InputError, reason_of
+from fcn_tutorial.files import write_whole
 
 LARGEST = 100_000_000  # pixels; an image of more is refused before it is decoded
 STRIP = 512  # rows
@@ -121,103 +120,6 @@ def write_label(path, label, palette):
     image = Image.fromarray(label)
     image.putpalette(colors.tobytes())
     write_whole(path, image.save)
-
-
-def write_text(path, text):
-    """Write a text file whole or not at all, in UTF-8."""
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def write_whole(path, write):
-    """Write a file whole or not at all: under another name first, then renamed.
-
-    write: called with the path to write to. Raises InputError, naming the file, when that fails or
-    the disk does not take it; what was there before stays, and nothing of the new file is left.
-    """
-    path = Path(path)
-    temporary = path.with_name("unfinished-" + path.name)
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            # Before it takes the other's place, it must be on the disk.
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except InputError:
-        raise
-    except Exception as error:
-        # Pillow, Keras and HDF5 each wrap what the disk said in an error of their own.
-        raise cannot_write(path, error) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def cannot_write(path, error):
-    """The InputError that says why a file could not be written."""
-    return InputError(
-        f"{path} cannot be written ({reason_of(error)}): make room or choose a folder that can be "
-        "written to, and start again; what was written before stays."
-    )
-
-
-def make_folder(path):
-    """Make a folder for output, and those above it; raises InputError when that fails."""
-    try:
-        Path(path).mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise InputError(f"output folder {path} cannot be made ({reason_of(error)}).") from error
-
-
-@contextmanager
-def held(folder, name, doing, stays=lambda: False):
-    """Within it, no other process can do the same in a folder, which is made where it is missing.
-
-    The operating system holds the lock, on the file `name` in the folder, for as long as the
-    process lives, so that none is left by one that was killed. doing: what the folder is, "written
-    to". stays: whether to keep the file at the end; without it the folder is left as it was.
-    Raises InputError when another process holds it.
-    """
-    made = [each for each in (folder, *folder.parents) if not each.exists()]
-    make_folder(folder)
-    path = folder / name
-    try:
-        file = path.open("a")
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    with file:
-        _lock(file, folder, doing)
-        try:
-            yield
-        finally:
-            if not stays():
-                with suppress(OSError):  # other files are there
-                    path.unlink()
-                    for each in made:
-                        each.rmdir()
-
-
-def _lock(file, folder, doing):
-    """Lock an open file for this process; raises InputError when another one has it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        lock = partial(msvcrt.locking, file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        lock = partial(fcntl.flock, file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    busy = InputError(
-        f"{folder} is being {doing} by another process: wait until it ends, or choose another "
-        "folder."
-    )
-    try:
-        lock()
-    except (BlockingIOError, PermissionError) as error:
-        raise busy from error
-    # The other process may have taken the file away while this one was opening it.
-    there = os.path.exists(file.name) and os.stat(file.name)
-    if not there or not os.path.samestat(os.fstat(file.fileno()), there):
-        raise busy
 
 
 def _upright_rgb(image):

@@ -23,9 +23,6 @@ from fcn_tutorial.data.images import (
     decode_image,
     decode_label,
     encode_png,
-    held,
-    write_text,
-    write_whole,
 )
 from fcn_tutorial.data.tfrecord import (
     FOOTER,
@@ -36,6 +33,7 @@ from fcn_tutorial.data.tfrecord import (
     read_frame,
 )
 from fcn_tutorial.errors import InputError, reason_of
+from fcn_tutorial.files import held, write_text, write_whole
 
 
 def write_records(dataset, folder, shards=8, processes=1, progress=False):

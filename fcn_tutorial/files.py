@@ -1,0 +1,138 @@
+"""Writing files completely or not at all, and folders that one process at a time writes to."""
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from fcn_tutorial.errors import InputError, reason_of
+
+UNFINISHED = re.compile(r"unfinished-[0-9a-f]{16}-.+")  # the name of a file still being written
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write a text file in UTF-8, completely or not at all.
+
+    Args:
+        path: the file, which is replaced where it exists.
+        text: its content.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_whole(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
+    """Write a file completely or not at all: under another name first, then renamed.
+
+    Args:
+        path: the file, which is replaced where it exists; a link is replaced, not followed.
+        write: called with the path to write to, an empty file in the same folder.
+
+    Raises:
+        InputError: the file cannot be written or the disk is full; what was there before stays,
+            and nothing of the new file is left.
+    """
+    path = Path(path)
+    # Nobody can guess the name, so nobody can have left a link there that writing would follow.
+    temporary = path.with_name(f"unfinished-{secrets.token_hex(8)}-{path.name}")
+    try:
+        temporary.open("xb").close()
+        write(temporary)
+        with temporary.open("rb+") as file:
+            # Before it replaces the old file, it must be on the disk.
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except InputError:
+        raise
+    except Exception as error:
+        # Pillow, Keras and HDF5 each wrap what the disk said in an error of their own.
+        raise cannot_write(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def cannot_write(path: str | os.PathLike, error: Exception) -> InputError:
+    """The InputError that says why a file could not be written.
+
+    Args:
+        path: the file.
+        error: what writing it raised.
+
+    Returns:
+        The error, for the caller to raise.
+    """
+    return InputError(
+        f"{path} cannot be written ({reason_of(error)}): make room or choose a folder that can be "
+        "written to, and start again; what was written before stays."
+    )
+
+
+def make_folder(path: str | os.PathLike) -> None:
+    """Make a folder for output, and those above it.
+
+    Args:
+        path: the folder, which may exist.
+
+    Raises:
+        InputError: the folder cannot be made.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"output folder {path} cannot be made ({reason_of(error)}).") from error
+
+
+@contextmanager
+def held(
+    folder: Path, name: str, doing: str, stays: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
+    """Keep other processes from doing the same in a folder, which is made where it is missing.
+
+    The operating system releases the lock when the process ends, however it ends. What a killed
+    process left unfinished, in the folder or one level below, is removed first.
+
+    Args:
+        folder: the folder.
+        name: of the lock file in it.
+        doing: what happens to the folder, for the message: "written to".
+        stays: whether to keep the lock file at the end; without it the folder is left as it was.
+
+    Raises:
+        InputError: another process holds the folder, or nothing can be written to it.
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    make_folder(folder)
+    lock = FileLock(folder / name)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            f"{folder} is being {doing} by another process: wait until it ends, or choose another "
+            "folder."
+        ) from error
+    except (OSError, NotImplementedError) as error:
+        raise cannot_write(folder / name, error) from error
+    try:
+        _remove_unfinished(folder)
+        yield
+    finally:
+        if not stays():
+            with suppress(OSError):  # other files are there
+                (folder / name).unlink()
+                for each in made:
+                    each.rmdir()
+        lock.release()
+
+
+def _remove_unfinished(folder: Path) -> None:
+    for path in (*folder.glob("unfinished-*"), *folder.glob("*/unfinished-*")):
+        if UNFINISHED.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
