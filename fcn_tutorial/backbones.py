@@ -14,24 +14,11 @@ import keras
 import numpy as np
 
 from fcn_tutorial.errors import InputError, reason_of
+from fcn_tutorial.layers import VGGPreprocessing
 from fcn_tutorial.modelfiles import check_unpacked, load_arrays, opened
-from fcn_tutorial.normalization import BatchNormalization
 
 FULLY_CONNECTED = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
 SHAPES_CLASSIFIER = Path(__file__).parent / "pretrained" / "classifier.npz"
-
-
-@keras.saving.register_keras_serializable("fcn_tutorial")
-class VGGPreprocessing(keras.layers.Layer):
-    """RGB in 0..255 -> BGR with ImageNet's mean colour subtracted, as VGG-16 was trained."""
-
-    MEAN_BGR = (103.939, 116.779, 123.68)
-
-    def call(self, image):
-        return keras.ops.flip(image, axis=-1) - keras.ops.array(self.MEAN_BGR, dtype=image.dtype)
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
 
 
 def vgg16(weights="imagenet", num_classes=1000):
@@ -108,7 +95,7 @@ def vgg_narrow(num_classes=6, input_size=96, widths=(8, 16, 32, 64, 128), paddin
         for index in (1, 2):
             x = _convolution(channels, padding, f"block{block}_conv{index}", next(initializers))(x)
             # Runs are short, so the running statistics must follow quickly.
-            x = BatchNormalization(momentum=0.9, name=f"block{block}_bn{index}")(x)
+            x = keras.layers.BatchNormalization(momentum=0.9, name=f"block{block}_bn{index}")(x)
             x = keras.layers.ReLU(name=f"block{block}_relu{index}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
     x = keras.layers.Flatten(name="flatten")(x)

@@ -17,8 +17,8 @@ import keras
 
 from fcn_tutorial.backbones import SHAPES_CLASSIFIER, pretrained, restored, vgg16, vgg_narrow
 from fcn_tutorial.errors import InputError
+from fcn_tutorial.layers import CropLike, DilatedPooling, PadToMultiple, RepeatEdge
 from fcn_tutorial.modelfiles import load_model
-from fcn_tutorial.normalization import BatchNormalization
 from fcn_tutorial.surgery import convolutionize, copied
 from fcn_tutorial.upsampling import BilinearUpsampling
 
@@ -33,93 +33,6 @@ STRIDE = 32
 DILATED = {"dilated16": 16, "dilated8": 8}  # the stride of score_fr
 ENLARGE = (1, 2, 4)
 MOST_DILATED = 32  # beyond, fc6 would look for more than a thousand pixels to each side
-
-
-@keras.saving.register_keras_serializable("fcn_tutorial")
-class PadToMultiple(keras.layers.Layer):
-    """Pad a map (N, H, W, C) with zeros at the bottom and right to multiples of `multiple`."""
-
-    def __init__(self, multiple, **kwargs):
-        super().__init__(**kwargs)
-        self.multiple = multiple
-
-    def call(self, x):
-        (height, width), m = keras.ops.shape(x)[1:3], self.multiple
-        # Of numbers that are not negative, as ONNX takes the remainder of others another way.
-        below, right = ((m - side % m) % m for side in (height, width))
-        return keras.ops.pad(x, ((0, 0), (0, below), (0, right), (0, 0)))
-
-    def compute_output_shape(self, input_shape):
-        batch, height, width, channels = input_shape
-        padded = [side and side + -side % self.multiple for side in (height, width)]
-        return (batch, *padded, channels)
-
-    def get_config(self):
-        return {**super().get_config(), "multiple": self.multiple}
-
-
-@keras.saving.register_keras_serializable("fcn_tutorial")
-class CropLike(keras.layers.Layer):
-    """Crop a map, called with [map, image], at the bottom and right to the image's sides."""
-
-    def call(self, inputs):
-        x, image = inputs
-        height, width = keras.ops.shape(image)[1:3]
-        return x[:, :height, :width]
-
-    def compute_output_shape(self, input_shape):
-        x, image = input_shape
-        return (*image[:3], x[3])
-
-
-@keras.saving.register_keras_serializable("fcn_tutorial")
-class DilatedPooling(keras.layers.Layer):
-    """Max pooling over 2 x 2 cells, `rate` apart, that keeps every cell of a map (N, H, W, C).
-
-    Each cell is pooled with those `rate` below and to the right of it. On every second cell, rate 1
-    gives what the pooling with stride 2 gives. Beyond the border there is nothing to pool with.
-    """
-
-    def __init__(self, rate, **kwargs):
-        super().__init__(**kwargs)
-        self.rate = rate
-
-    def call(self, x):
-        largest, rate = keras.ops.maximum, self.rate
-        x = keras.ops.concatenate([largest(x[:, :-rate], x[:, rate:]), x[:, -rate:]], axis=1)
-        pooled = largest(x[:, :, :-rate], x[:, :, rate:])
-        return keras.ops.concatenate([pooled, x[:, :, -rate:]], axis=2)
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-    def get_config(self):
-        return {**super().get_config(), "rate": self.rate}
-
-
-@keras.saving.register_keras_serializable("fcn_tutorial")
-class RepeatEdge(keras.layers.Layer):
-    """Move a map (N, H, W, C) by `before` cells down and right; its first row and column fill up.
-
-    Output (N, H + before, W + before, C).
-    """
-
-    def __init__(self, before, **kwargs):
-        super().__init__(**kwargs)
-        self.before = before
-
-    def call(self, x):
-        x = keras.ops.concatenate([keras.ops.repeat(x[:, :1], self.before, axis=1), x], axis=1)
-        first = keras.ops.repeat(x[:, :, :1], self.before, axis=2)
-        return keras.ops.concatenate([first, x], axis=2)
-
-    def compute_output_shape(self, input_shape):
-        batch, height, width, channels = input_shape
-        longer = [side and side + self.before for side in (height, width)]
-        return (batch, *longer, channels)
-
-    def get_config(self):
-        return {**super().get_config(), "before": self.before}
 
 
 def build_fcn(
@@ -328,8 +241,7 @@ def _clone(layer):
     config = layer.get_config()
     if layer.name in ("conv_pad_4", "conv_pad_12"):
         config["padding"] = ((1, 0), (1, 0))
-    normalizes = isinstance(layer, keras.layers.BatchNormalization)
-    return (BatchNormalization if normalizes else type(layer)).from_config(config)
+    return type(layer).from_config(config)
 
 
 BACKBONES = {"vgg16": _vgg16, "vgg_narrow": _vgg_narrow, "mobilenet": _mobilenet}

@@ -11,7 +11,6 @@ from numbers import Integral
 import keras
 import numpy as np
 
-from fcn_tutorial.convolution import Conv2D
 from fcn_tutorial.errors import InputError
 
 # Layers that do the same to every cell, so that they may stand in a convolutional head as they are.
@@ -114,7 +113,7 @@ def dense_to_convolution(dense, x, grid=(1, 1), padding="valid"):
     grid: (h, w), the cells that the layer used to see flattened: the kernel (h * w * C, units)
     becomes (h, w, C, units). Returns the symbolic output map.
     """
-    convolution = Conv2D(
+    convolution = keras.layers.Conv2D(
         dense.units,
         kernel_size=grid,
         padding=padding,

@@ -1,0 +1,125 @@
+"""The same results, quicker: other ways for TensorFlow to compute what a finished model says.
+
+`speed_up(model)` gives some layers of a model another `call`. Their configuration and weights, and
+so checkpoints and exports, stay those of the plain model. No chapter needs this module.
+
+Source: Vasudevan, Anderson and Gregg 2017, "Parallel multi channel convolution using general matrix
+multiplication" (`_sum_of_products`); Ioffe and Szegedy 2015, Algorithm 1 (`_fused`).
+"""
+
+import math
+from functools import partial
+
+import keras
+
+LARGE_KERNEL = 2**20  # numbers; with fewer, one operation is as fast as many
+
+
+def speed_up(model: keras.Model) -> None:
+    """Let a model's layers compute the same results in less time.
+
+    On TensorFlow, batch normalization becomes one operation in training; on processors, a
+    convolution whose kernel is wider and higher than half its map skips the zeros around it. On
+    other backends nothing changes. `undo` takes it back.
+
+    Args:
+        model: any Keras model, before its first training step: a compiled step stays as it is.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    on_processors = not tf.config.list_physical_devices("GPU")
+    for layer in _layers_of(model):
+        if type(layer) is keras.layers.Conv2D and on_processors and _is_plain(layer):
+            layer.call = partial(_convolve, layer)
+        elif type(layer) is keras.layers.BatchNormalization and layer.scale and layer.center:
+            layer.call = partial(_normalize, layer)
+
+
+def undo(model: keras.Model) -> None:
+    """Let a model's layers compute as Keras's own do again.
+
+    Args:
+        model: one that was given to `speed_up`.
+    """
+    for layer in _layers_of(model):
+        vars(layer).pop("call", None)
+
+
+def _layers_of(model):
+    for layer in model.layers:
+        yield from _layers_of(layer) if isinstance(layer, keras.Model) else [layer]
+
+
+# Convolution. A 7 x 7 kernel on 8 x 8 cells, as fc6's where training crops are 256 x 256, lies
+# beyond the map with 38 % of its cells, taken over all places, and a convolution multiplies the
+# zeros there, too. One matrix product for each cell of the kernel takes only what lies on the map.
+
+
+def _is_plain(layer):
+    undilated = layer.strides == layer.dilation_rate == (1, 1) and layer.groups == 1
+    return undilated and layer.padding == "same" and layer.data_format == "channels_last"
+
+
+def _convolve(layer, inputs):
+    sides = inputs.shape[1:3]
+    small = None not in sides and math.prod(layer.kernel.shape) >= LARGE_KERNEL
+    if not small or any(k <= side / 2 for k, side in zip(layer.kernel_size, sides, strict=True)):
+        return type(layer).call(layer, inputs)
+    sums = _sum_of_products(inputs, layer.kernel)
+    return layer.activation(sums + layer.bias if layer.use_bias else sums)
+
+
+def _sum_of_products(x, kernel):
+    """A map (N, H, W, C) convolved with a kernel (h, w, C, units): (N, H, W, units)."""
+    import tensorflow as tf
+
+    height, width, channels, units = kernel.shape
+    # As one list, whose gradient TensorFlow puts together at once.
+    cells = iter(tf.unstack(tf.reshape(tf.cast(kernel, x.dtype), (-1, channels, units))))
+    found = []
+    for row in range(height):
+        for column in range(width):
+            cell = next(cells)
+            down, above = _overlap(row - (height - 1) // 2, x.shape[1])
+            across, before = _overlap(column - (width - 1) // 2, x.shape[2])
+            seen = x[:, down, across]
+            if 0 not in seen.shape[1:3]:
+                # In 16 bits, a sum of so many would lose too much.
+                products = tf.cast(tf.tensordot(seen, cell, 1), "float32")
+                found.append(tf.pad(products, ((0, 0), above, before, (0, 0))))
+    return tf.cast(tf.add_n(found), x.dtype)
+
+
+def _overlap(offset, side):
+    """Of the cells at `offset` from a map's own, those on the map, and how many are not.
+
+    Returns (slice, (missing before, missing after)).
+    """
+    before, after = max(-offset, 0), max(offset, 0)
+    return slice(after, max(side - before, 0)), (before, after)
+
+
+# Batch normalization. Keras 3 writes it out in a dozen operations, each of which reads or writes
+# the complete map: in a small network that takes longer than the convolutions between them.
+
+
+def _normalize(layer, inputs, training=None, mask=None):
+    learning = training and layer.trainable and not layer.synchronized
+    if not learning or mask is not None or len(inputs.shape) != 4 or layer.axis not in (-1, 3):
+        return type(layer).call(layer, inputs, training=training, mask=mask)
+    import tensorflow as tf
+
+    outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+        inputs, layer.gamma, layer.beta, epsilon=layer.epsilon, is_training=True
+    )
+    # TensorFlow divides by one less than the number of cells, Keras and the paper's step by it.
+    cells = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]), variance.dtype)
+    _follow(layer.moving_mean, mean, layer.momentum)
+    _follow(layer.moving_variance, variance * ((cells - 1) / cells), layer.momentum)
+    return outputs
+
+
+def _follow(running, value, momentum):
+    running.assign(running * momentum + value * (1 - momentum))

@@ -1,0 +1,263 @@
+"""The quicker layers against Keras's own, SciPy's correlation and the paper's formula."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.signal import correlate
+
+from fcn_tutorial import fast
+from fcn_tutorial.backbones import vgg_narrow
+from fcn_tutorial.fcn import build_fcn
+
+numpy = keras.ops.convert_to_numpy
+only_tensorflow = pytest.mark.tensorflow_only("the quicker ways are TensorFlow's")
+
+
+@pytest.fixture(autouse=True)
+def small_kernels_too(monkeypatch):
+    monkeypatch.setattr(fast, "LARGE_KERNEL", 1)
+
+
+def pair(make, shape, seed, lowest, mean):
+    """A quick and a plain model of one layer, with the same random weights, and a random map."""
+    image, rng = keras.Input(shape[1:]), np.random.default_rng(seed)
+    models = [keras.Model(image, make()(image)) for _ in range(2)]
+    weights = [rng.uniform(lowest, 2, w.shape) for w in models[0].weights]
+    for model in models:
+        model.set_weights(weights)
+    fast.speed_up(models[0])
+    return *models, rng.normal(mean, 2, shape).astype(np.float32)
+
+
+def convolutions(shape, seed=0, size=(7, 7), **options):
+    options = {"padding": "same", **options}
+    return pair(lambda: keras.layers.Conv2D(4, size, **options), shape, seed, -2, 0)
+
+
+def normalizations(shape, seed=0, **options):
+    return pair(lambda: keras.layers.BatchNormalization(**options), shape, seed, 0.5, 3)
+
+
+def operations(model, x, training=True):
+    """Names of the operations in a model's TensorFlow graph."""
+    import tensorflow as tf
+
+    graph = tf.function(lambda x: model(x, training=training)).get_concrete_function(x).graph
+    return {operation.type for operation in graph.get_operations()}
+
+
+def assert_equal_gradients(models, x, atol):
+    import tensorflow as tf
+
+    x, found = tf.constant(x), []
+    target = np.random.default_rng(1).normal(size=models[0](x).shape)
+    for model in models:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum((model(x, training=True) - target) ** 2)
+        found.append(tape.gradient(loss, [x, *model.trainable_variables]))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=atol)
+
+
+# Convolution.
+
+sides = st.integers(1, 9)
+shapes = st.tuples(st.integers(1, 3), sides, sides, st.integers(1, 4))
+
+
+@settings(max_examples=25, deadline=None)
+@given(shape=shapes, size=st.tuples(sides, sides), bias=st.booleans(), seed=st.integers(0, 99))
+def test_a_convolutions_outputs_are_those_of_keras(shape, size, bias, seed):
+    ours, theirs, x = convolutions(shape, seed, size, use_bias=bias, activation="relu")
+    for training in (True, False):
+        np.testing.assert_allclose(numpy(ours(x, training=training)), numpy(theirs(x)), atol=1e-3)
+
+
+@pytest.mark.parametrize("side", [1, 3, 8])
+def test_a_convolutions_outputs_are_the_sums_that_scipy_correlates(side):
+    ours, _, x = convolutions((1, side, side + 1, 3))
+    kernel, bias = ours.get_weights()
+    padded = np.pad(x[0], ((3, 3), (3, 3), (0, 0)))
+    for unit in range(4):
+        expected = correlate(padded, kernel[..., unit], mode="valid")[..., 0] + bias[unit]
+        np.testing.assert_allclose(numpy(ours(x))[0, ..., unit], expected, atol=1e-3)
+
+
+@only_tensorflow
+def test_only_a_kernel_larger_than_half_its_map_goes_the_other_way(monkeypatch):
+    assert "AddN" in operations(*convolutions((2, 8, 13, 3))[::2])
+    for shape, options in (
+        ((2, 8, 14, 3), {}),
+        ((2, 14, 8, 3), {}),
+        ((2, 8, 8, 3), {"strides": 2}),
+        ((2, 8, 8, 3), {"dilation_rate": 2}),
+        ((2, 8, 8, 3), {"padding": "valid"}),
+        ((2, 8, 8, 4), {"groups": 2}),
+    ):
+        assert "AddN" not in operations(*convolutions(shape, **options)[::2])
+    monkeypatch.setattr(fast, "LARGE_KERNEL", 7 * 7 * 3 * 4)
+    assert "AddN" in operations(*convolutions((2, 8, 8, 3))[::2])
+    assert "AddN" not in operations(*convolutions((2, 8, 8, 2))[::2])
+
+
+@only_tensorflow
+@pytest.mark.parametrize("shape", [(2, 8, 8, 3), (1, 2, 3, 3)])
+def test_a_convolutions_gradients_are_those_of_keras(shape):
+    *models, x = convolutions(shape)
+    assert_equal_gradients(models, x, atol=1e-2)
+
+
+@only_tensorflow
+def test_in_16_bits_a_convolution_is_about_as_exact_as_keras():
+    exact = convolutions((2, 8, 8, 64))[1]
+    ours, theirs, x = convolutions((2, 8, 8, 64), dtype="mixed_bfloat16")
+    expected = numpy(exact(x))
+    errors = [np.abs(np.float32(numpy(model(x))) - expected).std() for model in (ours, theirs)]
+    assert errors[0] < 1.5 * errors[1]
+    assert ours(x).dtype == theirs(x).dtype == "bfloat16"
+
+
+@only_tensorflow
+def test_a_batch_without_images_has_no_maps():
+    ours, _, x = convolutions((2, 8, 8, 3))
+    assert ours(x[:0]).shape == (0, 8, 8, 4)
+
+
+# Batch normalization.
+
+shapes = st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(2, 9), st.integers(1, 20))
+
+
+@settings(max_examples=25, deadline=None)
+@given(shape=shapes, seed=st.integers(0, 99), momentum=st.sampled_from([0.9, 0.99]))
+def test_normalized_maps_and_running_statistics_are_those_of_keras(shape, seed, momentum):
+    ours, theirs, x = normalizations(shape, seed, momentum=momentum)
+    for training in (True, False):
+        expected = numpy(theirs(x, training=training))
+        np.testing.assert_allclose(numpy(ours(x, training=training)), expected, atol=1e-4)
+    for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-4)
+
+
+def test_a_batch_is_normalized_by_the_formula_of_the_paper():
+    ours, _, x = normalizations((2, 5, 6, 3), epsilon=1e-3)
+    gamma, beta = ours.get_weights()[:2]
+    mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
+    expected = gamma * (x - mean) / np.sqrt(variance + 1e-3) + beta
+    np.testing.assert_allclose(numpy(ours(x, training=True)), expected, atol=1e-5)
+
+
+def test_a_normalization_that_is_not_trainable_keeps_its_statistics():
+    ours, theirs, x = normalizations((2, 4, 4, 3))
+    ours.trainable = theirs.trainable = False
+    before = ours.get_weights()
+    np.testing.assert_allclose(numpy(ours(x, training=True)), numpy(theirs(x, training=True)))
+    assert all(map(np.array_equal, ours.get_weights(), before))
+
+
+@only_tensorflow
+def test_a_normalizations_gradients_are_those_of_keras():
+    *models, x = normalizations((3, 7, 5, 4))
+    assert_equal_gradients(models, x, atol=1e-3)
+
+
+@only_tensorflow
+def test_only_a_training_step_is_fused_and_only_over_the_channels_of_maps():
+    ours, _, x = normalizations((2, 4, 4, 3))
+    assert "FusedBatchNormV3" in operations(ours, x)
+    assert "FusedBatchNormV3" not in operations(ours, x, training=False)
+    for shape, options in (
+        ((2, 4, 4, 3), {"axis": 1}),
+        ((2, 4, 4, 3), {"scale": False}),
+        ((2, 4, 3), {}),
+    ):
+        ours, theirs, x = normalizations(shape, **options)
+        assert "FusedBatchNormV3" not in operations(ours, x)
+        np.testing.assert_allclose(ours(x, training=True), theirs(x, training=True))
+
+
+def test_in_16_bits_the_statistics_stay_in_32():
+    ours, _, x = normalizations((2, 8, 8, 3), dtype="mixed_float16")
+    ours.set_weights([np.full(3, value) for value in (1.0, 0.0, 0.0, 1.0)])
+    y = ours(keras.ops.convert_to_tensor(x, "float16"), training=True)
+    assert keras.backend.standardize_dtype(y.dtype) == "float16"
+    assert {w.dtype for w in ours.get_weights()} == {np.dtype("float32")}
+    assert abs(numpy(y).astype(float).mean()) < 0.01
+
+
+# A complete network.
+
+
+@pytest.fixture(params=["vgg_narrow", "mobilenet"])
+def network(request):
+    return build_fcn("fcn8s", 3, request.param, dropout=0.0)
+
+
+def test_a_step_of_training_is_the_same_with_and_without(network):
+    image = np.random.default_rng(0).uniform(0, 255, (4, 64, 64, 3)).astype(np.float32)
+    label, before, found = image[..., 0] // 86, network.get_weights(), []
+    for change in (fast.speed_up, fast.undo):
+        network.set_weights(before)
+        change(network)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        network.compile(keras.optimizers.SGD(0.01), loss)
+        found.append([network.train_on_batch(image, label), *network.get_weights()])
+    for quick, plain, old in zip(*found, [None, *before], strict=True):
+        step = 1 if old is None else np.abs(plain - old).max()
+        np.testing.assert_allclose(quick, plain, rtol=1e-3, atol=1e-2 * step + 1e-6)
+
+
+@only_tensorflow
+def test_every_normalization_and_fc6_are_quicker_until_that_is_undone(network):
+    image = np.zeros((2, 64, 64, 3), np.float32)
+    count = sum(isinstance(la, keras.layers.BatchNormalization) for la in network.layers)
+    fast.speed_up(network)
+    assert sum("call" in vars(layer) for layer in network.layers) > count > 0
+    assert {"AddN", "FusedBatchNormV3"} <= operations(network, image)
+    fast.undo(network)
+    assert not {"AddN", "FusedBatchNormV3"} & operations(network, image)
+
+
+@only_tensorflow
+def test_layers_of_a_model_within_a_model_are_quicker_too():
+    image = keras.Input((96, 96, 3))
+    model = keras.Model(image, vgg_narrow()(image))
+    fast.speed_up(model)
+    assert "FusedBatchNormV3" in operations(model, np.zeros((1, 96, 96, 3), np.float32))
+
+
+def test_a_checkpoint_holds_the_plain_network(network, tmp_path):
+    configuration = network.to_json()
+    fast.speed_up(network)
+    network.save(tmp_path / "quick.keras")
+    fast.undo(network)
+    assert network.to_json() == configuration
+    loaded = keras.models.load_model(tmp_path / "quick.keras")
+    assert loaded.to_json() == configuration
+    assert all(map(np.array_equal, loaded.get_weights(), network.get_weights()))
+
+
+def test_models_that_name_the_quick_layers_of_earlier_versions_are_loaded(network, tmp_path):
+    old, new = tmp_path / "old.keras", tmp_path / "new.keras"
+    network.save(new)
+    with zipfile.ZipFile(new) as theirs, zipfile.ZipFile(old, "w") as ours:
+        for name in theirs.namelist():
+            content = theirs.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                for layer in config["config"]["layers"]:
+                    if layer["class_name"] in ("Conv2D", "BatchNormalization"):
+                        layer["module"] = "fcn_tutorial.layers_of_its_own"
+                        layer["registered_name"] = f"fcn_tutorial>{layer['class_name']}"
+                content = json.dumps(config)
+            ours.writestr(name, content)
+    loaded = keras.models.load_model(old, safe_mode=True)
+    assert type(loaded.get_layer("fc6")) is keras.layers.Conv2D
+    assert loaded.to_json() == network.to_json()
+    assert all(map(np.array_equal, loaded.get_weights(), network.get_weights()))
