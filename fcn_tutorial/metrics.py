@@ -34,6 +34,19 @@ def confusion_matrix(label, prediction, num_classes, void=VOID):
                 f"{what} has class id {worst}, but num_classes is {num_classes}: ids must be "
                 f"0..{num_classes - 1}, or {void} for void."
             )
+    return count_pairs(truth, guess, num_classes)
+
+
+def count_pairs(truth: np.ndarray, guess: np.ndarray, num_classes: int) -> np.ndarray:
+    """Count the pairs of class ids.
+
+    Args:
+        truth, guess: integers (N,), ids 0..num_classes-1 in a type that holds num_classes**2.
+        num_classes: C.
+
+    Returns:
+        int64 (C, C): how many pixels of each true class (row) got each class (column).
+    """
     pairs = np.bincount(num_classes * truth + guess, minlength=num_classes**2)
     return pairs.reshape(num_classes, num_classes)
 
@@ -66,26 +79,28 @@ def scores(confusion):
         raise InputError(
             f"a confusion matrix is square with counts >= 0, got shape {confusion.shape}."
         )
-    correct = np.diag(confusion).astype(np.float64)
-    labelled, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
-    total = labelled.sum()
     with np.errstate(invalid="ignore"):
-        accuracy = correct / labelled
-        iou = correct / (labelled + predicted - correct)
-        frequency = labelled / total
-    return Scores(
-        pixel_accuracy=float(correct.sum() / total) if total else float("nan"),
-        mean_accuracy=_mean_of_present(accuracy),
-        mean_iou=_mean_of_present(iou),
-        frequency_weighted_iou=float(np.nansum(frequency * iou)) if total else float("nan"),
-        iou=iou,
-        confusion=confusion.astype(np.int64),
-    )
+        *means, iou = four_scores(confusion)
+    return Scores(*map(float, means), iou=iou, confusion=confusion.astype(np.int64))
 
 
-def _mean_of_present(values):
-    present = ~np.isnan(values)
-    return float(values[present].mean()) if present.any() else float("nan")
+def four_scores(n: np.ndarray) -> tuple:
+    """Compute the paper's four metrics (section 5) from a confusion matrix.
+
+    Args:
+        n: counts (C, C), rows true classes.
+
+    Returns:
+        Pixel accuracy, mean accuracy, mean IoU, frequency-weighted IoU, and the IoUs (C,).
+    """
+    correct, t, predicted = np.diag(n), n.sum(axis=1), n.sum(axis=0)
+    iou = correct / (t + predicted - correct)
+    labelled, seen = t > 0, t + predicted > 0
+    pixel_accuracy = correct.sum() / t.sum()
+    mean_accuracy = (correct / t)[labelled].sum() / labelled.sum()
+    mean_iou = iou[seen].sum() / seen.sum()
+    frequency_weighted_iou = (t * iou)[labelled].sum() / t.sum()
+    return pixel_accuracy, mean_accuracy, mean_iou, frequency_weighted_iou, iou
 
 
 def constant_baseline(confusion):
@@ -119,12 +134,25 @@ def trimap(label, width):
     Source: Kohli, Ladicky and Torr 2009.
     """
     label = np.asarray(label)
+    if label.size == 0 or (label == label.flat[0]).all():
+        return np.zeros(label.shape, bool)
+    return border_band(label, width)
+
+
+def border_band(label: np.ndarray, width: float) -> np.ndarray:
+    """Mark the pixels nearer than `width` to a pixel at a border.
+
+    Args:
+        label: integer (H, W) with two or more regions.
+        width: in pixels.
+
+    Returns:
+        bool (H, W).
+    """
     edge = np.zeros(label.shape, bool)
     down, across = label[1:] != label[:-1], label[:, 1:] != label[:, :-1]
     edge[1:] |= down
     edge[:-1] |= down
     edge[:, 1:] |= across
     edge[:, :-1] |= across
-    if not edge.any():
-        return edge
     return ndimage.distance_transform_edt(~edge) < width

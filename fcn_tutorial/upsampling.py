@@ -20,10 +20,42 @@ def bilinear_kernel(factor):
     Raises InputError when factor is not a whole number >= 1.
     """
     _check_factor(factor)
+    return pyramid(factor).astype(np.float32)
+
+
+def pyramid(factor: int) -> np.ndarray:
+    """Compute the bilinear kernel: weights that fall from its middle to zero at `factor` pixels.
+
+    Args:
+        factor: upsampling factor, 1 or more.
+
+    Returns:
+        float64 (k, k) with k = 2 * factor - factor % 2.
+    """
     size = 2 * factor - factor % 2
-    distance = np.abs(np.arange(size) - (size - 1) / 2) / factor
-    weight = 1 - distance
-    return np.outer(weight, weight).astype(np.float32)
+    middle = (size - 1) / 2
+    triangle = [1 - abs(place - middle) / factor for place in range(size)]
+    return np.outer(triangle, triangle)
+
+
+def stamp(scores: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
+    """Transpose a convolution by loop: each cell stamps its scores times the kernel.
+
+    Args:
+        scores: (H, W, C).
+        kernel: (k, k), the same for each class.
+        stride: pixels from one stamp to the next.
+
+    Returns:
+        float64 ((H - 1) * stride + k, (W - 1) * stride + k, C).
+    """
+    height, width, classes = scores.shape
+    k = len(kernel)
+    large = np.zeros(((height - 1) * stride + k, (width - 1) * stride + k, classes))
+    for row, column in np.ndindex(height, width):
+        top, left = row * stride, column * stride
+        large[top : top + k, left : left + k] += kernel[..., None] * scores[row, column]
+    return large
 
 
 def _check_factor(factor):

@@ -90,7 +90,7 @@ def _draw_scene(rng, size, objects):
         margins = [min(0.7 * radius, side / 2) for side in size]
         center = [rng.uniform(m, side - m) for m, side in zip(margins, size, strict=True)]
         _draw_object(rng, image, ids, rng.integers(1, len(CLASSES)), center, radius)
-    return _to_uint8(image), _with_void(ids)
+    return _to_uint8(image), void_band(ids)
 
 
 def _draw_crop(rng, size, class_id):
@@ -197,8 +197,15 @@ def _to_uint8(image):
     return np.clip(np.round(image), 0, 255).astype(np.uint8)
 
 
-def _with_void(ids):
-    """Mark as void each pixel with a pixel of another class among its eight neighbours."""
+def void_band(ids: np.ndarray) -> np.ndarray:
+    """Mark as void each pixel with a pixel of another class among its eight neighbours.
+
+    Args:
+        ids: class ids (H, W).
+
+    Returns:
+        uint8 (H, W), the ids with void along the borders.
+    """
     highest = ndimage.maximum_filter(ids, size=3, mode="nearest")
     lowest = ndimage.minimum_filter(ids, size=3, mode="nearest")
     return np.where(highest == lowest, ids, VOID).astype(np.uint8)

@@ -95,7 +95,7 @@ def test_every_class_is_common_enough_to_learn(scenes):
 def test_void_lies_on_both_sides_of_every_border_and_nowhere_else(monkeypatch):
     dataset = fcn.load_dataset("shapes", count=40)
     labels = [label for _, label in dataset]
-    monkeypatch.setattr(shapes, "_with_void", lambda ids: ids)
+    monkeypatch.setattr(shapes, "void_band", lambda ids: ids)
     for label, (_, ids) in zip(labels, dataset, strict=True):
         neighbours = ids[:, 1:] != ids[:, :-1], ids[1:] != ids[:-1]
         border = np.zeros(ids.shape, bool)
