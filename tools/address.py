@@ -7,27 +7,20 @@ that one becomes the new one. `make address URL=...` does the same.
 import os
 import re
 import sys
-import tomllib
 from pathlib import Path
 
 import colab
+from colab import project
 
 ROOT = Path(__file__).resolve().parent.parent
 ADDRESS = re.compile(r"https://github\.com/([A-Za-z0-9-]+)/([A-Za-z0-9_.-]+)(?<!\.git)")
 SUFFIXES = {".ipynb", ".md", ".py", ".toml", ".txt", ".yaml", ".yml"}
 NOT_OURS = {".git", ".venv", "_build", "build", "node_modules", "runs"}
-# What stands before the version, at the start of a line.
+# The version follows this text at the start of a line.
 VERSIONED = {
     "fcn_tutorial/__init__.py": '__version__ = "',
-    "tools/first_cell.py": 'VERSION, ADDRESS = "',
     "_config.yml": "  branch: v",
 }
-
-
-def project(root=ROOT):
-    """(address, version) as pyproject.toml has them."""
-    table = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return table["urls"]["Repository"], table["version"]
 
 
 def forms(address):
@@ -47,7 +40,7 @@ def texts(root=ROOT):
 
 
 def rename(path, old, new):
-    """Write one address in place of another, in all its forms."""
+    """Replace one address by another in all its forms."""
     text = before = path.read_text(encoding="utf-8")
     for form, replacement in zip(forms(old), forms(new), strict=True):
         text = re.sub(rf"(?<![\w-]){re.escape(form)}(?![\w-])", replacement, text)
@@ -57,7 +50,7 @@ def rename(path, old, new):
 
 
 def set_version(path, prefix, version):
-    """Write the version behind what stands before it."""
+    """Replace the version that follows the prefix."""
     text = path.read_text(encoding="utf-8")
     pattern = rf"^({re.escape(prefix)})[\w.+-]+"
     path.write_text(re.sub(pattern, rf"\g<1>{version}", text, flags=re.M), encoding="utf-8")
@@ -67,10 +60,10 @@ def main(arguments):
     old, version = project()
     new = arguments[0] if arguments else old
     if not ADDRESS.fullmatch(new):
-        sys.exit(f"{new!r} is no address of a repository: give https://github.com/OWNER/NAME.")
+        sys.exit(f"{new!r} is not the address of a repository: give https://github.com/OWNER/NAME.")
     for name, prefix in VERSIONED.items():
         set_version(ROOT / name, prefix, version)
-    rename(colab.FIRST_CELL, old, new)
+    rename(ROOT / "pyproject.toml", old, new)
     colab.main([])
     for path in texts():
         rename(path, old, new)

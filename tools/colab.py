@@ -1,35 +1,48 @@
 """Put the first cell, which installs the library in Colab, into chapters.
 
-python tools/colab.py [CHAPTER...]: all chapters when none is named. The cell is
-tools/first_cell.py; it prints nothing where the library is installed, so the stored outputs of a
-chapter stay valid.
+python tools/colab.py [CHAPTER...]: all chapters when none is named. The cell prints nothing where
+the library is installed, so the stored outputs of a chapter stay valid.
 """
 
 import sys
+import tomllib
 from pathlib import Path
 
 import nbformat
 from execute import fingerprint
 from nbformat.v4 import new_code_cell
 
-TOOLS = Path(__file__).resolve().parent
-CHAPTERS = TOOLS.parent / "book" / "chapters"
-FIRST_CELL = TOOLS / "first_cell.py"
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = ROOT / "book" / "chapters"
 ID = "install"
+# pip leaves packages alone that are new enough, so Colab keeps its own TensorFlow.
+SOURCE = """\
+# @title Run this first: it installs the course's library where that is missing
+from importlib.util import find_spec
+
+if not find_spec("fcn_tutorial"):
+    %pip install --quiet {address}/archive/refs/tags/v{version}.tar.gz"""
 
 
-def first_cell(source):
+def project(root=ROOT):
+    """(address, version) as pyproject.toml has them."""
+    table = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return table["urls"]["Repository"], table["version"]
+
+
+def first_cell():
     """The cell: the book leaves it out, and Colab shows its title instead of its code."""
+    address, version = project()
     metadata = {"cellView": "form", "tags": ["remove-cell"]}
-    return new_code_cell(source, id=ID, metadata=metadata)
+    return new_code_cell(SOURCE.format(address=address, version=version), id=ID, metadata=metadata)
 
 
-def put_first(notebook, source):
-    """Make the cell the first of the code cells, in place of the one that is there."""
+def put_first(notebook):
+    """Replace the first of the code cells, or insert the cell before them."""
     valid = notebook.metadata.get("fcn_tutorial", {}).get("fingerprint") == fingerprint(notebook)
     cells = [cell for cell in notebook.cells if cell.get("id") != ID]
     code = [cell for cell in cells if cell.cell_type == "code"]
-    cells.insert(cells.index(code[0]), first_cell(source))
+    cells.insert(cells.index(code[0]), first_cell())
     notebook.cells = cells
     if valid:
         number([cells[cells.index(code[0]) - 1], *code])
@@ -37,7 +50,7 @@ def put_first(notebook, source):
 
 
 def number(code_cells):
-    """Count the code cells through, as if they had been executed in this order."""
+    """Number the code cells as if they had been executed in this order."""
     for count, cell in enumerate(code_cells, start=1):
         cell.execution_count = count
         for output in cell.outputs:
@@ -46,10 +59,9 @@ def number(code_cells):
 
 
 def main(names):
-    source = FIRST_CELL.read_text(encoding="utf-8").rstrip("\n")
     for path in [Path(name) for name in names] or sorted(CHAPTERS.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        put_first(notebook, source)
+        put_first(notebook)
         nbformat.write(notebook, path)
         print(f"Wrote {path.name} with its first cell")
 

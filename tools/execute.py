@@ -77,7 +77,7 @@ def tidy(notebook):
         }
     )
     for cell in notebook.cells:
-        keep = {"cellView", "tags", "mystnb"} & set(cell.metadata)
+        keep = {"cellView", "fcn_tutorial", "mystnb", "tags"} & set(cell.metadata)
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in sorted(keep)})
 
 

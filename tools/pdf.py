@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from address import project
 from build import environment
+from colab import project
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "_build" / "singlehtml"

@@ -8,20 +8,13 @@ import sys
 import pytest
 import yaml
 from address import forms, project, texts
-from colab import FIRST_CELL
 from rules import ROOT
 
 import fcn_tutorial as fcn
 
 ADDRESS, VERSION = project()
 NEW = "/".join(["https://github.com", "some-one", "Other.Book_2"])  # not one that is replaced
-NAMES_IT = ["README.md", "CONTRIBUTING.md", "pyproject.toml", "_config.yml", "tools/first_cell.py"]
 ON_GITHUB = re.compile(r"(?:github\.com|google\.com/github|v2/gh)/([\w-]+)/([\w.-]*\w)")
-
-
-@pytest.mark.parametrize("name", NAMES_IT)
-def test_the_address_is_named(name):
-    assert ADDRESS in (ROOT / name).read_text(encoding="utf-8")
 
 
 def test_no_text_names_another_owner_or_another_repository_of_the_owner():
@@ -34,7 +27,6 @@ def test_no_text_names_another_owner_or_another_repository_of_the_owner():
 
 def test_the_version_is_the_same_everywhere():
     assert fcn.__version__ == VERSION
-    assert f'VERSION, ADDRESS = "{VERSION}", "{ADDRESS}"' in FIRST_CELL.read_text()
     repository = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]
     assert repository == {"url": ADDRESS, "branch": f"v{VERSION}"}
 
@@ -73,7 +65,6 @@ def test_a_new_address_replaces_the_old_one_and_nothing_else(copy):
     before = everything(copy)
     done = make_address(copy, NEW)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith(f"Address and version are {NEW} and {VERSION} everywhere.\n")
     after = everything(copy)
     for old, new in zip(forms(ADDRESS), forms(NEW), strict=True):
         assert old not in after
@@ -91,25 +82,13 @@ def test_a_new_version_reaches_library_chapters_and_launch_buttons(copy):
     assert '__version__ = "9.8"' in (copy / "fcn_tutorial" / "__init__.py").read_text()
     assert "branch: v9.8" in (copy / "_config.yml").read_text()
     for chapter in (copy / "book" / "chapters").glob("*.ipynb"):
-        assert 'VERSION, ADDRESS = \\"9.8\\"' in chapter.read_text(encoding="utf-8")
+        assert "/tags/v9.8.tar.gz" in chapter.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        "",
-        "example.org",
-        "http://github.com/a/b",
-        "https://github.com/a",
-        f"{ADDRESS}/",
-        f"{NEW}.git",
-    ],
-)
-def test_what_is_no_address_is_refused_in_one_sentence(copy, wrong):
+@pytest.mark.parametrize("wrong", ["", "http://github.com/a/b", f"{ADDRESS}/", f"{NEW}.git"])
+def test_another_form_of_address_is_refused(copy, wrong):
     before = everything(copy)
     done = make_address(copy, wrong)
     assert done.returncode == 1
-    assert done.stderr == (
-        f"{wrong!r} is no address of a repository: give https://github.com/OWNER/NAME.\n"
-    )
+    assert repr(wrong) in done.stderr and "https://github.com/OWNER/NAME" in done.stderr
     assert everything(copy) == before
