@@ -7,17 +7,13 @@ renamed, so that whenever training ends, each is whole.
 """
 
 import csv
-import errno
 import hashlib
 import importlib.metadata
 import json
-import math
 import os
 import platform
-import shutil
 import subprocess
 import warnings
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -28,10 +24,8 @@ import numpy as np
 
 import fcn_tutorial.fcn  # noqa: F401 - a model that is opened has its layers
 from fcn_tutorial import files
-from fcn_tutorial.devices import OneDevice, one_device
 from fcn_tutorial.errors import InputError
-from fcn_tutorial.files import make_folder, write_text, write_whole
-from fcn_tutorial.inference import evaluate
+from fcn_tutorial.files import write_text, write_whole
 from fcn_tutorial.metrics import Scores, constant_baseline, scores
 from fcn_tutorial.modelfiles import check_unpacked, load_model, opened
 from fcn_tutorial.recipe import Recipe
@@ -135,7 +129,7 @@ def _read_rows(path):
     return [{**row, "epoch": int(row["epoch"])} for row in rows]
 
 
-def _write_history(folder, rows):
+def write_history(folder, rows):
     lines = [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]
     write_text(folder / "history.csv", "\n".join(lines) + "\n")
 
@@ -280,85 +274,6 @@ def differences(then, now):
     return [(key, flat[0][key], flat[1][key]) for key in shared if flat[0][key] != flat[1][key]]
 
 
-class RunFolder(keras.callbacks.Callback):
-    """After each epoch: validate at native resolution, then write history and checkpoints.
-
-    folder: the run's. network: the model that is saved. validation: data set. done: epochs that the
-    run has behind it. both: names of the examples that are both trained and validated on.
-    scored: what gives the model's logits in validation; by default the model does. shared: how the
-    training is shared; of several processes, number 0 validates and writes.
-    """
-
-    def __init__(self, folder, network, validation, done, both=(), scored=None, shared=None):
-        super().__init__()
-        self.folder, self.validation, self.both = folder, validation, both
-        self.network, self.scored, self.shared = network, scored, shared or OneDevice()
-        self.history = read_history(folder)[:done]
-        if len(self.history) < done:
-            raise InputError(
-                f"{folder / 'history.csv'} has {len(self.history)} of the {done} epochs that the "
-                f"checkpoint has behind it: train into another folder."
-            )
-
-    def on_train_begin(self, logs=None):
-        # The same layers without the optimizer: what is saved for use, and for validation.
-        self.bare = keras.Model(
-            self.network.inputs[0], self.network.outputs[0], name=self.network.name
-        )
-        if self.shared.processes > 1:  # the weights belong to all, and one process cannot use them
-            with one_device():
-                self.bare = keras.models.clone_model(self.bare)
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._check_finite(epoch + 1)
-        with _averaged(self.network), one_device():
-            if self.shared.processes > 1:
-                self.bare.set_weights(self.network.get_weights())
-            if self.shared.process == 0:
-                self._keep_best(epoch + 1, logs)
-        if self.shared.process == 0:
-            _write_history(self.folder, self.history)
-            # Last of all, since this file says up to which epoch the others are whole.
-            with one_device():
-                save_checkpoint(self.folder, self.network, epoch + 1)
-
-    def _keep_best(self, epoch, logs):
-        """Validate, add the scores to the history, and save the model if it is the best so far."""
-        result = evaluate(self.scored or self.bare, self.validation)
-        logs["val_mean_iou"] = result.mean_iou
-        logs["val_pixel_accuracy"] = result.pixel_accuracy
-        best = max((row["val_mean_iou"] for row in self.history), default=-1.0)
-        self.history.append({"epoch": epoch, **{k: float(v) for k, v in logs.items()}})
-        make_folder(self.folder / "checkpoints")
-        path = self.folder / "checkpoints" / "best.keras"
-        if result.mean_iou > best or not path.exists():
-            write_whole(path, self.bare.save)
-            more = {"epoch": epoch, "overlap": len(self.both)}
-            write_scores(self.folder / "scores.json", result, self.validation, **more)
-
-    def _check_finite(self, epoch):
-        if not all(np.isfinite(weight).all() for weight in self.network.get_weights()):
-            raise InputError(
-                f"weights became NaN or infinite in epoch {epoch}: lower learning_rate and train "
-                f"into another folder; the epochs before it stay in {self.folder}."
-            )
-
-
-@contextmanager
-def _averaged(model):
-    """Within it, the weights that learn are their running averages, if the optimizer has them."""
-    current = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
-    model.optimizer.finalize_variable_values(model.trainable_weights)
-    for weight in model.trainable_weights:
-        # On JAX it would share the average's memory, which predicting uses up.
-        weight.assign(keras.ops.convert_to_numpy(weight))
-    try:
-        yield
-    finally:
-        for weight, value in zip(model.trainable_weights, current, strict=True):
-            weight.assign(value)
-
-
 def _checkpoint(folder):
     return folder / "checkpoints" / "last.weights.h5"
 
@@ -367,23 +282,12 @@ def save_checkpoint(folder, model, epochs):
     """Write weights and optimizer of a model that has so many epochs behind it."""
 
     def write(path):
-        variables = [*model.variables, *model.optimizer.variables]
-        _reserve(path, sum(4096 + math.prod(each.shape) * 4 for each in variables))
         model.save_weights(path)
         # The optimizer's own count leaves out the steps that loss scaling has skipped.
         with h5py.File(path, "a") as file:
             file.attrs["epochs"] = epochs
 
     write_whole(_checkpoint(folder), write)
-
-
-def _reserve(path, count):
-    """Raise OSError unless the disk takes so many bytes: HDF5 crashes where it finds no room."""
-    if hasattr(os, "posix_fallocate"):
-        with path.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, count)
-    elif shutil.disk_usage(path.parent).free < count:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def load_checkpoint(folder, model):

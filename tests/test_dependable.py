@@ -30,7 +30,8 @@ import pytest
 from PIL import Image
 
 import fcn_tutorial as fcn
-from fcn_tutorial import runs, training
+from fcn_tutorial import callbacks, runs
+from fcn_tutorial.data.dataset import limited
 from fcn_tutorial.data.download import ARCHIVES, Archive, fetch
 from fcn_tutorial.data.pipeline import batches, names_in_batch
 from fcn_tutorial.data.records import open_records, write_records
@@ -102,7 +103,7 @@ def assert_same_runs(one, other):
 @contextmanager
 def at_evaluation(number, deed):
     """Do something when training comes to its `number`-th validation."""
-    evaluate, calls = runs.evaluate, []
+    evaluate, calls = callbacks.evaluate, []
 
     def noticed(*args, **kwargs):
         calls.append(args)
@@ -111,7 +112,7 @@ def at_evaluation(number, deed):
         return evaluate(*args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "evaluate", noticed)
+        patch.setattr(callbacks, "evaluate", noticed)
         yield
 
 
@@ -531,7 +532,7 @@ def test_a_weight_file_that_unpacks_to_far_more_than_its_size_is_refused(
 
 
 def test_the_names_of_a_batch_are_those_of_its_images():
-    dataset = training.limited(fcn.load_dataset("shapes", size=32), 5)
+    dataset = limited(fcn.load_dataset("shapes", size=32), 5)
     given = {image.tobytes(): name for name, (image, _) in zip(dataset.names, dataset, strict=True)}
     stream = batches(dataset, 2, 32, seed=7).take(6)
     for number, (images, _) in enumerate(stream.as_numpy_iterator()):
@@ -557,7 +558,7 @@ def test_a_loss_that_is_no_number_names_its_batch_and_keeps_the_last_checkpoint(
     with monkeypatch.context() as patch:
         patch.setattr(keras.Model, "fit", poisoned)
         message = refusal(fcn.train, QUICK, tmp_path / "run", verbose=0)
-    dataset = training.limited(fcn.load_dataset("shapes"), QUICK.limit)
+    dataset = limited(fcn.load_dataset("shapes"), QUICK.limit)
     names = ", ".join(names_in_batch(dataset, QUICK.batch_size, QUICK.seed, 3))
     assert f"the loss became nan in epoch 2, step 2 (batch of {names})" in message
     assert all(np.isfinite(array).all() for array in arrays_of(tmp_path / "run").values())
@@ -566,7 +567,9 @@ def test_a_loss_that_is_no_number_names_its_batch_and_keeps_the_last_checkpoint(
 
 def test_a_loss_that_is_no_number_says_where_the_files_of_its_batch_are(camvid_root, refusal):
     dataset = fcn.load_dataset("camvid", "train", camvid_root)
-    stop = training.FiniteLoss(lambda *_: dataset.names[:2], "runs/a", training._origin(dataset))
+    stop = callbacks.FiniteLoss(
+        lambda *_: dataset.names[:2], "runs/a", dataset.image_file(0).parent
+    )
     stop.on_epoch_begin(0)
     message = refusal(stop.on_train_batch_end, 0, {"loss": np.inf})
     assert f"(batch of train0, train1 in {camvid_root / 'CamVid' / 'train'})" in message
@@ -636,7 +639,7 @@ def test_a_fingerprint_follows_names_sizes_and_the_first_example(camvid_root):
 def test_a_fingerprint_of_records_covers_all_their_bytes(camvid_root, tmp_path):
     def fingerprint(name):
         write_records(fcn.load_dataset("camvid", "train", camvid_root), tmp_path / name, shards=2)
-        return runs.fingerprint(training.limited(open_records(tmp_path / name), 4))
+        return runs.fingerprint(limited(open_records(tmp_path / name), 4))
 
     before = fingerprint("before")
     assert fingerprint("again") == before
@@ -667,7 +670,7 @@ def test_going_on_in_other_surroundings_keeps_the_earlier_ones(run, tmp_path):
     before = json.loads((folder / "environment.json").read_text())
     now = {**before, "keras": "99"}
     now.pop("from_epoch", None)
-    dataset = training.limited(fcn.load_dataset("shapes"), 4)
+    dataset = limited(fcn.load_dataset("shapes"), 4)
     runs.describe(folder, replace(QUICK, epochs=3), dataset, now, done=2)
     after = runs.read_surroundings(folder)
     assert (after["keras"], after["from_epoch"]) == ("99", 3)

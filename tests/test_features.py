@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import fcn_tutorial as fcn
-from fcn_tutorial import features, training
+from fcn_tutorial import features
+from fcn_tutorial.optimizers import freeze
 
 FIXED = fcn.Recipe(
     dataset="shapes",
@@ -58,7 +59,7 @@ def test_kept_features_know_sixteen_bits(tmp_path):
 
 def test_kept_features_label_large_images_by_tiles(tmp_path, monkeypatch):
     network = fcn.build_fcn("fcn8s", 6, "vgg_narrow", "shapes")
-    training._freeze(network, "fc7", normalization=True)
+    freeze(network, "fc7", normalization=True)
     kept = features.KeptFeatures(network, "fc7", tmp_path)
     scene = fcn.load_dataset("shapes", "val", count=1)
     monkeypatch.setattr(fcn.inference, "LARGEST_WHOLE", 100)

@@ -11,8 +11,8 @@ from PIL import Image
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data.dataset import VOID
+from fcn_tutorial.devices import mixed_policy
 from fcn_tutorial.runs import RESULTS
-from fcn_tutorial.training import mixed_policy
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 

@@ -1,7 +1,6 @@
 """Recipes and run folders: what is written, resumed, refused and kept."""
 
 import json
-import math
 import shutil
 from dataclasses import replace
 
@@ -14,9 +13,13 @@ from hypothesis import strategies as st
 from scipy import special
 
 import fcn_tutorial as fcn
+from fcn_tutorial import callbacks, devices, training
 from fcn_tutorial import recipe as recipes
-from fcn_tutorial import runs, training
+from fcn_tutorial.data.dataset import limited
 from fcn_tutorial.data.records import write_records
+from fcn_tutorial.losses import class_weights
+from fcn_tutorial.optimizers import build_optimizer
+from fcn_tutorial.runs import load_checkpoint
 
 SHIPPED = sorted(path.stem for path in recipes.RECIPES.glob("*.toml"))
 QUICK = fcn.Recipe(
@@ -153,7 +156,7 @@ def test_the_kept_model_is_the_one_with_the_best_validation_score(run):
     assert stored["epoch"] == best["epoch"]
     assert stored["examples"] == QUICK.limit
     assert stored["mean_iou"] == pytest.approx(best["val_mean_iou"])
-    validation = training.limited(fcn.load_dataset("shapes", "val"), QUICK.limit)
+    validation = limited(fcn.load_dataset("shapes", "val"), QUICK.limit)
     assert fcn.evaluate(run.model, validation).mean_iou == pytest.approx(stored["mean_iou"])
 
 
@@ -175,7 +178,7 @@ def saved_arrays(folder):
 
 
 def test_an_interrupted_run_ends_as_the_whole_one(run, tmp_path, monkeypatch):
-    evaluate, calls = runs.evaluate, []
+    evaluate, calls = callbacks.evaluate, []
 
     def interrupted(*args, **kwargs):
         calls.append(args)
@@ -183,10 +186,10 @@ def test_an_interrupted_run_ends_as_the_whole_one(run, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return evaluate(*args, **kwargs)
 
-    monkeypatch.setattr(runs, "evaluate", interrupted)
+    monkeypatch.setattr(callbacks, "evaluate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fcn.train(QUICK, tmp_path / "run", verbose=0)
-    monkeypatch.setattr(runs, "evaluate", evaluate)
+    monkeypatch.setattr(callbacks, "evaluate", evaluate)
     resumed = fcn.train(QUICK, tmp_path / "run", verbose=0)
     assert resumed.history == run.history
     assert same_weights(resumed.model, run.model)
@@ -222,8 +225,8 @@ def test_an_interrupted_average_goes_on(tmp_path, monkeypatch):
     whole = fcn.train(AVERAGED, tmp_path / "whole", verbose=0)
     fit = training._fit
 
-    def cut(model, data, writer, recipe, *more):
-        fit(model, data, writer, replace(recipe, epochs=1), *more)
+    def cut(*args, epochs, **options):
+        fit(*args, epochs=1, **options)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(training, "_fit", cut)
@@ -239,10 +242,10 @@ def test_an_interrupted_average_goes_on(tmp_path, monkeypatch):
 
 
 def test_mixed_precision_on_a_processor_is_bfloat16_and_learns_the_same(monkeypatch):
-    monkeypatch.setattr(training, "on_gpu", lambda: True)
-    assert training.mixed_policy() == "mixed_float16"
-    monkeypatch.setattr(training, "on_gpu", lambda: False)
-    assert training.mixed_policy() == "mixed_bfloat16"
+    monkeypatch.setattr(devices, "on_gpu", lambda: True)
+    assert devices.mixed_policy() == "mixed_float16"
+    monkeypatch.setattr(devices, "on_gpu", lambda: False)
+    assert devices.mixed_policy() == "mixed_bfloat16"
     image, label = (array[None] for array in fcn.load_dataset("shapes", "train")[0])
     losses = {}
     for mixed in (False, True):
@@ -264,21 +267,21 @@ def test_a_recipe_that_is_refused_leaves_the_precision_as_it_was(refusal):
 
 def test_the_optimizer_of_another_precision_is_refused(tmp_path, monkeypatch, refusal):
     recipe = replace(QUICK, mixed_precision=True, epochs=1)
-    monkeypatch.setattr(training, "mixed_policy", lambda: "mixed_float16")
+    monkeypatch.setattr(devices, "mixed_policy", lambda: "mixed_float16")
     run = fcn.train(recipe, tmp_path / "run", verbose=0)
-    monkeypatch.setattr(training, "mixed_policy", lambda: "mixed_bfloat16")
+    monkeypatch.setattr(devices, "mixed_policy", lambda: "mixed_bfloat16")
     model = training.compiled_model(recipe, 6, steps_per_epoch=2)
-    message = refusal(training._resume, model, run.folder, steps=2)
+    message = refusal(load_checkpoint, run.folder, model)
     assert "last.weights.h5 cannot be loaded" in message and "optimizer" in message
 
 
 def test_steps_that_loss_scaling_skips_count_as_steps(tmp_path, monkeypatch):
     """Sixteen-bit gradients overflow in the first steps, which the optimizer then leaves out."""
-    monkeypatch.setattr(training, "mixed_policy", lambda: "mixed_float16")
+    monkeypatch.setattr(devices, "mixed_policy", lambda: "mixed_float16")
     recipe = replace(QUICK, mixed_precision=True, learning_rate=1e-6)
     run = fcn.train(recipe, tmp_path / "run", verbose=0)
     model = training.compiled_model(recipe, 6, steps_per_epoch=2)
-    assert training._resume(model, run.folder, steps=2) == recipe.epochs
+    assert load_checkpoint(run.folder, model) == recipe.epochs
     assert int(model.optimizer.iterations) < 2 * recipe.epochs
     again = fcn.train(recipe, run.folder, verbose=0)
     assert [row["epoch"] for row in again.history] == [1, 2, 3]
@@ -368,11 +371,6 @@ def test_the_trunk_learns_by_its_fraction_of_the_rate(fraction, optimizer):
         assert distance == pytest.approx(share * QUICK.learning_rate, rel=0.01, abs=1e-9), path
 
 
-def test_the_new_layers_over_mobilenet_are_in_the_head_too():
-    recipe = replace(QUICK, backbone="mobilenet")
-    assert set(training._new_layers(recipe)) - set(training._new_layers(QUICK)) == {"fc6", "fc7"}
-
-
 def test_sgd_adds_decay_to_the_gradient_and_doubles_the_rate_of_biases():
     moved = moves(
         optimizer="sgd", learning_rate=0.1, bias_learning_rate=2, weight_decay=0.5, momentum=0.9
@@ -394,7 +392,7 @@ def test_optimizers_follow_their_published_formulas(name):
     recipe = replace(recipe, momentum=0.9, schedule="constant")
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
     model.layers[0].kernel.assign([[1.0]])
-    optimizer = training._optimizer(recipe, model, 5)
+    optimizer = build_optimizer(recipe, model, 5)
     weight, first, second = 1.0, 0.0, 0.0
     for step, gradient in enumerate(gradients, start=1):
         given = keras.ops.convert_to_tensor([[gradient]], dtype="float32")
@@ -422,7 +420,7 @@ def test_optimizers_follow_their_published_formulas(name):
 def test_schedules_warm_up_and_then_follow_their_formula(schedule, formula, warmup):
     recipe = replace(QUICK, epochs=10, schedule=schedule, warmup_epochs=warmup, learning_rate=0.5)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    rate = training._optimizer(recipe, model, steps_per_epoch=10)._learning_rate
+    rate = build_optimizer(recipe, model, steps_per_epoch=10)._learning_rate
     first = 10 * warmup
     for step in range(101):
         if step < first:
@@ -462,23 +460,23 @@ def test_class_weights_are_powers_of_the_frequency_with_mean_one():
     scenes = fcn.load_dataset("shapes", "val", count=30)
     ids = np.concatenate([label.ravel() for _, label in scenes])
     ids = ids[ids != 255]
-    weights = training.class_weights(scenes, 0.5)
+    weights = class_weights(scenes, 0.5)
     share = np.bincount(ids, minlength=6) / ids.size
     assert weights[ids].mean() == pytest.approx(1, rel=1e-4)
     np.testing.assert_allclose(weights / weights[0], (share / share[0]) ** -0.5, rtol=1e-5)
-    assert training.class_weights(scenes, 0.0) is None
+    assert class_weights(scenes, 0.0) is None
 
 
 def test_a_class_without_pixels_weighs_one():
     scenes = fcn.load_dataset("shapes", "val", count=1)
-    weights = training.class_weights(scenes, 1.0)
+    weights = class_weights(scenes, 1.0)
     present = np.isin(np.arange(6), scenes[0][1])
     assert not present.all() and (weights[~present] == 1).all() and np.isfinite(weights).all()
 
 
 def test_weighted_training_minimises_the_weighted_mean_of_the_cross_entropy():
     scenes = fcn.load_dataset("shapes", "val", count=4)
-    weights = training.class_weights(scenes, 0.5)
+    weights = class_weights(scenes, 0.5)
     batch = fcn.batches(scenes, batch_size=4, crop_size=96, class_weights=weights)
     images, labels, given = (np.array(part) for part in next(iter(batch)))
     counted = labels != 255
@@ -489,22 +487,6 @@ def test_weighted_training_minimises_the_weighted_mean_of_the_cross_entropy():
     entropies = -shifted[np.arange(len(shifted)), labels[counted]]
     expected = (entropies * given[counted]).mean()
     assert model.test_on_batch(images, labels, given)[0] == pytest.approx(expected, rel=1e-3)
-
-
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
-def test_fusing_the_update_of_large_weights_changes_nothing(monkeypatch, optimizer):
-    recipe = replace(QUICK, optimizer=optimizer, weight_decay=1e-2, dropout=0.0)
-    rng = np.random.default_rng(0)
-    images, labels = rng.integers(0, 256, (2, 32, 32, 3)), rng.integers(0, 6, (2, 32, 32))
-    ends = []
-    for large in (np.inf, 1):
-        monkeypatch.setattr(training, "LARGE_WEIGHT", large)
-        keras.utils.set_random_seed(0)
-        model = training.compiled_model(recipe, 6, 2)
-        model.train_on_batch(images, labels)
-        ends.append(model.get_weights())
-    for one, other in zip(*ends, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
 def test_frozen_layers_and_statistics_stay_as_they_are(run, refusal):
@@ -568,39 +550,6 @@ def test_training_from_records_is_training_from_files(tmp_path, refusal):
     other = replace(from_records, train_split="val", val_split="test")
     message = refusal(fcn.train, other, tmp_path / "other", verbose=0)
     assert "holds records of shapes (train), but the recipe trains on shapes (val)" in message
-
-
-def test_a_batch_that_cannot_fit_is_refused_with_one_that_does(tmp_path, refusal, monkeypatch):
-    model = training.compiled_model(QUICK, 6, 2)
-    weights, image = training.memory_needed(model, QUICK)
-    monkeypatch.setattr(training, "machine_memory", lambda: weights + 5.5 * image)
-    message = refusal(fcn.train, replace(QUICK, batch_size=6), tmp_path / "run", verbose=0)
-    assert "batch_size 6 with crop_size 32 needs about" in message
-    assert message.endswith("set batch_size to 5 or less.")
-    training._check_memory(model, replace(QUICK, batch_size=5))
-    monkeypatch.setattr(training, "machine_memory", lambda: weights)
-    assert "smaller crop_size" in refusal(training._check_memory, model, QUICK)
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_container_may_have_less_memory_than_its_machine(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CONTAINER_LIMITS", ())
-    machine = training.machine_memory()
-    for content, expected in (("1000000\n", 1_000_000), ("max\n", machine), (str(2**63), machine)):
-        (tmp_path / "limit").write_text(content)
-        files = (tmp_path / "missing", tmp_path / "limit")
-        monkeypatch.setattr(training, "CONTAINER_LIMITS", files)
-        assert training.machine_memory() == expected
-
-
-def test_the_memory_of_an_image_is_that_of_its_maps():
-    model = training.compiled_model(replace(QUICK, variant="fcn32s"), 6, 2)
-    one, other = (training.memory_needed(model, replace(QUICK, crop_size=c)) for c in (96, 192))
-    assert one[0] == other[0] == 16 * model.count_params()
-    assert other[1] == 4 * one[1]
-    outputs = keras.Model(model.inputs[0], [layer.output for layer in model.layers])
-    numbers = sum(math.prod(maps.shape) for maps in outputs(np.zeros((1, 96, 96, 3), "float32")))
-    assert one[1] == training.OUTPUTS_AT_WORK * 4 * numbers
 
 
 def test_a_full_gpu_is_explained(tmp_path, monkeypatch, refusal):
@@ -679,7 +628,7 @@ def test_a_broken_checkpoint_is_named_before_training_goes_on(run, tmp_path, ref
 
 def test_limited_shows_only_the_first_examples():
     dataset = fcn.load_dataset("shapes", "val")
-    few = training.limited(dataset, 3)
+    few = limited(dataset, 3)
     assert len(few) == 3 == len(list(few))
     np.testing.assert_array_equal(few[2][1], dataset[2][1])
     with pytest.raises(IndexError):

@@ -120,13 +120,13 @@ def evaluate(
     """Score the best model of a run, or of several together, at native resolution."""
     factors = _factors(scales)
     with _quiet_import():
-        from fcn_tutorial import inference, training
+        from fcn_tutorial import inference
         from fcn_tutorial.data import dataset as datasets
         from fcn_tutorial.runs import write_scores
     opened = _opened_runs(runs)
     name = dataset or opened[0].recipe.dataset
     examples = datasets.load_dataset(name, split or datasets.splits_of(name)[-1])
-    examples = training.limited(examples, limit)
+    examples = datasets.limited(examples, limit)
     folder = predictions and _predictions_folder(predictions, examples)
     how = _unlike_plain(limit, flip, factors, runs)
     path = runs[0] / f"scores-{examples.name}-{examples.split}{_suffix(**how)}.json"

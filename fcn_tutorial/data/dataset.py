@@ -182,3 +182,33 @@ def check_disjoint(training, validation):
             f"({validation.split}) are also in {training.name} ({training.split}), such as "
             f"{', '.join(shared[:3])}: take disjoint splits, or set allow_overlap = true."
         )
+
+
+class _Limited(Dataset):
+    """The first examples of a data set, for quick runs."""
+
+    def __init__(self, dataset, limit):
+        self.dataset = dataset
+        self.name, self.split = dataset.name, dataset.split
+        self.classes, self.palette = dataset.classes, dataset.palette
+        self.names = dataset.names[:limit]
+
+    def image_file(self, index):
+        return self.dataset.image_file(range(len(self))[index])
+
+    def label_file(self, index):
+        return self.dataset.label_file(range(len(self))[index])
+
+    def stamp(self, index):
+        return self.dataset.stamp(range(len(self))[index])
+
+    def encoded(self, index):
+        return self.dataset.encoded(range(len(self))[index])
+
+    def __getitem__(self, index):
+        return self.dataset[range(len(self))[index]]
+
+
+def limited(dataset, limit):
+    """The data set, or only its first `limit` examples where limit is not 0."""
+    return _Limited(dataset, limit) if limit else dataset

@@ -12,8 +12,8 @@ from PIL import Image
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data import VOID, records
+from fcn_tutorial.data.dataset import limited
 from fcn_tutorial.data.records import write_records
-from fcn_tutorial.training import limited
 
 
 @pytest.fixture

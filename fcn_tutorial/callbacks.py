@@ -1,0 +1,156 @@
+"""What happens after each step and each epoch: stop at a broken loss; validate, write, keep.
+
+A checkpoint always holds the plain model, whatever trains it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from fcn_tutorial.data.dataset import Dataset
+from fcn_tutorial.devices import OneDevice, one_device
+from fcn_tutorial.errors import InputError
+from fcn_tutorial.files import make_folder, write_whole
+from fcn_tutorial.inference import evaluate
+from fcn_tutorial.runs import read_history, save_checkpoint, write_history, write_scores
+
+MOST_NAMES = 16  # of examples, in a sentence
+
+
+class FiniteLoss(keras.callbacks.Callback):
+    """Stops at the first batch after which the loss is not finite, and names its examples.
+
+    Args:
+        names_of: gives the names of the examples for (epoch, step), both from 0.
+        folder: of the run, which keeps the epochs before.
+        where: the folder of the examples' files, for the message; None where there are no files.
+
+    Raises:
+        InputError: the loss became NaN or infinite.
+    """
+
+    def __init__(
+        self,
+        names_of: Callable[[int, int], Sequence[str]],
+        folder: Path,
+        where: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.names_of, self.folder, self.where = names_of, folder, where
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        # Keras gives the mean over the epoch so far, which stays NaN or infinite once it is.
+        loss = (logs or {})["loss"]
+        if np.isfinite(loss):
+            return
+        names = self.names_of(self.epoch, batch)
+        listed = ", ".join(names[:MOST_NAMES]) + ", ..." * (len(names) > MOST_NAMES)
+        where = f" in {self.where}" if self.where else ""
+        raise InputError(
+            f"the loss became {loss} in epoch {self.epoch + 1}, step {batch + 1} (batch of "
+            f"{listed}{where}): lower learning_rate, or look at these examples, and train into "
+            f"another folder; the epochs before it stay in {self.folder}."
+        )
+
+
+class RunFolder(keras.callbacks.Callback):
+    """After each epoch: validate at native resolution, then write history and checkpoints.
+
+    Args:
+        folder: of the run.
+        network: the model that is saved.
+        validation: the data set to validate on.
+        done: number of epochs that are behind the run.
+        both: names of the examples that are both trained and validated on.
+        scored: what gives the model's logits in validation; by default the model does.
+        shared: how the training is shared; of several processes, number 0 validates and writes.
+
+    Raises:
+        InputError: the history in the folder is shorter than its checkpoint says, weights became
+            NaN or infinite, or a file cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        network: keras.Model,
+        validation: Dataset,
+        done: int,
+        both: Sequence[str] = (),
+        scored: Any = None,
+        shared: OneDevice | None = None,
+    ) -> None:
+        super().__init__()
+        self.folder, self.validation, self.both = folder, validation, both
+        self.network, self.scored, self.shared = network, scored, shared or OneDevice()
+        self.history = read_history(folder)[:done]
+        if len(self.history) < done:
+            raise InputError(
+                f"{folder / 'history.csv'} has {len(self.history)} of the {done} epochs that the "
+                "checkpoint has behind it: train into another folder."
+            )
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        # The same layers without the optimizer: what is saved for use, and for validation.
+        self.bare = keras.Model(
+            self.network.inputs[0], self.network.outputs[0], name=self.network.name
+        )
+        if self.shared.processes > 1:  # the weights belong to all, and one process cannot use them
+            with one_device():
+                self.bare = keras.models.clone_model(self.bare)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._check_finite(epoch + 1)
+        with averaged(self.network), one_device():
+            if self.shared.processes > 1:
+                self.bare.set_weights(self.network.get_weights())
+            if self.shared.process == 0:
+                self._keep_best(epoch + 1, {} if logs is None else logs)
+        if self.shared.process == 0:
+            write_history(self.folder, self.history)
+            # Last of all, since this file says up to which epoch the others are complete.
+            with one_device():
+                save_checkpoint(self.folder, self.network, epoch + 1)
+
+    def _check_finite(self, epoch: int) -> None:
+        if not all(np.isfinite(weight).all() for weight in self.network.get_weights()):
+            raise InputError(
+                f"weights became NaN or infinite in epoch {epoch}: lower learning_rate and train "
+                f"into another folder; the epochs before it stay in {self.folder}."
+            )
+
+    def _keep_best(self, epoch: int, logs: dict[str, Any]) -> None:
+        """Validate, add the scores to the history, and save the model if it is the best so far."""
+        result = evaluate(self.scored or self.bare, self.validation)
+        logs["val_mean_iou"] = result.mean_iou
+        logs["val_pixel_accuracy"] = result.pixel_accuracy
+        best = max((row["val_mean_iou"] for row in self.history), default=-1.0)
+        self.history.append({"epoch": epoch, **{k: float(v) for k, v in logs.items()}})
+        make_folder(self.folder / "checkpoints")
+        path = self.folder / "checkpoints" / "best.keras"
+        if result.mean_iou > best or not path.exists():
+            write_whole(path, self.bare.save)
+            more = {"epoch": epoch, "overlap": len(self.both)}
+            write_scores(self.folder / "scores.json", result, self.validation, **more)
+
+
+@contextmanager
+def averaged(model: keras.Model) -> Iterator[None]:
+    """Within it, the weights that learn are their running averages, if the optimizer has them."""
+    current = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
+    model.optimizer.finalize_variable_values(model.trainable_weights)
+    for weight in model.trainable_weights:
+        # On JAX it would share the average's memory, which predicting uses up.
+        weight.assign(keras.ops.convert_to_numpy(weight))
+    try:
+        yield
+    finally:
+        for weight, value in zip(model.trainable_weights, current, strict=True):
+            weight.assign(value)
