@@ -8,20 +8,16 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import special
 
 import fcn_tutorial as fcn
 from fcn_tutorial import callbacks, devices, training
-from fcn_tutorial import recipe as recipes
 from fcn_tutorial.data.dataset import limited
 from fcn_tutorial.data.records import write_records
 from fcn_tutorial.losses import class_weights
 from fcn_tutorial.optimizers import build_optimizer
 from fcn_tutorial.runs import load_checkpoint
 
-SHIPPED = sorted(path.stem for path in recipes.RECIPES.glob("*.toml"))
 QUICK = fcn.Recipe(
     dataset="shapes",
     variant="fcn32s",
@@ -45,96 +41,6 @@ def run(tmp_path_factory):
 def same_weights(one, other):
     pairs = zip(one.get_weights(), other.get_weights(), strict=True)
     return all(np.array_equal(a, b) for a, b in pairs)
-
-
-def test_shipped_recipes_load_and_survive_saving(tmp_path):
-    assert {"shapes", "camvid"} <= set(SHIPPED)
-    for name in SHIPPED:
-        recipe = fcn.Recipe.load(name)
-        recipe.save(tmp_path / f"{name}.toml")
-        assert fcn.Recipe.load(tmp_path / f"{name}.toml") == recipe
-
-
-COUNTS, RATES, SCALES = st.integers(1, 10**6), st.floats(0, 1e6), st.floats(1 / 16, 16)
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    path=st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"])),
-    counts=st.fixed_dictionaries({"epochs": COUNTS, "batch_size": COUNTS, "seed": COUNTS}),
-    rates=st.fixed_dictionaries({"learning_rate": RATES, "weight_decay": RATES}),
-    scale=st.tuples(SCALES, SCALES),
-    flip=st.booleans(),
-)
-def test_any_recipe_survives_saving(tmp_path_factory, path, counts, rates, scale, flip):
-    recipe = replace(QUICK, weights=path, initial=path, **counts, **rates, scale=scale, flip=flip)
-    file = tmp_path_factory.mktemp("recipe") / "recipe.toml"
-    recipe.save(file)
-    assert fcn.Recipe.load(file) == recipe
-
-
-def test_a_recipe_holds_paths_lists_and_whole_numbers_as_its_file_does(tmp_path):
-    recipe = replace(QUICK, initial=tmp_path, scale=[1, 2], learning_rate=1)
-    assert recipe == replace(QUICK, initial=str(tmp_path), scale=(1.0, 2.0), learning_rate=1.0)
-    assert type(recipe.learning_rate) is float and type(recipe.scale) is tuple
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "message"),
-    [
-        ("epochs", 0, "'epochs' must be at least 1, got 0"),
-        ("batch_size", 0, "'batch_size' must be at least 1"),
-        ("crop_size", 0, "'crop_size' must be at least 1"),
-        ("limit", -3, "'limit' must be at least 0"),
-        ("learning_rate", -0.1, "'learning_rate' must be at least 0"),
-        ("learning_rate", float("nan"), "'learning_rate' must be at least 0 and finite"),
-        ("weight_decay", float("inf"), "'weight_decay' must be at least 0 and finite"),
-        ("scale", (1.0, "2"), "'scale' must be of type float"),
-        ("scale", 2.0, "'scale' must be two numbers"),
-        ("dropout", 1.0, "'dropout' must be below 1"),
-        ("momentum", 1.0, "'momentum' must be below 1"),
-        ("ema_momentum", 1.0, "'ema_momentum' must be below 1"),
-        ("loss", "max", "'loss' must be one of mean, sum, got 'max'"),
-        ("optimizer", "SGD", "'optimizer' must be one of adamw, adam, sgd"),
-        ("schedule", "step", "'schedule' must be one of cosine, poly, constant"),
-        ("flip", "yes", "'flip' must be of type bool"),
-        ("seed", 1.5, "'seed' must be of type int"),
-        ("epochs", 10**40, "'epochs' must be at most 2,147,483,647, got a number of 41 digits"),
-        ("steps_per_epoch", 10**400, "'steps_per_epoch' must be at most 2,147,483,647"),
-        ("scale", (1e-6, 1.0), "'scale' must lie between 1/16 and 16, got [1e-06, 1.0]"),
-        ("scale", (1.0, 17.0), "'scale' must lie between 1/16 and 16"),
-        ("weights", None, "'weights' must be of type str"),
-    ],
-)
-def test_a_value_that_no_training_could_use_is_named(refusal, field, value, message):
-    assert message in refusal(replace, QUICK, **{field: value})
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('dataset = "shapes"\nbatch_sise = 2', "batch_sise.*did you mean 'batch_size'"),
-        ("epochs = 2", "no 'dataset'"),
-        ('dataset = "shapes"\nepochs = "2"', "'epochs'.*must be of type int"),
-        ('dataset = "shapes"\nepochs = true', "'epochs'.*must be of type int"),
-        ('dataset = "shapes"\nepochs = -1', "'epochs'.*at least 0"),
-        ('dataset = "shapes"\nscale = [1.0]', "'scale'.*two numbers"),
-        ('dataset = "shapes', "not valid TOML"),
-        ('dataset = "shapes"\n[optimizer]\nname = "sgd"', "'optimizer' must be of type str"),
-        ('dataset = "shapes"\nnum_classes = 6', "unknown key 'num_classes'"),
-        (b"\xff\xfe", "not valid TOML"),
-    ],
-)
-def test_a_recipe_with_a_mistake_names_it(tmp_path, text, message):
-    path = tmp_path / "mine.toml"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(fcn.InputError, match=message) as caught:
-        fcn.Recipe.load(path)
-    assert "mine.toml" in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_an_unknown_recipe_is_answered_with_the_known_ones(refusal):
-    assert ", ".join(SHIPPED) in refusal(fcn.Recipe.load, "pascal")
 
 
 def test_a_run_folder_holds_what_the_run_depends_on_and_what_it_gave(run):
@@ -503,39 +409,6 @@ def test_frozen_layers_and_statistics_stay_as_they_are(run, refusal):
     assert "'freeze' names no layer of fcn32s: 'conv_pw_5'" in refusal(
         training.compiled_model, wrong, 6, 2
     )
-
-
-def test_the_mean_recipe_is_the_heavy_one_in_other_units():
-    for variant in ("fcn32s", "fcn16s", "fcn8s", "fcn16s_at_once", "fcn8s_at_once"):
-        heavy, mean = (
-            fcn.Recipe.load(f"paper_{name}_{variant}", loss="sum", initial="")
-            for name in ("heavy", "mean")
-        )
-        pixels = 500 * 375
-        assert mean.learning_rate == pytest.approx(pixels * heavy.learning_rate, rel=1e-3)
-        assert mean.weight_decay == pytest.approx(heavy.weight_decay / pixels, rel=1e-3)
-        same = {"learning_rate": 0.0, "weight_decay": 0.0}
-        assert replace(mean, **same) == replace(heavy, **same)
-
-
-def test_staged_recipes_name_the_coarser_run_and_at_once_recipes_none():
-    for family in ("voc", "keras_fcn", "paper_heavy", "paper_mean"):
-        for variant, coarser in (("fcn16s", "fcn32s"), ("fcn8s", "fcn16s")):
-            staged = fcn.Recipe.load(f"{family}_{variant}")
-            at_once = fcn.Recipe.load(f"{family}_{variant}_at_once")
-            assert staged.variant == at_once.variant == variant
-            assert (staged.initial, at_once.initial) == (f"runs/{family}_{coarser}", "")
-
-
-def test_a_recipe_extends_another_and_may_be_changed(tmp_path, monkeypatch, refusal):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.toml").write_text('extends = "shapes"\nepochs = 3\nflip = false\n')
-    expected = replace(fcn.Recipe.load("shapes"), epochs=3, flip=False, seed=7)
-    assert fcn.Recipe.load("mine.toml", seed=7) == expected
-    (tmp_path / "mine.toml").write_text('extends = "mine.toml"\n')
-    assert "mine.toml extends itself" in refusal(fcn.Recipe.load, "mine.toml")
-    (tmp_path / "mine.toml").write_text("extends = 3\n")
-    assert "unknown recipe '3'" in refusal(fcn.Recipe.load, "mine.toml")
 
 
 def test_training_from_records_is_training_from_files(tmp_path, refusal):
