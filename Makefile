@@ -1,10 +1,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# Two processes side by side, each of which computes with one thread.
+ON_TWO_CORES := TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1
 ON_ALL_BACKENDS := fcn vgg normalization convolution convolutionize upsampling dilated loss metrics training inference
 
 .DEFAULT_GOAL := book
-.PHONY: book pdf test test-backends test-colab notebooks address weights format clean requirements \
+.PHONY: book pdf check test notebooks-test thorough coverage mutation test-backends test-colab notebooks address weights format clean requirements \
 	help install
 
 book: install ## Execute the chapters and build the book (the default)
@@ -13,13 +15,37 @@ book: install ## Execute the chapters and build the book (the default)
 pdf: book ## Print the book into _build/fcn-tutorial.pdf (needs Chromium)
 	$(BIN)/python tools/pdf.py
 
-test: install ## Lint, test the library and the chapters, build the book and test its pages
+check: install ## Lint, check types, and run the tests that train nothing (a minute)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest --ignore=tests/book tests
-	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 -n 2 --dist loadscope book/
+	$(BIN)/codespell
+	$(BIN)/mypy
+	$(ON_TWO_CORES) $(BIN)/pytest -m "not slow" -n 2 --dist worksteal --ignore=tests/book tests
+
+# Building the book executes every chapter once and stops at an error, so that nbval has only to
+# show that it can test a notebook.
+test: install ## Lint, test the library, execute the chapters, build the book and test its pages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/mypy
+	$(ON_TWO_CORES) $(BIN)/pytest -n 2 --dist loadfile --ignore=tests/book tests
 	$(BIN)/python tools/build.py
+	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 book/chapters/01-*.ipynb
 	REQUIRE_BOOK=true $(BIN)/pytest tests/book
+
+notebooks-test: install ## Run the chapters as tests, each from an empty kernel
+	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 -n 2 --dist loadscope book/
+
+thorough: install ## Damage files and kill trainings, thousands of times (some hours)
+	$(ON_TWO_CORES) $(BIN)/pytest --hypothesis-profile thorough -n 2 tests/thorough
+
+coverage: install ## Test the library and say which branches no test has taken
+	$(ON_TWO_CORES) $(BIN)/pytest -n 2 --dist loadfile --cov --ignore=tests/book tests
+
+mutation: install ## Break the arithmetic in one place at a time, and count what tests notice
+	$(BIN)/mutmut run $(MUTANTS)
+	$(BIN)/mutmut results
 
 test-backends: install ## Test networks, loss, training and inference on TensorFlow, JAX and PyTorch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
@@ -47,7 +73,7 @@ format: install ## Format the code and the chapters
 	$(BIN)/ruff format .
 
 clean: ## Remove what was built (.venv stays)
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build .pytest_cache .ruff_cache .mypy_cache .hypothesis mutants .coverage*
 
 requirements: install ## Pin in requirements.txt what pyproject.toml asks for
 	$(BIN)/python -m pip install --quiet uv

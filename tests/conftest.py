@@ -7,8 +7,43 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import fcn_tutorial as fcn
+
+COMMON = {
+    "deadline": None,  # on a busy machine, time says nothing
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
+settings.register_profile("small", max_examples=20, **COMMON)
+settings.register_profile("thorough", max_examples=10_000, **COMMON)
+settings.register_profile("mutants", max_examples=20, derandomize=True, database=None, **COMMON)
+settings.load_profile("small")
+
+
+LARGE = {"published_vgg16", "vgg16", "vgg16_convolutional"}  # fixtures of gigabytes
+# Files whose tests train, convert or time networks.
+SLOW = {
+    "test_beyond.py",
+    "test_cli.py",
+    "test_cli_evaluate.py",
+    "test_devices.py",
+    "test_export.py",
+    "test_features.py",
+    "test_gpu_training.py",
+    "test_runs.py",
+    "test_seeds.py",
+    "test_speed.py",
+    "test_training.py",
+    "test_voc_path.py",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.name in SLOW or LARGE & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -40,12 +75,6 @@ def command_line(monkeypatch, capsys):
         return stopped.value.code or 0, captured.out, captured.err
 
     return run
-
-
-def pytest_configure(config):
-    config.addinivalue_line(
-        "markers", "tensorflow_only(reason): what no other backend of Keras can do or needs."
-    )
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +133,7 @@ def _by_torch(function, x):
 def frees_large_models(request):
     """Collect what a test with VGG-16 leaves: Python does not know that it is gigabytes."""
     yield
-    if {"published_vgg16", "vgg16", "vgg16_convolutional"} & set(request.fixturenames):
+    if LARGE & set(request.fixturenames):
         gc.collect()
 
 

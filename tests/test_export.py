@@ -29,25 +29,21 @@ def logits_of(path, image):
     return next(iter(runner(image=image[None].astype(np.float32)).values()))[0]
 
 
-@pytest.mark.parametrize("precision", LOWEST_AGREEMENT)
-def test_an_exported_network_labels_as_keras_does(network, tmp_path, precision):
-    path, _ = export(network, tmp_path / "net.tflite", CLASSES, PALETTE, (64, 96), precision)
+def test_litert_files_label_as_keras_does_and_fewer_bits_make_smaller_ones(network, tmp_path):
     scenes = fcn.load_dataset("shapes", "test", size=(64, 96), count=4)
     images = [image for image, _ in scenes]
-    labels = np.array([logits_of(path, image).argmax(axis=-1) for image in images])
     expected = network.predict_on_batch(np.array(images, np.float32)).argmax(axis=-1)
-    assert (labels == expected).mean() >= LOWEST_AGREEMENT[precision]
     assert len(np.unique(expected)) == 6
-
-
-def test_fewer_bits_make_smaller_files_with_the_legend_beside_them(network, tmp_path):
     sizes = []
-    for precision in ("int8", "float16", "float32"):
-        paths = export(network, tmp_path / f"{precision}.tflite", CLASSES, PALETTE, 64, precision)
-        sizes.append(paths[0].stat().st_size)
-        legend = json.loads(paths[1].read_text())
+    for precision, lowest in LOWEST_AGREEMENT.items():
+        path = tmp_path / f"{precision}.tflite"
+        written = export(network, path, CLASSES, PALETTE, (64, 96), precision)
+        labels = np.array([logits_of(path, image).argmax(axis=-1) for image in images])
+        assert (labels == expected).mean() >= lowest
+        sizes.append(path.stat().st_size)
+        legend = json.loads(written[1].read_text())
         assert legend["classes"] == list(CLASSES) and legend["palette"] == PALETTE.tolist()
-        assert legend["input"]["shape"] == [1, 64, 64, 3] and legend["weights"] == precision
+        assert legend["input"]["shape"] == [1, 64, 96, 3] and legend["weights"] == precision
     assert sizes[0] < 0.6 * sizes[1] < 0.4 * sizes[2]
 
 
@@ -57,8 +53,10 @@ def onnx_logits_of(path, images):
     return session.run(["logits"], {"image": images.astype(np.float32)})[0]
 
 
-@pytest.mark.parametrize("options", [{}, {"enlarge": 2, "fc6_dilation": 2}])
-@pytest.mark.parametrize("backbone", ["vgg_narrow", "mobilenet"])
+@pytest.mark.parametrize(
+    ("backbone", "options"),
+    [("vgg_narrow", {"enlarge": 2, "fc6_dilation": 2}), ("mobilenet", {})],
+)
 def test_an_onnx_file_scores_images_of_any_size_as_keras_does(tmp_path, backbone, options):
     network = fcn.build_fcn("fcn8s", 6, backbone, **options)
     rng = np.random.default_rng(0)
@@ -93,41 +91,36 @@ def test_a_network_trained_in_16_bits_is_exported_in_32(network, tmp_path, suffi
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
-def test_without_the_package_that_writes_onnx_a_sentence_names_it(network, tmp_path, monkeypatch):
+def test_without_the_package_that_writes_onnx_it_is_named(network, tmp_path, monkeypatch, refusal):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(fcn.InputError, match="pip install tf2onnx"):
-        export(network, tmp_path / "net.onnx", CLASSES, PALETTE)
+    message = refusal(export, network, tmp_path / "net.onnx", CLASSES, PALETTE)
+    assert "pip install tf2onnx" in message
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("options", "named"),
     [
-        ({"path": "net.pb"}, "must end in .tflite or .onnx, got 'net.pb'"),
-        ({"precision": "int4"}, "must be int8 or float16 or float32 for .tflite, got 'int4'"),
-        ({"path": "n.onnx", "precision": "int8"}, "must be float32 for .onnx, got 'int8'"),
-        ({"path": "n.onnx", "size": 8}, "size must be one or two whole numbers from 32 to 2048"),
-        ({"size": 8}, "size must be one or two whole numbers from 32 to 2048, got 8"),
-        ({"size": (64, 64, 64)}, "size must be one or two whole numbers"),
-        ({"size": (64.5, 64)}, "size must be one or two whole numbers"),
-        ({"size": 64.0}, "size must be one or two whole numbers"),
+        ({"path": "net.pb"}, "net.pb"),
+        ({"precision": "int4"}, "int4"),
+        ({"path": "n.onnx", "precision": "int8"}, "int8"),
+        *(({"size": size}, "size") for size in (8, (64, 64, 64), (64.5, 64), 64.0)),
     ],
 )
-def test_what_cannot_be_exported_is_refused(options, sentence):
-    with pytest.raises(fcn.InputError, match=sentence.replace(".", r"\.")):
-        export(**{"model": None, "path": "n.tflite", "classes": (), "palette": ()} | options)
+def test_what_cannot_be_exported_is_refused(refusal, options, named):
+    given = {"model": None, "path": "n.tflite", "classes": (), "palette": ()}
+    assert named in refusal(export, **given | options)
 
 
-def test_on_another_backend_the_way_out_is_named(network, tmp_path, monkeypatch):
+def test_on_another_backend_the_way_out_is_named(network, tmp_path, monkeypatch, refusal):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(fcn.InputError, match=r"runs on jax.*KERAS_BACKEND=tensorflow"):
-        export(network, tmp_path / "net.tflite", CLASSES, PALETTE)
+    message = refusal(export, network, tmp_path / "net.tflite", CLASSES, PALETTE)
+    assert "KERAS_BACKEND=tensorflow" in message
     assert not list(tmp_path.iterdir())
 
 
-def test_another_file_is_not_written_over_by_the_legend(tmp_path, network):
+def test_the_legend_does_not_overwrite_another_file(tmp_path, network, refusal):
     (tmp_path / "scores.json").write_text('{"mean_iou": 0.5}')
-    with pytest.raises(fcn.InputError, match=r"scores\.json is another file"):
-        export(network, tmp_path / "scores.tflite", (), ())
+    assert "scores.json" in refusal(export, network, tmp_path / "scores.tflite", (), ())
     assert (tmp_path / "scores.json").read_text() == '{"mean_iou": 0.5}'
     assert list(tmp_path.iterdir()) == [tmp_path / "scores.json"]

@@ -226,7 +226,7 @@ TURNED[274] = 3
         {"kind": "JPEG", "mode": "CMYK"},
         {"kind": "JPEG", "exif": TURNED},
     ],
-    ids=str,
+    ids=["png", "palette", "rgba", "jpeg", "progressive", "grey", "cmyk", "turned"],
 )
 @pytest.mark.parametrize("crop", [32, 80])
 def test_records_feed_the_pipeline_pass_after_pass(camvid, camvid_root, tmp_path, crop, options):

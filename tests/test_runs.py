@@ -1,0 +1,104 @@
+"""What a run records of its surroundings, and how a later look finds them changed."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import fcn_tutorial as fcn
+from fcn_tutorial import runs
+from fcn_tutorial.data.dataset import limited
+from fcn_tutorial.data.records import write_records
+
+QUICK = fcn.Recipe(
+    dataset="shapes",
+    variant="fcn32s",
+    backbone="vgg_narrow",
+    weights="none",
+    limit=2,
+    crop_size=32,
+    batch_size=2,
+    epochs=1,
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return fcn.train(QUICK, tmp_path_factory.mktemp("run") / "run", verbose=0).folder
+
+
+def test_versions_data_and_revision_are_recorded(run):
+    around = json.loads((run / "environment.json").read_text())
+    assert around["keras"] == keras.__version__ and around["numpy"] == np.__version__
+    assert around["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert around["data"].keys() == {"shapes train", "shapes val"}
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in around["data"].values())
+    checkout = Path(__file__).parents[1]
+    if (checkout / ".git").exists():
+        commit = around["git"].partition("+")[0]
+        git = ["git", "-C", checkout, "cat-file", "-e", f"{commit}^{{commit}}"]
+        assert len(commit) >= 12 and subprocess.run(git, check=False).returncode == 0
+
+
+def test_a_fingerprint_follows_names_sizes_and_the_first_example(camvid_root):
+    def fingerprint():
+        return runs.fingerprint(fcn.load_dataset("camvid", "train", camvid_root))
+
+    folder, before = camvid_root / "CamVid", fingerprint()
+    assert fingerprint() == before
+    first = folder / "train" / "train0.png"
+    Image.fromarray(255 - fcn.read_image(first)).save(first)
+    changed = fingerprint()
+    with (folder / "train" / "train3.png").open("ab") as file:
+        file.write(b"more")
+    longer = fingerprint()
+    lines = (folder / "train.txt").read_text().splitlines()
+    (folder / "train.txt").write_text("\n".join(lines[:-1]))
+    assert len({before, changed, longer, fingerprint()}) == 4
+
+
+def test_a_fingerprint_of_records_covers_all_their_bytes(camvid_root, tmp_path):
+    def fingerprint(name):
+        dataset = fcn.load_dataset("camvid", "train", camvid_root)
+        return runs.fingerprint(write_records(dataset, tmp_path / name, shards=2))
+
+    before = fingerprint("before")
+    assert fingerprint("again") == before
+    last = camvid_root / "CamVid" / "train" / "train3.png"
+    Image.fromarray(255 - fcn.read_image(last)).save(last)
+    assert fingerprint("changed") != before
+
+
+def test_evaluate_says_what_was_otherwise_in_training(run, tmp_path, command_line):
+    def out_of_evaluate():
+        (folder / "environment.json").write_text(json.dumps(around))
+        code, out, _ = command_line("evaluate", folder, "--limit", 1)
+        assert code == 0
+        return out
+
+    folder = shutil.copytree(run, tmp_path / "run")
+    around = json.loads((folder / "environment.json").read_text())
+    around["git"] = runs.environment()["git"]  # which may have changed during the tests
+    assert str(folder) + " was trained" not in out_of_evaluate()
+    around |= {"keras": "3.0.1", "data": {**around["data"], "shapes train": "f" * 64}}
+    said = out_of_evaluate()
+    assert "3.0.1" in said and "shapes train" in said and "shapes val" not in said
+
+
+def test_resuming_elsewhere_keeps_the_earlier_surroundings(run, tmp_path):
+    folder = shutil.copytree(run, tmp_path / "run")
+    now = {**json.loads((folder / "environment.json").read_text()), "keras": "99"}
+    now.pop("from_epoch", None)
+    dataset = limited(fcn.load_dataset("shapes"), QUICK.limit)
+    runs.describe(folder, replace(QUICK, epochs=2), dataset, now, done=1)
+    after = runs.read_surroundings(folder)
+    assert (after["keras"], after["from_epoch"]) == ("99", 2)
+    assert [each["keras"] for each in after["earlier"]] == [keras.__version__]

@@ -1,0 +1,390 @@
+"""Whatever a file holds, reading it ends in a result or in one sentence, never in a traceback.
+
+`make thorough` draws 10,000 examples for each test; a test that opens a network draws fewer.
+"""
+
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+import zlib
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from scipy.io import savemat
+
+import fcn_tutorial as fcn
+from fcn_tutorial.data.records import write_records
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+CLASSES = 6
+IMAGE, LABEL = fcn.load_dataset("shapes", count=1, size=24)[0]
+TRUTH = {"GTcls": {"Segmentation": LABEL, "Boundaries": np.zeros((20, 1), object)}}
+
+
+def examples(share=1):
+    """Hypothesis's settings for a share of the examples that the profile asks for."""
+    return settings(max_examples=max(2, settings.default.max_examples // share))
+
+
+# Edits of a file: at a place (a share of its length; headers are short and decide most), some bytes
+# are replaced by others.
+PLACES = st.floats(0, 1, exclude_max=True) | st.floats(0, 0.05)
+BYTES = st.binary(max_size=12) | st.sampled_from([b"\x00" * 4, b"\xff" * 4, b"\x7f" * 8])
+EDIT = st.tuples(PLACES, st.integers(0, 20) | st.just(10**9), BYTES)
+EDITS = st.lists(EDIT, min_size=1, max_size=4)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9)
+VALUES = st.recursive(
+    SCALARS | st.sampled_from(["../../etc/passwd", "x" * 5000, [[]], [0] * 5000, 2**200]),
+    lambda each: (
+        st.lists(each, max_size=3) | st.dictionaries(st.text(max_size=9), each, max_size=3)
+    ),
+    max_leaves=6,
+)
+NODE = st.lists(st.floats(0, 1, exclude_max=True), max_size=4)
+
+
+def edited(content, edits):
+    content = bytearray(content)
+    for place, count, other in edits:
+        start = int(place * len(content))
+        content[start : start + count] = other
+    return bytes(content)
+
+
+def replaced(content, places, value):
+    """JSON in which the node that the places lead to is another value."""
+    if not places or not isinstance(content, dict | list) or not content:
+        return value
+    keys = list(content) if isinstance(content, dict) else range(len(content))
+    key = keys[int(places[0] * len(content))]
+    content = content.copy()
+    content[key] = replaced(content[key], places[1:], value)
+    return content
+
+
+def ends_well(read, path):
+    """What was read; None where it was refused in one sentence."""
+    try:
+        return read(path)
+    except fcn.InputError as error:
+        assert str(error) and "\n" not in str(error)
+        return None
+
+
+@contextmanager
+def holding(path, content):
+    """Within it, a file holds something else."""
+    good = path.read_bytes()
+    path.write_bytes(content)
+    try:
+        yield path
+    finally:
+        path.write_bytes(good)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    """A folder with a good file of every kind."""
+    root = tmp_path_factory.mktemp("samples")
+    image = Image.fromarray(IMAGE)
+    for suffix in ("png", "jpg", "gif", "bmp", "tif", "webp", "ppm"):
+        image.save(root / f"photo.{suffix}")
+    write_data_sets(root)
+    write_records(fcn.load_dataset("shapes", count=3, size=16), root / "records", 1)
+    fcn.Recipe("shapes", limit=2, crop_size=32).save(root / "mine.toml")
+    write_run(root / "run")
+    return root
+
+
+def write_data_sets(root):
+    camvid, sbd = root / "CamVid", root / "benchmark_RELEASE" / "dataset"
+    for folder in (camvid / "train", camvid / "trainannot", sbd / "img", sbd / "cls"):
+        folder.mkdir(parents=True)
+    Image.fromarray(IMAGE).save(camvid / "train" / "a.png")
+    Image.fromarray(LABEL).save(camvid / "trainannot" / "a.png")
+    (camvid / "train.txt").write_text(
+        "/SegNet/CamVid/train/a.png /SegNet/CamVid/trainannot/a.png\n"
+    )
+    Image.fromarray(IMAGE).save(sbd / "img" / "a.jpg")
+    savemat(sbd / "cls" / "a.mat", TRUTH, do_compression=True)
+    (sbd / "train.txt").write_text("a\n")
+    (sbd / "val.txt").write_text("a\n")
+
+
+def write_run(folder):
+    """A run folder with a network as small as one can be, and that network's weights alone."""
+    image = keras.Input((None, None, 3))
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, padding="same")(image))
+    model = keras.Model(image, keras.layers.Conv2D(CLASSES, 1)(x))
+    (folder / "checkpoints").mkdir(parents=True)
+    model.save(folder / "checkpoints" / "best.keras")
+    fcn.Recipe("shapes", limit=2, crop_size=32).save(folder / "recipe.toml")
+    legend = {"classes": list("abcdef"), "palette": [[0, 0, 9]] * CLASSES}
+    (folder / "classes.json").write_text(json.dumps(legend))
+    around = {"keras": "3", "data": {"shapes train": "0"}}
+    (folder / "environment.json").write_text(json.dumps(around))
+    (folder / "history.csv").write_text("epoch,loss,val_mean_iou\n1,2.5,0.25\n")
+
+
+def root_of(path):
+    """The folder of the samples."""
+    return next(each for each in path.parents if (each / "mine.toml").exists())
+
+
+def read_data(name):
+    return lambda path: checked(fcn.load_dataset(name, "train", root_of(path)))
+
+
+def checked(dataset):
+    for image, label in [dataset[index] for index in range(min(len(dataset), 3))]:
+        assert image.dtype == label.dtype == np.uint8 and image.shape == (*label.shape, 3)
+        assert ((label < len(dataset.classes)) | (label == 255)).all()
+    return dataset
+
+
+def read_photo(path):
+    image = fcn.read_image(path)
+    assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+    return image
+
+
+def read_records(path):
+    return checked(fcn.open_records(root_of(path) / "records"))
+
+
+def read_run(path):
+    run = fcn.load_run(root_of(path) / "run")
+    assert len(run.palette) == len(run.classes)
+    return run
+
+
+PHOTOS = {
+    f"photo.{suffix}": read_photo for suffix in ("png", "jpg", "gif", "bmp", "tif", "webp", "ppm")
+}
+SMALL = PHOTOS | {
+    "CamVid/train/a.png": read_data("camvid"),
+    "CamVid/trainannot/a.png": read_data("camvid"),
+    "CamVid/train.txt": read_data("camvid"),
+    "benchmark_RELEASE/dataset/cls/a.mat": read_data("sbd"),
+    "benchmark_RELEASE/dataset/train.txt": read_data("sbd"),
+    "records/index.json": read_records,
+    "records/00000-of-00001.tfrecord": read_records,
+    "mine.toml": fcn.Recipe.load,
+}
+RUN = ("recipe.toml", "classes.json", "history.csv", "checkpoints/best.keras")
+
+
+def test_undamaged_files_are_read(samples):
+    for name, read in SMALL.items():
+        assert read(samples / name) is not None
+    assert read_run(samples / "run" / "x").classes == tuple("abcdef")
+
+
+@pytest.mark.parametrize("name", SMALL)
+@examples()
+@given(edits=EDITS)
+def test_a_damaged_file(samples, name, edits):
+    path = samples / name
+    with holding(path, edited(path.read_bytes(), edits)):
+        ends_well(SMALL[name], path)
+
+
+@examples()
+@given(edits=EDITS)
+def test_damage_below_the_compression_of_a_matlab_file(samples, edits):
+    path = samples / "benchmark_RELEASE" / "dataset" / "cls" / "a.mat"
+    head, inside = path.read_bytes()[:132], zlib.decompress(path.read_bytes()[136:])
+    packed = zlib.compress(edited(inside, edits))
+    with holding(path, head + len(packed).to_bytes(4, "little") + packed):
+        ends_well(SMALL["benchmark_RELEASE/dataset/cls/a.mat"], path)
+
+
+@examples()
+@given(places=NODE, value=VALUES)
+def test_another_value_in_the_index_of_records(samples, places, value):
+    path = samples / "records" / "index.json"
+    with holding(path, json.dumps(replaced(json.loads(path.read_text()), places, value)).encode()):
+        ends_well(read_records, path)
+
+
+KEYS = st.sampled_from(sorted(fcn.Recipe.__dataclass_fields__)) | st.text(max_size=6)
+TOML = st.sampled_from(
+    ["nan", "1e400", "9" * 5000, "1979-05-27", "[1, 2]", "'''x\n'''", "[" * 9000]
+)
+
+
+@examples()
+@given(values=st.dictionaries(KEYS, VALUES.map(json.dumps) | TOML | st.text(), max_size=3))
+def test_a_recipe_of_any_keys_and_values(samples, values):
+    lines = ['dataset = "shapes"', *(f"{key} = {value}" for key, value in values.items())]
+    path = samples / "mine.toml"
+    with holding(path, "\n".join(lines).encode("utf-8", "replace")):
+        ends_well(fcn.Recipe.load, path)
+
+
+@pytest.mark.parametrize("name", RUN)
+@examples(share=10)
+@given(edits=EDITS)
+def test_a_damaged_run_folder(samples, name, edits):
+    path = samples / "run" / name
+    with holding(path, edited(path.read_bytes(), edits)):
+        ends_well(read_run, path)
+
+
+@examples(share=10)
+@given(places=NODE, value=VALUES | st.sampled_from(["Lambda", "os", "system", "__lambda__"]))
+def test_another_value_in_the_configuration_of_a_network(samples, places, value):
+    path = samples / "run" / "checkpoints" / "best.keras"
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = replaced(json.loads(members["config.json"]), places, value)
+    other = io.BytesIO()
+    with zipfile.ZipFile(other, "w") as archive:
+        for name, content in (members | {"config.json": json.dumps(config)}).items():
+            archive.writestr(name, content)
+    with holding(path, other.getvalue()):
+        ends_well(read_run, path)
+
+
+DAMAGED = ("run/classes.json", "run/history.csv", "run/environment.json", "run/recipe.toml")
+
+
+def said(command_line, *arguments):
+    """What a command complains of: nothing, or one sentence and exit code 2."""
+    code, _, complaint = command_line(*arguments)
+    lines = [line for line in complaint.splitlines() if line.strip() and "%|" not in line]
+    assert code in (0, 2), complaint
+    assert len(lines) == (code == 2) or "Usage" in lines[0], complaint
+    return code
+
+
+@examples(share=10)
+@given(edits=EDITS, name=st.sampled_from([*DAMAGED, "photo.png"]))
+def test_a_command_with_a_damaged_file(samples, monkeypatch, command_line, edits, name):
+    monkeypatch.chdir(samples)
+    before, path = set(samples.iterdir()), samples / name
+    with holding(path, edited(path.read_bytes(), edits)):
+        said(command_line, "segment", "run", "photo.png", "--output", "out")
+        said(command_line, "evaluate", "run", "--limit", 1)
+    assert set(samples.iterdir()) - before <= {samples / "out"}
+
+
+WORDS = [
+    "run",
+    "photo.png",
+    "mine.toml",
+    "shapes",
+    "camvid",
+    "nowhere",
+    "/dev/null",
+    "-1",
+    "0",
+    "nan",
+]
+WORDS += [
+    "--limit",
+    "--output",
+    "--set",
+    "--scales",
+    "--flip",
+    "--size",
+    "--root",
+    "--split",
+    "--help",
+]
+WORDS += ["epochs=0", "scale=[2.0, 0.5]", "a.b.c=1", "crop_size=1e30"]
+COMMANDS = ["train", "evaluate", "segment", "classify", "export", "data check", "data", "nothing"]
+
+
+@examples(share=10)
+@given(
+    command=st.sampled_from(COMMANDS),
+    words=st.lists(st.sampled_from(WORDS) | st.text(max_size=5), max_size=4),
+)
+def test_a_command_line_of_any_words(samples, monkeypatch, command_line, command, words):
+    def instead_of_steps(*arguments, **options):
+        raise fcn.InputError("everything is ready for the first step.")
+
+    monkeypatch.chdir(samples)
+    monkeypatch.setattr(keras.Model, "fit", instead_of_steps)
+    words = [word.replace("\0", "") for word in words]
+    quick = ["--set", "backbone=vgg_narrow", "--set", "weights=none"] if command == "train" else []
+    said(command_line, *command.split(), *words, *quick)
+
+
+# Not ru_maxrss, which starts with the memory of the process that started this one.
+READING = """
+import re, resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (4 * 10**9,) * 2)
+import fcn_tutorial as fcn
+try:
+    fcn.read_image(sys.argv[1])
+except fcn.InputError as error:
+    print(error)
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_a_decompression_bomb_is_refused_before_it_takes_memory(tmp_path):
+    side, path = 30_000, tmp_path / "bomb.png"
+    Image.new("1", (side, side)).save(path)
+    command = [sys.executable, "-c", READING, path]
+    sentence, peak = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
+    assert path.stat().st_size < 500_000 and int(peak) < 200e6
+    assert "bomb.png" in sentence and f"{side**2:,}" in sentence
+
+
+class Payload:
+    """Unpickling it would make a file."""
+
+    def __reduce__(self):
+        return os.system, ("touch code-was-run",)
+
+
+def archive_of_pickles(path):
+    np.savez(path, np.array([Payload()], dtype=object))
+
+
+def bare_pickle(path):
+    path.write_bytes(pickle.dumps(Payload()))
+
+
+def network_with_code(path):
+    """A network with a Lambda layer whose code makes a file."""
+    wicked = eval("lambda x: (open('code-was-run', 'w').close(), x)[1]")
+    image = keras.Input((None, None, 3))
+    layers = keras.layers.Conv2D(CLASSES, 1)(keras.layers.Lambda(wicked)(image))
+    keras.Model(image, layers).save(path)
+    os.unlink("code-was-run")  # building the model has called it
+
+
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [(archive_of_pickles, "a.npz"), (bare_pickle, "a.npz"), (network_with_code, "a.h5")],
+)
+def test_code_in_a_file_of_weights_is_not_run(tmp_path, monkeypatch, refusal, write, name):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / name)
+    message = refusal(fcn.build_fcn, "fcn32s", CLASSES, "mobilenet", tmp_path / name)
+    assert name in message and not (tmp_path / "code-was-run").exists()
+
+
+@pytest.mark.parametrize("write", [bare_pickle, network_with_code])
+def test_code_in_the_network_of_a_run_is_not_run(samples, tmp_path, monkeypatch, refusal, write):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "best.keras")
+    path = samples / "run" / "checkpoints" / "best.keras"
+    with holding(path, (tmp_path / "best.keras").read_bytes()):
+        assert str(path) in refusal(fcn.load_run, samples / "run")
+    assert not (tmp_path / "code-was-run").exists()

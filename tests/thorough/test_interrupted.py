@@ -1,0 +1,271 @@
+"""Kills, full disks, two at once: nothing that was kept is lost, and the next try ends as usual.
+
+`make thorough` kills more trainings.
+"""
+
+import functools
+import hashlib
+import http.server
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+import fcn_tutorial as fcn
+from fcn_tutorial.data.download import ARCHIVES, Archive, fetch
+from fcn_tutorial.data.records import write_records
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="needs Linux"),
+]
+QUICK = fcn.Recipe(
+    dataset="shapes",
+    variant="fcn32s",
+    backbone="vgg_narrow",
+    weights="none",
+    limit=4,
+    crop_size=32,
+    batch_size=2,
+    epochs=2,
+    flip=True,
+    color=0.1,
+)
+LAST = "checkpoints/last.weights.h5"
+
+
+def files_of(folder):
+    """{name: bytes} of what a folder keeps; TensorBoard writes at any moment."""
+    files = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    names = {path: path.relative_to(folder).as_posix() for path in files}
+    return {names[path]: files[path] for path in files if "tensorboard" not in names[path]}
+
+
+def arrays_of(folder):
+    """What a run ends with: weights and optimizer, and the weights of the best model."""
+    arrays = dict(enumerate(fcn.load_run(folder).model.get_weights()))
+    with h5py.File(folder / LAST) as file:
+        file.visititems(
+            lambda name, item: arrays.update({name: item[()]} if hasattr(item, "shape") else {})
+        )
+    return arrays
+
+
+def assert_same_runs(one, other):
+    ours, theirs = arrays_of(one), arrays_of(other)
+    assert len(ours) > 50 and ours.keys() == theirs.keys()
+    assert [name for name in ours if ours[name].tobytes() != theirs[name].tobytes()] == []
+    assert (one / "history.csv").read_text() == (other / "history.csv").read_text()
+
+
+@contextmanager
+def in_the_second_epoch(deed):
+    """Within it, trainings do something when their second epoch begins."""
+
+    class Deed(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                deed()
+
+    def fit_with_deed(model, *data, callbacks, **options):
+        return fit(model, *data, callbacks=[*callbacks, Deed()], **options)
+
+    fit = keras.Model.fit
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "fit", fit_with_deed)
+        yield
+
+
+@contextmanager
+def small_files(room):
+    """Within it, this process cannot make a file longer than `room` bytes, as on a full disk."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a run that nothing has disturbed."""
+    return fcn.train(QUICK, tmp_path_factory.mktemp("alone") / "run", verbose=0).folder
+
+
+def test_a_second_training_in_a_folder_is_refused_and_disturbs_nothing(run, tmp_path, refusal):
+    folder, seen = tmp_path / "run", []
+
+    def train_again():
+        before = files_of(folder)
+        seen.append(refusal(fcn.train, QUICK, folder, verbose=0))
+        assert files_of(folder) == before and LAST in before
+
+    with in_the_second_epoch(train_again):
+        fcn.train(QUICK, folder, verbose=0)
+    assert len(seen) == 1 and str(folder) in seen[0]
+    assert_same_runs(folder, run)
+    assert fcn.train(QUICK, folder, verbose=0).folder == folder
+
+
+def test_a_full_disk_stops_training_and_the_next_try_ends_as_if_it_had_not(run, tmp_path, refusal):
+    folder, kept, full = tmp_path / "run", {}, small_files(20_000)
+
+    def fill():
+        kept.update(files_of(folder))
+        full.__enter__()
+
+    with in_the_second_epoch(fill):
+        message = refusal(fcn.train, QUICK, folder, verbose=0)
+    full.__exit__(None, None, None)
+    assert "File too large" in message and str(folder) in message
+    now = files_of(folder)
+    assert now.keys() == kept.keys() and now[LAST] == kept[LAST]
+    fcn.train(QUICK, folder, verbose=0)
+    assert_same_runs(folder, run)
+
+
+# Kills itself at the n-th file that takes its name: half-written, or some seconds later.
+KILLED = """
+import os, signal, sys
+import fcn_tutorial as fcn
+recipe, folder, number, pause = sys.argv[1:]
+replace, left = os.replace, [int(number)]
+def replaced(source, target, **options):
+    left[0] -= 1
+    if left[0] == 0 and pause == "None":
+        os.truncate(source, os.path.getsize(source) // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if left[0] == 0:
+        signal.setitimer(signal.ITIMER_REAL, float(pause) + 1e-6)
+    replace(source, target, **options)
+os.replace = replaced
+fcn.train(recipe, folder, verbose=0)
+"""
+SOME = settings(max_examples=max(2, settings.default.max_examples // 1000), phases=[Phase.generate])
+
+
+@SOME
+@given(number=st.integers(1, 9), pause=st.none() | st.floats(0, 1))
+def test_a_killed_training_is_resumed_to_the_same_weights(run, tmp_path_factory, number, pause):
+    folder = tmp_path_factory.mktemp("killed")
+    QUICK.save(folder / "quick.toml")
+    arguments = [folder / "quick.toml", folder / "run", str(number), str(pause)]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True)
+    expected = {-signal.SIGKILL} if pause is None else {-signal.SIGALRM, 0}
+    assert killed.returncode in expected, killed.stderr.decode()
+    fcn.train(QUICK, folder / "run", verbose=0)
+    assert_same_runs(folder / "run", run)
+    assert not list((folder / "run").rglob("*unfinished*"))
+    shutil.rmtree(folder)
+
+
+def shapes():
+    return fcn.load_dataset("shapes", "val", count=6, size=64)
+
+
+def test_a_full_disk_stops_records_and_the_next_try_resumes(tmp_path, refusal):
+    alone = write_records(shapes(), tmp_path / "alone", 3)
+    folder = tmp_path / "records"
+    write_records(shapes(), folder, 3)
+    for path in (folder / "index.json", *sorted(folder.glob("*.tfrecord"))[1:]):
+        path.unlink()
+    kept = files_of(folder)
+    with small_files(alone.shards[0].stat().st_size // 2):
+        message = refusal(write_records, shapes(), folder, 3)
+    assert "File too large" in message and alone.shards[1].name in message
+    assert files_of(folder) == kept
+    write_records(shapes(), folder, 3)
+    assert files_of(folder) == files_of(tmp_path / "alone")
+
+
+def test_records_are_not_written_by_two_at_once(camvid_root, tmp_path, monkeypatch, command_line):
+    arguments = ("data", "records", "camvid", "--root", camvid_root, "--output", tmp_path / "out")
+    read, answers = fcn.data.camvid.CamVid.__getitem__, []
+
+    def read_and_write_again(dataset, index):
+        if not answers:
+            answers.append(None)
+            answers.append(command_line(*arguments))
+        return read(dataset, index)
+
+    monkeypatch.setattr(fcn.data.camvid.CamVid, "__getitem__", read_and_write_again)
+    assert command_line(*arguments, "--shards", 1)[0] == 0
+    assert answers[1][0] == 2 and str(tmp_path / "out") in answers[1][2]
+
+
+@pytest.fixture
+def archives(tmp_path):
+    """{"toy": an archive on a local server, with 500,000 random bytes in CamVid/noise}."""
+    made = tmp_path / "served"
+    (made / "CamVid").mkdir(parents=True)
+    (made / "CamVid" / "noise").write_bytes(np.random.default_rng(0).bytes(500_000))
+    with tarfile.open(made / "toy.tgz", "w:gz") as tar:
+        tar.add(made / "CamVid", "CamVid")
+    content = (made / "toy.tgz").read_bytes()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    handler = functools.partial(Handler, directory=made)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.handle_error = lambda *arguments: None  # the other side hangs up
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/toy.tgz"
+        md5 = hashlib.md5(content).hexdigest()
+        yield {"toy": Archive("toy.tgz", (url,), "CamVid", len(content), md5)}
+        server.shutdown()
+
+
+def test_a_full_disk_stops_a_download_and_the_next_try_ends_well(archives, tmp_path, refusal):
+    with small_files(200_000):
+        message = refusal(fetch, "toy", tmp_path, archives, progress=False)
+    assert "File too large" in message and str(tmp_path) in message
+    assert not (tmp_path / "CamVid").exists()
+    folder = fetch("toy", tmp_path, archives, progress=False)
+    assert (folder / "noise").read_bytes() == np.random.default_rng(0).bytes(500_000)
+
+
+@pytest.fixture
+def read_only():
+    """A folder that this process cannot write to; root lays down its rights for that."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o555)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    yield folder
+    if root:
+        os.seteuid(0)
+    shutil.rmtree(folder)
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(
+    read_only, command_line, monkeypatch, archives
+):
+    monkeypatch.setitem(ARCHIVES, "camvid", archives["toy"])
+    for arguments in (
+        ("train", "shapes", "--output", read_only / "out"),
+        ("train", "shapes", "--output", read_only),
+        ("data", "records", "shapes", "--output", read_only / "out"),
+        ("data", "fetch", "camvid", "--root", read_only),
+    ):
+        code, _, complaint = command_line(*arguments)
+        assert code == 2 and "Permission denied" in complaint and str(read_only) in complaint
+    assert list(read_only.iterdir()) == []
