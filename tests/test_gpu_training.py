@@ -7,8 +7,6 @@ from pathlib import Path
 import keras
 import pytest
 
-import fcn_tutorial as fcn
-
 ROOT = Path(__file__).resolve().parents[1]
 
 
