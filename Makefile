@@ -6,7 +6,7 @@ ON_TWO_CORES := TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1
 ON_ALL_BACKENDS := fcn vgg normalization convolution convolutionize upsampling dilated loss metrics training inference
 
 .DEFAULT_GOAL := book
-.PHONY: book pdf check test notebooks-test thorough coverage mutation test-backends test-colab notebooks address weights format clean requirements \
+.PHONY: book pdf check test test-chapters thorough coverage mutation test-backends test-colab notebooks address weights format clean requirements \
 	help install
 
 book: install ## Execute the chapters and build the book (the default)
@@ -34,7 +34,7 @@ test: install ## Lint, test the library, execute the chapters, build the book an
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 book/chapters/01-*.ipynb
 	REQUIRE_BOOK=true $(BIN)/pytest tests/book
 
-notebooks-test: install ## Run the chapters as tests, each from an empty kernel
+test-chapters: install ## Run the chapters as tests, each from an empty kernel
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 -n 2 --dist loadscope book/
 
 thorough: install ## Damage files and kill trainings, thousands of times (some hours)
