@@ -25,6 +25,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import fcn_tutorial as fcn
+from fcn_tutorial.data.camvid import CamVid
 from fcn_tutorial.data.download import ARCHIVES, Archive, fetch
 from fcn_tutorial.data.records import write_records
 
@@ -196,7 +197,7 @@ def test_a_full_disk_stops_records_and_the_next_try_resumes(tmp_path, refusal):
 
 def test_records_are_not_written_by_two_at_once(camvid_root, tmp_path, monkeypatch, command_line):
     arguments = ("data", "records", "camvid", "--root", camvid_root, "--output", tmp_path / "out")
-    read, answers = fcn.data.camvid.CamVid.__getitem__, []
+    read, answers = CamVid.__getitem__, []
 
     def read_and_write_again(dataset, index):
         if not answers:
@@ -204,7 +205,7 @@ def test_records_are_not_written_by_two_at_once(camvid_root, tmp_path, monkeypat
             answers.append(command_line(*arguments))
         return read(dataset, index)
 
-    monkeypatch.setattr(fcn.data.camvid.CamVid, "__getitem__", read_and_write_again)
+    monkeypatch.setattr(CamVid, "__getitem__", read_and_write_again)
     assert command_line(*arguments, "--shards", 1)[0] == 0
     assert answers[1][0] == 2 and str(tmp_path / "out") in answers[1][2]
 
@@ -257,7 +258,7 @@ def read_only():
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused(
-    read_only, command_line, monkeypatch, archives
+    archives, command_line, monkeypatch, read_only
 ):
     monkeypatch.setitem(ARCHIVES, "camvid", archives["toy"])
     for arguments in (
