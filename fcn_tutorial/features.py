@@ -9,26 +9,37 @@ Source: Long, Shelhamer and Darrell 2015, Table 2 ("FCN-32s-fixed").
 
 import hashlib
 import math
+from collections.abc import Sequence
+from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
+from fcn_tutorial.data.dataset import Dataset
+from fcn_tutorial.data.pipeline import Batches
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import make_folder, write_whole
 
 
 class KeptFeatures:
-    """A network cut in two behind its frozen layers; what the first part gives stays in files.
+    """A network cut in two behind its frozen layers; the maps of the first part stay in files.
 
-    model: its layers up to the one named `last` are frozen. folder: for the files, one for each
-    image (as a hash of its pixels).
-    `head` is the second part, from [the maps that it needs ..., image] to logits; it shares its
-    layers with the model.
+    Args:
+        model: its layers up to the one named `last` are frozen.
+        last: the last frozen layer.
+        folder: for the files, one for each image, named by a hash of its pixels.
+
+    Attributes:
+        trunk: the first part, from image to maps.
+        head: the second part, from [the maps that it needs ..., image] to logits; both share their
+            layers with the model.
+
+    Raises:
+        InputError: the layers up to `last` are not frozen, or none is left to keep or to train.
     """
 
-    def __init__(self, model, last, folder):
+    def __init__(self, model: keras.Model, last: str, folder: Path):
         self.folder = folder
         self.inputs, self.layers = model.inputs, model.layers
         self.output_shape = model.output_shape
@@ -36,8 +47,8 @@ class KeptFeatures:
         self.trunk = keras.Model(image, self.maps)
         self.head = keras.Model([*self.maps, image], model.outputs[0], name=model.name)
 
-    def of(self, images):
-        """The maps [(N, h, w, C) float32, ...] of images (N, H, W, 3), computed or read."""
+    def of(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The maps [float32 (N, h, w, C), ...] of images (N, H, W, 3), computed or read."""
         kept = [self._of_one(np.asarray(image, np.float32)) for image in images]
         return [np.stack(maps) for maps in zip(*kept, strict=True)]
 
@@ -54,29 +65,30 @@ class KeptFeatures:
         with np.load(path, allow_pickle=False) as file:
             return [file[key] for key in file.files]
 
-    def predict_on_batch(self, images):
-        """Logits (N, H, W, C), as of the whole model."""
+    def predict_on_batch(self, images: np.ndarray) -> np.ndarray:
+        """Logits (N, H, W, C) of images (N, H, W, 3), as the complete model gives them."""
         return self.head.predict_on_batch([*self.of(images), images])
 
-    def batches(self, data, count, batch_size, progress=False):
-        """Batches for `head.fit` from those of `pipeline.batches`: ((maps ..., images), labels).
+    def batches(
+        self, data: Batches, count: int, batch_size: int, progress: bool = False
+    ) -> Batches:
+        """Batches for `head.fit`: ((maps ..., images), labels ...) for the (images, labels ...).
 
-        The first pass over the `count` examples is made here; progress shows a bar.
+        Args:
+            data: the batches, as `pipeline.batches` makes them.
+            count: examples in a pass; the maps of the first pass are computed here.
+            batch_size: examples in a batch.
+            progress: show a bar.
         """
         total = math.ceil(count / batch_size)
-        first = data.take(total)
-        for images, *_ in tqdm(first, "frozen layers", total, leave=False, disable=not progress):
-            self.of(keras.ops.convert_to_numpy(images))
-        shapes = [(None, *each.shape[1:]) for each in self.trunk.outputs]
+        for number in tqdm(range(total), "frozen layers", leave=False, disable=not progress):
+            self.of(data[number][0])
 
-        def with_maps(images, *rest):
-            maps = tf.numpy_function(self.of, [images], [tf.float32] * len(shapes), stateful=False)
-            maps = [tf.ensure_shape(each, shape) for each, shape in zip(maps, shapes, strict=True)]
-            return ((*maps, images), *rest)
+        def make(number: int) -> tuple:
+            images, *rest = data.make(number)
+            return (*self.of(images), images), *rest
 
-        stream = data.map(with_maps, num_parallel_calls=2).prefetch(2)
-        stream.errors = data.errors
-        return stream
+        return Batches(make)
 
 
 def _save(path, maps):
@@ -105,7 +117,7 @@ def _inputs(layer):
     return layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]
 
 
-def check_crops(dataset, crop_size):
+def check_crops(dataset: Dataset, crop_size: int) -> None:
     """Raise InputError unless every image fits into a crop, which then is the same each time."""
     for name, (_, label) in zip(dataset.names, dataset, strict=True):
         if max(label.shape) > crop_size:

@@ -227,13 +227,21 @@ def environment():
     packages += [] if backend == "tensorflow" else [backend]
     return {
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in packages},
+        **{name: _version(name) for name in packages},
         "backend": backend,
         "machine": platform.machine(),
         "system": platform.system(),
         "cpus": os.cpu_count(),
         "git": _revision(CHECKOUT),
     }
+
+
+def _version(package):
+    """Version of an installed package; None where it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _revision(folder):

@@ -7,6 +7,7 @@ SGD at a fixed rate.
 import re
 import shutil
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,8 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice) -> Non
         RunFolder(folder, model, validation, done, both, kept, shared),
     ]
     if shared.process == 0:
-        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
+        if find_spec("tensorflow"):  # Keras's TensorBoard writes its files with TensorFlow
+            callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
         # Only now, when the recipe is known to be usable, does it take hold of the folder.
         around = {**surroundings(training, validation), "devices": shared.count}
         describe(folder, recipe, training, around, done)
@@ -233,8 +235,8 @@ def _fit(model: keras.Model, data: Any, recipe: Recipe, **options: Any) -> None:
     except InputError:
         raise
     except Exception as error:
-        # tf.data wraps what went wrong with a file in an error of its own.
-        raise (data.errors[0] if data.errors else _explained(error, recipe)) from None
+        # TensorFlow wraps what went wrong with a file in an error of its own.
+        raise (data.error or _explained(error, recipe)) from None
 
 
 def _explained(error: Exception, recipe: Recipe) -> Exception:

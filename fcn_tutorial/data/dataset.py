@@ -78,10 +78,6 @@ class Dataset(Sequence):
         sizes = [os.path.getsize(file) if file and os.path.isfile(file) else None for file in files]
         return str(sizes)
 
-    def encoded(self, index):
-        """An example's image and label as the bytes of files; None where they are not at hand."""
-        return None
-
     def __repr__(self):
         return f"<{self.name} {self.split}: {len(self)} examples, {len(self.classes)} classes>"
 
@@ -201,9 +197,6 @@ class _Limited(Dataset):
 
     def stamp(self, index):
         return self.dataset.stamp(range(len(self))[index])
-
-    def encoded(self, index):
-        return self.dataset.encoded(range(len(self))[index])
 
     def __getitem__(self, index):
         return self.dataset[range(len(self))[index]]

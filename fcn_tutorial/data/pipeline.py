@@ -1,192 +1,236 @@
-"""From a data set to augmented batches, with tf.data.
+"""From a data set to augmented batches, in NumPy and Pillow, for every backend of Keras.
 
-Everything random is a function of (seed, position in the stream), so that a run that resumes at
-step k sees the very batches that it would have seen without the interruption.
+Everything random is a function of (seed, position in the stream): any number of threads, and a run
+that resumes at step k, see the very batches that an uninterrupted run sees.
 
 Source: random scale, crop and flip as in Long, Shelhamer and Darrell 2015, section 4.3, and the
 recipes that followed it.
 """
 
-import numpy as np
-import tensorflow as tf
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 
-from fcn_tutorial.data.dataset import VOID
-from fcn_tutorial.errors import InputError
+import keras
+import numpy as np
+from PIL import Image
+
+from fcn_tutorial.data.dataset import VOID, Dataset
+from fcn_tutorial.errors import InputError, check_whole
 
 # ImageNet's mean colour: what a network's preprocessing turns into about zero.
 PAD_COLOR = (124, 117, 104)
-NOTHING = np.empty((0, 0, 3), np.uint8), np.empty((0, 0), np.uint8)
+MOST_WORKERS = 8
+ORDER, CHANGES = 0, 1  # keep the random numbers of the two apart
+
+Pair = tuple[np.ndarray, np.ndarray]
 
 
-def batches(
-    dataset,
-    batch_size,
-    crop_size,
-    scale=(1, 1),
-    flip=False,
-    color=0.0,
-    seed=0,
-    class_weights=None,
-    first_batch=0,
-    part=(0, 1),
-):
-    """Endless batches of random crops: images uint8 (N, crop, crop, 3), labels (N, crop, crop).
+def crop_pair(image: np.ndarray, label: np.ndarray, top: int, left: int, side: int) -> Pair:
+    """Cut the same square window out of an image and its label; beyond the image, all is void.
 
-    Every pass over the data set shuffles all of it anew. scale: smallest and largest factor by
-    which an example is resized before its crop. flip: mirror half of the examples. color: largest
-    relative change of brightness and contrast. What a crop has beyond the image is void.
-    class_weights: (C,); with them each batch also has weights, float32 (N, crop, crop), the weight
-    of each pixel's class. first_batch: start at this batch of the stream. part: (number,
-    of how many); make this part of each batch only, for one of several processes that share it.
-    Returns a tf.data.Dataset; its attribute `errors` collects the InputErrors that stopped it.
-    Raises InputError for an empty data set or settings that make no sense.
+    Args:
+        image: uint8 (H, W, 3). Pixels of the window beyond it are PAD_COLOR.
+        label: uint8 (H, W) of class ids.
+        top, left: the window's first row and column, from 0.
+        side: of the window, in pixels.
+
+    Returns:
+        Image uint8 (side, side, 3) and label uint8 (side, side).
     """
-    _check(dataset, batch_size, crop_size, scale)
-    errors, alike = [], set()
-
-    def example(position):
-        index = _shuffled(position, len(dataset), seed)
-        random = iter(tf.unstack(tf.random.stateless_uniform((6,), seed=[seed, position])))
-        image, label = _load(dataset, index, errors, alike)
-        image, label = _random_crop(image, label, crop_size, scale, random)
-        mirrored = next(random) < 0.5
-        image = _jitter(image, color, random)
-        return _mirrored(image, label, mirrored) if flip else (image, label)
-
-    positions = tf.data.Dataset.range(first_batch * batch_size, np.iinfo(np.int64).max)
-    share = batch_size // part[1]
-    if part[1] > 1:
-        positions = positions.filter(lambda each: each % batch_size // share == part[0])
-    stream = positions.map(example, num_parallel_calls=tf.data.AUTOTUNE)
-    stream = stream.batch(share, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
-    if class_weights is not None:
-        weights = tf.constant(np.pad(class_weights, (0, 256 - len(class_weights))), tf.float32)
-        stream = stream.map(lambda x, y: (x, y, tf.gather(weights, tf.cast(y, tf.int32))))
-    stream.errors = errors
-    return stream
+    window = np.full((side, side, 3), PAD_COLOR, np.uint8)
+    ids = np.full((side, side), VOID, np.uint8)
+    inside = label[top : top + side, left : left + side]
+    height, width = inside.shape
+    window[:height, :width] = image[top : top + side, left : left + side]
+    ids[:height, :width] = inside
+    return window, ids
 
 
-def names_in_batch(dataset, batch_size, seed, number):
-    """Names of the examples in one batch of the stream that `batches` gives; the first is 0."""
-    positions = range(number * batch_size, (number + 1) * batch_size)
-    indices = [_shuffled(tf.constant(p, tf.int64), len(dataset), seed) for p in positions]
-    return [dataset.names[int(index)] for index in indices]
+def resize_pair(image: np.ndarray, label: np.ndarray, side: int) -> Pair:
+    """Resize to side x side pixels: the image bilinearly, the label without blending class ids.
 
+    Args:
+        image: uint8 (H, W, 3).
+        label: uint8 (H, W); each pixel of the result takes its nearest one.
+        side: of the result, in pixels.
 
-def _check(dataset, batch_size, crop_size, scale):
-    if len(dataset) == 0:
-        raise InputError(f"data set {dataset.name!r} ({dataset.split}) has no examples.")
-    for field, value in (("batch_size", batch_size), ("crop_size", crop_size)):
-        if value < 1:
-            raise InputError(f"{field} must be at least 1, got {value}.")
-    if not 0 < scale[0] <= scale[1]:
-        raise InputError(f"scale must be [smallest, largest] with 0 < smallest, got {scale}.")
-
-
-def _shuffled(position, length, seed):
-    """Index of the example at `position`: pass after pass, each a permutation of the data set."""
-    seeds = [seed, position // length]
-    return tf.random.experimental.index_shuffle(position % length, seeds, max_index=length - 1)
-
-
-def _load(dataset, index, errors, alike):
-    """Read an example: image uint8 (H, W, 3) and label uint8 (H, W).
-
-    What a data set has encoded, TensorFlow decodes, without waiting for Python; but only what it
-    has been seen to read as the data set does. `alike` collects the indices of these examples.
+    Returns:
+        Image uint8 (side, side, 3) and label uint8 (side, side).
     """
-
-    def read(index):
-        try:
-            if index in alike:
-                return *dataset.encoded(index), *NOTHING
-            image, label = dataset[index]
-            if _reads_alike(dataset.encoded(index), image, label):
-                alike.add(index)
-            return b"", b"", image, label
-        except InputError as error:
-            errors.append(error)
-            raise
-
-    kinds = (tf.string, tf.string, tf.uint8, tf.uint8)
-    content = tf.numpy_function(lambda i: read(int(i)), [index], kinds, stateful=False)
-    photo, ids, image, label = content
-    image, label = tf.ensure_shape(image, (None, None, 3)), tf.ensure_shape(label, (None, None))
-    return tf.cond(
-        tf.strings.length(photo) > 0,
-        lambda: _decoded(photo, ids),
-        lambda: (image, label),
-    )
+    resized = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
+    ids = Image.fromarray(label).resize((side, side), Image.Resampling.NEAREST)
+    return np.asarray(resized), np.asarray(ids)
 
 
-def _decoded(photo, ids):
-    """Image and label in the bytes of a photo (JPEG or PNG) and of a grey PNG of ids."""
-    image = tf.io.decode_jpeg(photo, 3, dct_method="INTEGER_ACCURATE")
-    return image, tf.squeeze(tf.io.decode_png(ids, 1), 2)
+def mirror_pair(image: np.ndarray, label: np.ndarray) -> Pair:
+    """Mirror an image (H, W, 3) and its label (H, W) from left to right; returns both."""
+    return image[:, ::-1], label[:, ::-1]
 
 
-def _reads_alike(encoded, image, label):
-    """Whether TensorFlow reads these files, if there are any, as this image and label."""
-    try:
-        return bool(encoded) and all(map(np.array_equal, _decoded(*encoded), (image, label)))
-    except tf.errors.OpError:  # it is stricter than Pillow, or knows less
-        return False
+def jitter(image: np.ndarray, contrast: float, brightness: float) -> np.ndarray:
+    """Change an image's contrast and brightness.
 
+    Args:
+        image: uint8 (H, W, 3).
+        contrast: factor of each value's distance from the middle, 127.5; 1 changes nothing.
+        brightness: added to each value; 0 changes nothing.
 
-def _window(image, label, side, down, across):
-    """A square window of an image (H, W, 3) and its label (H, W); what lies beyond both is void.
-
-    down and across: where the window lies, from 0 (top or left) to 1.
+    Returns:
+        The image, rounded and clipped to uint8 (H, W, 3).
     """
-    top, left = (
-        tf.cast(place * tf.cast(tf.maximum(length - side, 0) + 1, tf.float32), tf.int32)
-        for place, length in zip((down, across), tf.unstack(tf.shape(label)), strict=True)
-    )
-    image, label = (each[top : top + side, left : left + side] for each in (image, label))
-    height, width = tf.unstack(tf.shape(label))
-    label = tf.pad(label, ((0, side - height), (0, side - width)), constant_values=VOID)
-    # As rows of numbers, which are copied several times as fast as pixels of three.
-    row = tf.tile(tf.constant([PAD_COLOR], tf.uint8), (1, side))
-    right = tf.tile(row[:, 3 * width :], (height, 1))
-    rows = tf.concat([tf.reshape(image, (height, 3 * width)), right], axis=1)
-    rows = tf.concat([rows, tf.tile(row, (side - height, 1))], axis=0)
-    return tf.reshape(rows, (side, side, 3)), label
+    values = (np.arange(256) - 127.5) * contrast + 127.5 + brightness
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)[image]
 
 
-def _random_crop(image, label, crop_size, scale, random):
-    """Cut a random window and resize it to crop x crop, which equals resizing and then cropping.
+def augment(
+    image: np.ndarray,
+    label: np.ndarray,
+    random: np.random.Generator,
+    crop_size: int,
+    scale: Sequence[float] = (1, 1),
+    flip: bool = False,
+    color: float = 0.0,
+) -> Pair:
+    """A random crop of an image and its label, scaled, mirrored and recoloured.
 
-    The image is resized bilinearly, the label by nearest neighbour: class ids are never blended.
+    A window of crop_size / factor pixels is cut out and then resized, which gives the pixels of
+    resizing the example by the factor and then cropping it, for less work.
+
+    Args:
+        image: uint8 (H, W, 3).
+        label: uint8 (H, W) of class ids.
+        random: draws the six numbers of one example; a change that is off draws its numbers too.
+        crop_size: side of the result, in pixels.
+        scale: smallest and largest factor; its logarithm is uniform.
+        flip: mirror half of the examples.
+        color: largest relative change of contrast and brightness.
+
+    Returns:
+        Image uint8 (crop_size, crop_size, 3) and label uint8 (crop_size, crop_size).
     """
-    low, high = np.log(scale[0]), np.log(scale[1])
-    factor = tf.exp(low + (high - low) * next(random))
-    side = tf.maximum(tf.cast(tf.round(crop_size / factor), tf.int32), 1)
-    image, label = _window(image, label, side, next(random), next(random))
-    size = (crop_size, crop_size)
-    if tuple(scale) == (1, 1):
-        return tf.ensure_shape(image, (*size, 3)), tf.ensure_shape(label, size)
-    image = tf.image.resize(tf.ensure_shape(image, (None, None, 3)), size)
-    # Nearest neighbours of numbers, then of rows and columns: faster than those of each pixel.
-    numbers = tf.range(side)[:, None, None]
-    nearest = tf.image.resize(numbers, (crop_size, 1), method="nearest")[:, 0, 0]
-    label = tf.gather(tf.gather(tf.ensure_shape(label, (None, None)), nearest), nearest, axis=1)
+    growth, down, across, mirrored, contrast, brightness = random.random(6)
+    side = max(1, round(crop_size / (scale[0] * (scale[1] / scale[0]) ** growth)))
+    height, width = (max(length - side, 0) + 1 for length in label.shape)
+    image, label = crop_pair(image, label, int(down * height), int(across * width), side)
+    if side != crop_size:
+        image, label = resize_pair(image, label, crop_size)
+    if flip and mirrored < 0.5:
+        image, label = mirror_pair(image, label)
+    if color:
+        contrast, brightness = (color * (2 * number - 1) for number in (contrast, brightness))
+        image = jitter(image, 1 + contrast, 255 * brightness)
     return image, label
 
 
-def _mirrored(image, label, mirrored):
-    """Both as they are, or both from right to left."""
-    return tf.cond(
-        mirrored,
-        lambda: (tf.reverse(image, [1]), tf.reverse(label, [1])),
-        lambda: (image, label),
-    )
+class Batches(keras.utils.PyDataset):
+    """An endless stream for `fit`: batch i is `make(i)`; threads make the next ones ahead.
+
+    Keras's own workers are not used: what they have read when `fit` builds a model, or at the end
+    of an epoch, counts as seen, so that batches would depend on how often that happens.
+
+    Args:
+        make: returns batch number i, from 0: a tuple of arrays. Called from several threads.
+        workers: how many threads; None takes one for each processor, up to MOST_WORKERS.
+    """
+
+    num_batches = None
+
+    def __init__(self, make: Callable[[int], tuple], workers: int | None = None):
+        super().__init__()
+        self.make = make
+        self.error: InputError | None = None  # what stopped it, which TensorFlow wraps in its own
+        self._threads = workers or min(MOST_WORKERS, os.cpu_count() or 1)
+        self._pool = ThreadPoolExecutor(self._threads)
+        self._made: dict[int, Future] = {}
+
+    def __getitem__(self, index: int) -> tuple:
+        wanted = range(index, index + 2 * self._threads + 1)
+        made = {i: self._made.get(i) or self._pool.submit(self.make, i) for i in wanted}
+        self._made = made
+        try:
+            return made[index].result()
+        except InputError as error:
+            self.error = error
+            raise
 
 
-def _jitter(image, color, random):
-    """Change contrast and brightness by up to `color`, and round to uint8."""
-    if image.dtype == tf.uint8 and not color:
-        return image
-    contrast = 1 + color * (2 * next(random) - 1)
-    brightness = 255 * color * (2 * next(random) - 1)
-    image = (tf.cast(image, tf.float32) - 127.5) * contrast + 127.5 + brightness
-    return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
+def batches(
+    dataset: Dataset,
+    batch_size: int,
+    crop_size: int,
+    scale: Sequence[float] = (1, 1),
+    flip: bool = False,
+    color: float = 0.0,
+    seed: int = 0,
+    class_weights: np.ndarray | None = None,
+    first_batch: int = 0,
+    part: tuple[int, int] = (0, 1),
+    workers: int | None = None,
+) -> Batches:
+    """Endless batches of random crops, each pass over the data set in another random order.
+
+    Args:
+        dataset: any sequence of (image, label) pairs with a name and a split.
+        batch_size: crops in a batch.
+        crop_size, scale, flip, color: as for `augment`.
+        seed: from 0; with the position in the stream it determines all that is random.
+        class_weights: (C,); adds to each batch the weight of each pixel's class; void weighs 0.
+        first_batch: start at this batch of the stream.
+        part: (number, of how many); make only this part of each batch, for one of several
+            processes that share it.
+        workers: how many threads make batches; None takes one for each processor.
+
+    Returns:
+        `Batches`, to be passed to `fit`, iterated or indexed: images uint8 (N, crop, crop, 3),
+        labels uint8 (N, crop, crop) and, with class_weights, weights float32 (N, crop, crop).
+
+    Raises:
+        InputError: for an empty data set or settings that make no sense; while it is read, for an
+            example that is broken.
+    """
+    _check(dataset, batch_size, crop_size, scale, seed)
+    share = batch_size // part[1]
+    weights = None
+    if class_weights is not None:
+        weights = np.pad(class_weights, (0, 256 - len(class_weights))).astype(np.float32)
+
+    def example(position: int) -> Pair:
+        image, label = dataset[_index(position, len(dataset), seed)]
+        random = np.random.default_rng((seed, CHANGES, position))
+        return augment(image, label, random, crop_size, scale, flip, color)
+
+    def make(number: int) -> tuple:
+        first = (first_batch + number) * batch_size + part[0] * share
+        pairs = [example(position) for position in range(first, first + share)]
+        images, labels = (np.stack(each) for each in zip(*pairs, strict=True))
+        return (images, labels) if weights is None else (images, labels, weights[labels])
+
+    return Batches(make, workers)
+
+
+def names_in_batch(dataset: Dataset, batch_size: int, seed: int, number: int) -> list[str]:
+    """Names of the examples in one batch of the stream that `batches` gives; the first is 0."""
+    positions = range(number * batch_size, (number + 1) * batch_size)
+    return [dataset.names[_index(position, len(dataset), seed)] for position in positions]
+
+
+def _index(position: int, length: int, seed: int) -> int:
+    """Index of the example at `position`: pass after pass, each a permutation of the data set."""
+    return int(_order(length, seed, position // length)[position % length])
+
+
+@lru_cache(maxsize=4)
+def _order(length: int, seed: int, number: int) -> np.ndarray:
+    return np.random.default_rng((seed, ORDER, number)).permutation(length)
+
+
+def _check(dataset, batch_size, crop_size, scale, seed):
+    if len(dataset) == 0:
+        raise InputError(f"data set {dataset.name!r} ({dataset.split}) has no examples.")
+    check_whole("batch_size", batch_size, 1)
+    check_whole("crop_size", crop_size, 1)
+    check_whole("seed", seed, 0)
+    if not 0 < scale[0] <= scale[1]:
+        raise InputError(f"scale must be [smallest, largest] with 0 < smallest, got {scale}.")
