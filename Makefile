@@ -6,8 +6,8 @@ ON_TWO_CORES := TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1
 ON_ALL_BACKENDS := fcn vgg normalization convolution convolutionize upsampling dilated loss metrics training inference
 
 .DEFAULT_GOAL := book
-.PHONY: book pdf check test test-chapters thorough coverage mutation test-backends test-colab notebooks address weights format clean requirements \
-	help install
+.PHONY: book pdf check test test-chapters thorough coverage mutation test-backends test-colab \
+	notebooks address weights format clean requirements help install
 
 book: install ## Execute the chapters and build the book (the default)
 	$(BIN)/python tools/build.py

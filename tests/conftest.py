@@ -28,6 +28,7 @@ SLOW = {
     "test_cli.py",
     "test_cli_evaluate.py",
     "test_devices.py",
+    "test_dilated.py",
     "test_export.py",
     "test_features.py",
     "test_gpu_training.py",
