@@ -4,7 +4,9 @@ The public names are listed in `_MODULES`; each is imported from its module on f
 `import fcn_tutorial` itself loads no framework.
 """
 
+import sys
 from importlib import import_module
+from typing import Any
 
 __version__ = "0.2.0"
 
@@ -43,11 +45,15 @@ _MODULES = {
 __all__ = sorted(_MODULES)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'fcn_tutorial' has no attribute {name!r}")
     return getattr(import_module(f"fcn_tutorial.{_MODULES[name]}"), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
+
+
+if "keras" in sys.modules:  # so that keras.models.load_model knows the layers of our models
+    import_module("fcn_tutorial.fcn")

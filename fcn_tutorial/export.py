@@ -1,7 +1,7 @@
-"""A trained network as a file that runs without Keras: on a server, a telephone or in a browser.
+"""A trained network as a file that runs without Keras: on a server, a phone or in a browser.
 
-LiteRT (formerly TensorFlow Lite) is small: weights in 8 bits make the file a quarter as large; each
-layer's are scaled by their own range, and the sums are still taken in floating point. ONNX is read
+LiteRT (formerly TensorFlow Lite) is small: 8-bit weights make the file a quarter of the size; each
+layer's are scaled by their own range, and sums are still computed in floating point. ONNX is read
 by most other frameworks and runtimes.
 """
 
@@ -9,6 +9,7 @@ import json
 import os
 import tempfile
 import warnings
+from collections.abc import Sequence
 from importlib import util
 from numbers import Integral
 from pathlib import Path
@@ -16,34 +17,51 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, check_choice, check_whole
 from fcn_tutorial.files import make_folder, write_text, write_whole
 
 # By the end of the file's name; the first is the default.
 PRECISIONS = {".tflite": ("int8", "float16", "float32"), ".onnx": ("float32",)}
 SMALLEST, LARGEST = 32, 2048  # sides of the images, in pixels
-SIDE = 256  # of the images of a LiteRT file, where none is asked for
+SIDE = 256  # default of a LiteRT file
 
 
-def export(model, path, classes, palette, size=None, precision=None):
-    """Write a network to `path`, and its legend beside it, as JSON.
+def export(
+    model: keras.Model,
+    path: str | os.PathLike,
+    classes: Sequence[str],
+    palette: np.ndarray,
+    size: int | tuple[int, int] | None = None,
+    precision: str | None = None,
+) -> tuple[Path, Path]:
+    """Write a network as a .tflite or .onnx file, and its legend beside it as JSON.
 
-    model: FCN for images (N, H, W, 3), as `build_fcn` makes it. path: ends in .tflite or .onnx.
-    classes: C names; palette: (C, 3) RGB. size: side of the images, or (height, width); without it
-    a LiteRT file is for images of 256 x 256, an ONNX file for any number of images of any size.
-    precision: of the weights, for LiteRT "int8" (the default), "float16" or "float32", for ONNX
-    "float32".
-    The file takes "image", float32 (1, height, width, 3) from 0 to 255, and gives float32 "logits"
-    (1, height, width, C). Returns the two paths. Raises InputError for an option out of its range,
-    without the package that writes ONNX, on another backend than TensorFlow, or when the files
-    cannot be written.
+    The file takes "image", float32 (1, height, width, 3) from 0 to 255, and gives "logits",
+    float32 (1, height, width, C).
+
+    Args:
+        model: FCN for images (N, H, W, 3), as `build_fcn` makes it.
+        path: The file; ends in .tflite or .onnx.
+        classes: C names.
+        palette: Colours of the classes, (C, 3) RGB.
+        size: Side of the images, or (height, width), in pixels. By default a LiteRT file is for
+            images of 256 x 256, an ONNX file for any number of images of any size.
+        precision: Of the weights: for LiteRT "int8" (the default), "float16" or "float32", for
+            ONNX "float32".
+
+    Returns:
+        The paths of the file and of its legend.
+
+    Raises:
+        InputError: An option is out of its range, the package that writes ONNX is missing, Keras
+            runs on another backend than TensorFlow, or a file cannot be written.
     """
-    path, shape, precision = _checked(Path(path), size, precision)
+    file, shape, precision = _checked(Path(path), size, precision)
     model = _in_32_bits(model)
     signature = [keras.InputSpec(shape=(*shape, 3), dtype="float32", name="image")]
-    content = CONVERTERS[path.suffix](model, signature, precision)
-    make_folder(path.parent)
-    write_whole(path, lambda temporary: temporary.write_bytes(content))
+    content = CONVERTERS[file.suffix](model, signature, precision)
+    make_folder(file.parent)
+    write_whole(file, lambda temporary: temporary.write_bytes(content))
     legend = {
         "classes": list(classes),
         "palette": [list(map(int, color)) for color in palette],
@@ -51,52 +69,41 @@ def export(model, path, classes, palette, size=None, precision=None):
         "output": {"shape": [*shape, len(classes)], "dtype": "float32", "is": "logits"},
         "weights": precision,
     }
-    write_text(path.with_suffix(".json"), json.dumps(legend, indent=1) + "\n")
-    return path, path.with_suffix(".json")
+    write_text(file.with_suffix(".json"), json.dumps(legend, indent=1) + "\n")
+    return file, file.with_suffix(".json")
 
 
 def _checked(path, size, precision):
-    """(path, (images, height, width), precision); None for a side or a number that may vary.
-
-    Raises InputError for what cannot be exported.
-    """
+    """(path, (images, height, width), precision); None for a number that may vary."""
     if keras.backend.backend() != "tensorflow":
         raise InputError(
-            f"Keras runs on {keras.backend.backend()}, and networks are exported from TensorFlow: "
-            "set KERAS_BACKEND=tensorflow, a run opens there just as well."
+            f"networks are exported with TensorFlow, but Keras runs on {keras.backend.backend()}: "
+            "set KERAS_BACKEND=tensorflow, which opens the run just as well."
         )
     if path.suffix not in PRECISIONS:
-        raise InputError(
-            f"the exported file must end in {' or '.join(PRECISIONS)}, got {os.fspath(path)!r}."
-        )
+        raise InputError(f"{path} must end in {' or '.join(PRECISIONS)}: give it another ending.")
     known = PRECISIONS[path.suffix]
     precision = known[0] if precision is None else precision
-    if precision not in known:
-        raise InputError(
-            f"precision must be {' or '.join(known)} for {path.suffix}, got {precision!r}."
-        )
+    check_choice(f"precision of {path.suffix}", precision, known)
     if size is None and path.suffix == ".onnx":
         shape = (None, None, None)
     else:
         shape = (1, *_sides(SIDE if size is None else size))
     legend = path.with_suffix(".json")
     if legend.is_file() and '"input"' not in legend.read_text(errors="replace"):
-        raise InputError(f"{legend} is another file, and would be written over: choose a new name.")
+        raise InputError(f"{legend} is another file and would be overwritten: choose a new name.")
     return path, shape, precision
 
 
 def _sides(size):
     sides = (size, size) if isinstance(size, Integral) else tuple(np.ravel(size).tolist())
-    whole = all(isinstance(side, Integral) and SMALLEST <= side <= LARGEST for side in sides)
-    if len(sides) != 2 or not whole:
-        raise InputError(
-            f"size must be one or two whole numbers from {SMALLEST} to {LARGEST}, got {size!r}."
-        )
-    return tuple(map(int, sides))
+    if len(sides) != 2:
+        raise InputError(f"size must be one or two numbers of pixels, got {size!r}.")
+    return tuple(check_whole("size", side, SMALLEST, LARGEST) for side in sides)
 
 
 def _in_32_bits(model):
-    """The same network without a layer that computes in 16 bits, which neither format can take."""
+    """The same network with all layers in 32 bits: neither format supports 16-bit computation."""
 
     def clone(layer):
         return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
@@ -107,18 +114,18 @@ def _in_32_bits(model):
 
 
 def _onnx(model, signature, precision):
-    """The content of the file, bytes."""
+    """The bytes of the file."""
     if util.find_spec("tf2onnx") is None:
-        raise InputError("ONNX is written with a package that is missing: pip install tf2onnx.")
+        raise InputError("the package that writes ONNX is missing: pip install tf2onnx.")
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of NumPy, about how Keras asks tf2onnx
+        warnings.simplefilter("ignore", FutureWarning)  # NumPy's, about how Keras calls tf2onnx
         file = Path(folder) / "network.onnx"
         model.export(file, format="onnx", input_signature=signature, verbose=False)
         return file.read_bytes()
 
 
 def _litert(model, signature, precision):
-    """The content of the file, bytes."""
+    """The bytes of the file."""
     import tensorflow as tf
 
     logger = tf.get_logger()

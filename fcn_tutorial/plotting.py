@@ -1,10 +1,14 @@
 """Figures of the book: label maps, predictions, scores, curves.
 
-Colours come from the data set's palette; figures have a white ground, so that they read on dark
-pages too, and are narrow, so that their letters are legible on a phone.
+Colours come from the data set's palette. Figures have a white background, so that they can be read
+on dark pages too, and are narrow, so that their text is legible on a phone.
 """
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import cycle
+from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import matplotlib.pyplot as plt
@@ -12,12 +16,13 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Patch, Rectangle
 
-from fcn_tutorial.data.dataset import VOID, VOID_COLOR
+from fcn_tutorial.data.dataset import VOID, VOID_COLOR, Dataset
 from fcn_tutorial.errors import InputError
+from fcn_tutorial.metrics import Scores
 
-# In inches: on a phone 360 pixels wide a figure is shrunk to 3, and its letters must stay legible.
+# In inches: on a phone 360 pixels wide a figure shrinks to 3, and its text must stay legible.
 WIDTH = 5.4
-STYLE = {
+STYLE: Any = {
     "figure.facecolor": "white",
     "figure.dpi": 110,
     "font.size": 12,
@@ -27,11 +32,16 @@ STYLE = {
     "axes.grid": False,
     "savefig.bbox": "tight",
 }
-# Okabe and Ito's colours, told apart by colour-blind readers too.
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
 LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
+Maps = Sequence[np.ndarray]
+Titles = Sequence[str] | None
+Box = tuple[float, float, float]  # top, left, side, in pixels
+Line = tuple[Sequence[float], Sequence[float]]  # x, y
 
-def colorize(label, palette):
+
+def colorize(label: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Colours of a label map (H, W): uint8 (H, W, 3); void gets PASCAL VOC's cream colour."""
     lookup = np.empty((256, 3), np.uint8)
     lookup[:] = VOID_COLOR
@@ -39,11 +49,22 @@ def colorize(label, palette):
     return lookup[np.asarray(label, np.uint8)]
 
 
-def overlay(image, label, palette, alpha=0.5):
-    """The image with the label's colours over it: uint8 (H, W, 3); void shows the image alone.
+def overlay(
+    image: np.ndarray, label: np.ndarray, palette: np.ndarray, alpha: float = 0.5
+) -> np.ndarray:
+    """Draw a label's colours over its image; void shows only the image.
 
-    image: uint8 (H, W, 3). label: uint8 (H, W). alpha: share of the label's colour, 0..1.
-    Raises InputError when image and label differ in size, or the image is not (H, W, 3).
+    Args:
+        image: RGB, uint8 (H, W, 3).
+        label: Class ids, uint8 (H, W); 255 = void.
+        palette: Colours of the classes, uint8 (C, 3).
+        alpha: Share of the label's colour, 0..1.
+
+    Returns:
+        The blend, uint8 (H, W, 3).
+
+    Raises:
+        InputError: Image and label differ in size, or the image is not (H, W, 3).
     """
     if np.shape(image) != (*np.shape(label), 3):
         raise InputError(
@@ -57,53 +78,73 @@ def overlay(image, label, palette, alpha=0.5):
     return np.round(blended, out=blended).astype(np.uint8)
 
 
-def show(images, titles=None, columns=None, width=WIDTH):
+@contextmanager
+def _figure(
+    width: float, height: float, rows: int = 1, columns: int = 1, below: float = 0.0
+) -> Iterator[tuple[Any, Any]]:
+    """A figure in the book's style and its axes; shown at the end, with `below` inches to spare."""
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+        yield figure, list(axes.flat)
+        figure.tight_layout(pad=0.4, rect=(0, below / height, 1, 1))
+        plt.show()
+
+
+def _draw(axes, pictures, titles=None, **options):
+    for axis in axes:
+        axis.axis("off")
+    for axis, picture in zip(axes, pictures, strict=False):
+        axis.imshow(picture, interpolation="nearest", **options)
+    for axis, title in zip(axes, titles or [], strict=False):
+        axis.set_title(title)
+
+
+def _plain(names):
+    return [name.replace("_", " ") for name in names]
+
+
+def show(
+    images: Maps, titles: Titles = None, columns: int | None = None, width: float = WIDTH
+) -> None:
     """Draw images (H, W, 3) or maps (H, W) side by side, in rows of `columns`."""
     columns = columns or len(images)
     rows = -(-len(images) // columns)
-    shape = np.shape(images[0])
-    height = width / columns * shape[0] / shape[1] * rows + 0.35 * rows
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
-        for axis in axes.flat:
-            axis.axis("off")
-        for axis, image in zip(axes.flat, images, strict=False):
-            axis.imshow(image, interpolation="nearest")
-        for axis, title in zip(axes.flat, titles or [], strict=False):
-            axis.set_title(title)
-        _finish(figure)
+    ratio = np.shape(images[0])[0] / np.shape(images[0])[1]
+    height = width / columns * ratio * rows + 0.35 * rows
+    with _figure(width, height, rows, columns) as (_, axes):
+        _draw(axes, images, titles)
 
 
-def show_ids(maps, palette, titles=None, width=WIDTH):
-    """Draw small label maps (H, W) side by side, with the class id of each pixel on its colour."""
+def show_ids(maps: Maps, palette: np.ndarray, titles: Titles = None, width: float = WIDTH) -> None:
+    """Draw small label maps (H, W) side by side, with each pixel's class id on its colour."""
     rows, columns = np.shape(maps[0])
-    with plt.rc_context(STYLE):
-        size = (width, width / len(maps) * rows / columns + 0.35)
-        figure, axes = plt.subplots(1, len(maps), figsize=size, squeeze=False)
-        for axis, ids in zip(axes.flat, maps, strict=True):
-            colors = colorize(ids, palette)
-            axis.imshow(colors, interpolation="nearest")
-            axis.axis("off")
-            for (row, column), class_id in np.ndenumerate(ids):
-                ink = "white" if colors[row, column].mean() < 90 else "black"
-                axis.text(column, row, class_id, color=ink, ha="center", va="center")
-        for axis, title in zip(axes.flat, titles or [], strict=False):
-            axis.set_title(title)
-        _finish(figure)
+    height = width / len(maps) * rows / columns + 0.35
+    colors = [colorize(ids, palette) for ids in maps]
+    with _figure(width, height, 1, len(maps)) as (_, axes):
+        _draw(axes, colors, titles)
+        for axis, ids, shades in zip(axes, maps, colors, strict=True):
+            for cell, class_id in np.ndenumerate(ids):
+                ink = "white" if shades[cell].mean() < 90 else "black"
+                axis.text(cell[1], cell[0], class_id, color=ink, ha="center", va="center")
 
 
-def show_examples(dataset, indices, width=WIDTH):
+def show_examples(dataset: Dataset, indices: Sequence[int]) -> None:
     """Images of a data set in one row, their labels in the next, and a legend of the classes."""
     pairs = [dataset[index] for index in indices]
     pictures = [image for image, _ in pairs]
     pictures += [colorize(label, dataset.palette) for _, label in pairs]
-    _grid(pictures, len(indices), dataset, width)
+    _grid(pictures, len(indices), dataset)
 
 
-def show_predictions(dataset, indices, predictions, width=WIDTH):
-    """One row for each example: image, label, and a column for each of `predictions`.
+def show_predictions(
+    dataset: Dataset, indices: Sequence[int], predictions: Mapping[str, Maps]
+) -> None:
+    """Draw a row for each example: image, label, and a column for each of `predictions`.
 
-    predictions: dict from a title to a list of label maps, one for each index.
+    Args:
+        dataset: Gives images, labels, class names and palette.
+        indices: Which examples.
+        predictions: From a column's title to its label maps (H, W), one for each index.
     """
     pictures = []
     for row, index in enumerate(indices):
@@ -111,37 +152,30 @@ def show_predictions(dataset, indices, predictions, width=WIDTH):
         maps = [label, *(maps[row] for maps in predictions.values())]
         pictures += [image, *(colorize(each, dataset.palette) for each in maps)]
     titles = ["image", "label", *predictions]
-    _grid(pictures, len(titles), dataset, width, titles)
+    _grid(pictures, len(titles), dataset, titles)
 
 
-def _grid(pictures, columns, dataset, width, titles=()):
+def _grid(pictures, columns, dataset, titles=None):
     rows = len(pictures) // columns
     ratio = np.mean([np.shape(p)[0] / np.shape(p)[1] for p in pictures])
-    with plt.rc_context(STYLE):
-        size = (width, width / columns * ratio * rows + 0.9)
-        figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
-        for axis, picture in zip(axes.flat, pictures, strict=True):
-            axis.imshow(picture, interpolation="nearest")
-            axis.axis("off")
-        for axis, title in zip(axes[0], titles, strict=False):
-            axis.set_title(title)
+    height = WIDTH / columns * ratio * rows + 0.9
+    with _figure(WIDTH, height, rows, columns, below=0.45) as (figure, axes):
+        _draw(axes, pictures, titles)
         handles = legend_handles(dataset.classes, dataset.palette)
         figure.legend(handles=handles, loc="lower center", ncols=4, frameon=False, fontsize=11)
-        figure.tight_layout(pad=0.4, rect=(0, 0.45 / size[1], 1, 1))
-        plt.show()
 
 
-def legend_handles(classes, palette):
+def legend_handles(classes: Sequence[str], palette: np.ndarray) -> list[Patch]:
     """Coloured patches with the classes' names, and one for void."""
     colors = [*np.asarray(palette) / 255, np.array(VOID_COLOR) / 255]
-    names = [*classes, "void"]
+    names = _plain([*classes, "void"])
     return [
-        Patch(facecolor=color, edgecolor="0.4", label=name.replace("_", " "))
+        Patch(facecolor=color, edgecolor="0.4", label=name)
         for color, name in zip(colors, names, strict=True)
     ]
 
 
-def draw_legend(classes, palette, path):
+def draw_legend(classes: Sequence[str], palette: np.ndarray, path: Path) -> None:
     """Write the legend of a palette as a picture file."""
     with plt.rc_context(STYLE):
         figure = plt.figure(figsize=(2.2, 0.26 * len(classes) + 0.5))
@@ -150,90 +184,58 @@ def draw_legend(classes, palette, path):
         plt.close(figure)
 
 
-def plot_history(histories, metric="val_mean_iou", label="mean IoU (validation)", width=WIDTH):
-    """Curves over epochs: histories is a dict from a name to a run's history (list of dicts)."""
-    with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(width, 0.6 * width))
-        for (name, rows), color in zip(histories.items(), cycle(LINE_COLORS), strict=False):
-            epochs = [row["epoch"] for row in rows]
-            values = [row[metric] for row in rows]
-            axis.plot(epochs, values, marker="o", markersize=3, color=color, label=name)
-        axis.set(xlabel="epoch", ylabel=label)
+def plot_history(histories: Mapping[str, Sequence[dict]]) -> None:
+    """Validation mean IoU over epochs; `histories` maps a name to a run's history."""
+    lines = {
+        name: ([row["epoch"] for row in rows], [row["val_mean_iou"] for row in rows])
+        for name, rows in histories.items()
+    }
+    plot_lines(lines, "epoch", "mean IoU (validation)")
+
+
+def plot_lines(lines: Mapping[str, Line], x_label: str, y_label: str) -> None:
+    """Lines with a dot at each point: `lines` maps a name to a pair (x, y) of sequences."""
+    with _figure(WIDTH, 0.6 * WIDTH) as (_, [axis]):
+        for (name, (x, y)), color in zip(lines.items(), cycle(LINE_COLORS), strict=False):
+            axis.plot(x, y, marker="o", markersize=4, color=color, label=name)
+        axis.set(xlabel=x_label, ylabel=y_label)
         axis.legend(frameon=False)
-        _finish(figure)
 
 
-def plot_iou(results, classes, width=WIDTH):
-    """Bars of IoU for each class; results is a dict from a name to `Scores`."""
-    with plt.rc_context(STYLE):
-        height = (0.16 * len(results) + 0.15) * len(classes) + 0.8
-        figure, axis = plt.subplots(figsize=(width, height))
-        places = np.arange(len(classes))
-        thickness = 0.8 / len(results)
+def plot_iou(results: Mapping[str, Scores], classes: Sequence[str]) -> None:
+    """Bars of IoU for each class; `results` maps a name to `Scores`."""
+    height = (0.16 * len(results) + 0.15) * len(classes) + 0.8
+    places = np.arange(len(classes))
+    thickness = 0.8 / len(results)
+    with _figure(WIDTH, height) as (_, [axis]):
         for row, (name, result) in enumerate(results.items()):
             offset = (row - (len(results) - 1) / 2) * thickness
             values = 100 * np.nan_to_num(result.iou)
             color = LINE_COLORS[row % len(LINE_COLORS)]
             axis.barh(places + offset, values, thickness * 0.9, color=color, label=name)
-        axis.set_yticks(places, [name.replace("_", " ") for name in classes])
+        axis.set_yticks(places, _plain(classes))
         axis.invert_yaxis()
         axis.set(xlabel="IoU (%)", xlim=(0, 100))
         axis.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
-        _finish(figure)
 
 
-def plot_confusion(confusion, classes, width=5.0):
-    """Confusion matrix: each row (a true class) in per cent of its pixels."""
+def plot_confusion(confusion: np.ndarray, classes: Sequence[str]) -> None:
+    """Confusion matrix (C, C): each row, a true class, as percentages of its pixels."""
     share = 100 * confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    names = [name.replace("_", " ") for name in classes]
-    with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(width, width))
+    names = _plain(classes)
+    with _figure(5.0, 5.0) as (_, [axis]):
         axis.imshow(share, cmap="Blues", vmin=0, vmax=100)
-        for (row, column), value in np.ndenumerate(share):
+        for cell, value in np.ndenumerate(share):
             color = "white" if value > 60 else "black"
-            axis.text(column, row, f"{value:.0f}", ha="center", va="center", color=color)
+            axis.text(cell[1], cell[0], f"{value:.0f}", ha="center", va="center", color=color)
         axis.set_xticks(range(len(names)), names, rotation=45, ha="right")
         axis.set_yticks(range(len(names)), names)
         axis.set(xlabel="predicted", ylabel="true")
-        _finish(figure)
 
 
-def show_score_maps(scores, classes, columns=3, width=WIDTH):
-    """One map for each class of scores (H, W, C), all on one colour scale."""
-    rows = -(-len(classes) // columns)
-    low, high = float(np.min(scores)), float(np.max(scores))
-    ratio = scores.shape[0] / scores.shape[1]
-    with plt.rc_context(STYLE):
-        size = (width, (width / columns * ratio + 0.35) * rows)
-        figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
-        for axis in axes.flat:
-            axis.axis("off")
-        for index, (axis, name) in enumerate(zip(axes.flat, classes, strict=False)):
-            axis.imshow(scores[..., index], cmap="viridis", vmin=low, vmax=high)
-            axis.set_title(name.replace("_", " "))
-        _finish(figure)
-
-
-def _finish(figure):
-    figure.tight_layout(pad=0.4)
-    plt.show()
-
-
-def plot_lines(lines, x_label, y_label, width=WIDTH):
-    """Lines with a dot at each point: lines is a dict from a name to a pair (x, y) of sequences."""
-    with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(width, 0.6 * width))
-        for (name, (x, y)), color in zip(lines.items(), cycle(LINE_COLORS), strict=False):
-            axis.plot(x, y, marker="o", markersize=4, color=color, label=name)
-        axis.set(xlabel=x_label, ylabel=y_label)
-        axis.legend(frameon=False)
-        _finish(figure)
-
-
-def plot_spread(groups, label, width=WIDTH):
-    """A dot for each value, a bar at the mean: groups is a dict from a name to several values."""
-    with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(width, 0.45 * len(groups) + 0.7))
+def plot_spread(groups: Mapping[str, Sequence[float]], label: str) -> None:
+    """A dot for each value and a bar at the mean: `groups` maps a name to several values."""
+    with _figure(WIDTH, 0.45 * len(groups) + 0.7) as (_, [axis]):
         for row, (values, color) in enumerate(
             zip(groups.values(), cycle(LINE_COLORS), strict=False)
         ):
@@ -242,40 +244,57 @@ def plot_spread(groups, label, width=WIDTH):
         axis.set_yticks(range(len(groups)), groups)
         axis.invert_yaxis()
         axis.set(xlabel=label)
-        _finish(figure)
 
 
-def show_boxes(pictures, boxes, titles=None, width=WIDTH):
-    """Draw square boxes on pictures (H, W, 3) or maps (H, W) side by side, with a legend below.
+def show_score_maps(scores: np.ndarray, classes: Sequence[str], columns: int = 3) -> None:
+    """One map for each class of scores (H, W, C), all on one colour scale."""
+    rows = -(-len(classes) // columns)
+    height = (WIDTH / columns * scores.shape[0] / scores.shape[1] + 0.35) * rows
+    low, high = float(np.min(scores)), float(np.max(scores))
+    with _figure(WIDTH, height, rows, columns) as (_, axes):
+        maps = np.moveaxis(scores, -1, 0)[: len(classes)]
+        _draw(axes, maps, _plain(classes), cmap="viridis", vmin=low, vmax=high)
 
-    boxes: for each picture a dict from a name to (top, left, side), in pixels.
+
+def show_boxes(pictures: Maps, boxes: Sequence[Mapping[str, Box]], titles: Titles = None) -> None:
+    """Draw square boxes on pictures side by side, with a legend below.
+
+    Args:
+        pictures: Images (H, W, 3) or maps (H, W).
+        boxes: For each picture, from a name to (top, left, side) in pixels.
+        titles: One for each picture.
     """
     names = list(dict.fromkeys(name for each in boxes for name in each))
     colors = dict(zip(names, cycle(LINE_COLORS), strict=False))
     ratio = np.shape(pictures[0])[0] / np.shape(pictures[0])[1]
-    with plt.rc_context(STYLE):
-        size = (width, width / len(pictures) * ratio + 0.9)
-        figure, axes = plt.subplots(1, len(pictures), figsize=size, squeeze=False)
-        for axis, picture, each in zip(axes.flat, pictures, boxes, strict=True):
-            axis.imshow(picture, interpolation="nearest")
-            axis.axis("off")
+    with _figure(WIDTH, WIDTH / len(pictures) * ratio + 0.9, 1, len(pictures), 0.35) as (
+        figure,
+        axes,
+    ):
+        _draw(axes, pictures, titles)
+        for axis, each in zip(axes, boxes, strict=True):
             for name, (top, left, side) in each.items():
-                # A white line below the coloured one, so that it shows on any ground.
+                # A white line below the coloured one, so that it shows on any background.
                 for color, thickness in (("white", 5), (colors[name], 2.5)):
-                    corner, style = (left - 0.5, top - 0.5), {"ec": color, "lw": thickness}
-                    axis.add_patch(Rectangle(corner, side, side, fill=False, **style))
-        for axis, title in zip(axes.flat, titles or [], strict=False):
-            axis.set_title(title)
+                    corner = left - 0.5, top - 0.5
+                    box = Rectangle(corner, side, side, fill=False, ec=color, lw=thickness)
+                    axis.add_patch(box)
         handles = [Patch(facecolor=color, label=name) for name, color in colors.items()]
         figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False)
-        figure.tight_layout(pad=0.4, rect=(0, 0.35 / size[1], 1, 1))
-        plt.show()
 
 
-def picture_of(draw, *arguments):
-    """The figure that draw(*arguments) shows, as a picture: uint8 (H, W, 3); nothing is shown.
+def picture_of(draw: Callable[..., object], *arguments: Any) -> np.ndarray:
+    """Draw a figure without showing it.
 
-    Raises InputError when `draw` draws no figure.
+    Args:
+        draw: A function that shows a figure, such as those of this module.
+        *arguments: What it is called with.
+
+    Returns:
+        The figure as a picture, uint8 (H, W, 3).
+
+    Raises:
+        InputError: `draw` drew no figure.
     """
     before = set(plt.get_fignums())
     with patch.object(plt, "show"):
@@ -290,8 +309,8 @@ def picture_of(draw, *arguments):
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def fade_outside(image, box, share=0.85):
-    """The image (H, W, 3), uint8, faded towards white outside a box (top, left, side) in pixels."""
+def fade_outside(image: np.ndarray, box: Box, share: float = 0.85) -> np.ndarray:
+    """Fade an image, uint8 (H, W, 3), towards white outside a box (top, left, side) in pixels."""
     top, left, side = (round(number) for number in box)
     faded = np.round(image + share * (255.0 - image)).astype(np.uint8)
     inside = slice(max(top, 0), top + side), slice(max(left, 0), left + side)
@@ -299,7 +318,7 @@ def fade_outside(image, box, share=0.85):
     return faded
 
 
-def heat(values, low, high):
+def heat(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Colours of a map (H, W) on the scale from low to high: uint8 (H, W, 3)."""
     share = np.clip((np.asarray(values) - low) / (high - low), 0, 1)
     return plt.get_cmap("viridis")(share, bytes=True)[..., :3]

@@ -1,12 +1,14 @@
 """Figures that a reader moves: a slider and a Play button step through frames drawn beforehand.
 
-Slider, button and frames are joined in the browser, so that a figure moves without a kernel too, on
-a page of the book as in Jupyter. Where nothing moves, it shows some of its frames.
+Slider, button and frames are linked in the browser, so a figure moves without a kernel too, on a
+page of the book as in Jupyter. Where nothing can move, it shows some of its frames.
 """
 
 from base64 import b64encode
+from collections.abc import Callable, Sequence
 from html import escape
 from io import BytesIO
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -19,16 +21,16 @@ MOST_FRAMES = 20
 STILLS = 4
 MILLISECONDS_A_FRAME = 900
 STILL_COLORS = 32
-WIDE = 2.2  # frames wider than this many times their height stand below one another in the still
+WIDE = 2.2  # frames wider than this many times their height are stacked in the still picture
 
 
 class MovingFigure(ipywidgets.VBox):
     """Slider, Play button and frames, with a still picture (PNG bytes) and a description in words.
 
-    The still and the description are for tools that show no widgets: GitHub, print, a terminal.
+    The picture and the description are for tools that show no widgets: GitHub, print, a terminal.
     """
 
-    def __init__(self, children, still, description):
+    def __init__(self, children: Sequence[ipywidgets.Widget], still: bytes, description: str):
         super().__init__(children, layout=ipywidgets.Layout(max_width="100%"))
         self.still, self.description = still, description
         self.add_class("moving-figure")
@@ -39,32 +41,46 @@ class MovingFigure(ipywidgets.VBox):
         return {**view, "image/png": still, "text/plain": self.description}
 
 
-def frames(draw, values, captions, label, alt, stills=None):
-    """A figure with one frame for each value, which a slider and a Play button step through.
+def frames(
+    draw: Callable[[Any], object],
+    values: Sequence[Any],
+    captions: Sequence[str],
+    label: str,
+    alt: str,
+    stills: Sequence[int] | None = None,
+) -> MovingFigure:
+    """Make a figure with one frame for each value, which a slider and a Play button step through.
 
-    draw: function of a value that draws its frame with `plotting`. values: 2 to 20 of them.
-    captions: for each value one line that stands below its frame and says what it shows.
-    label: the name of what the slider changes. alt: the frames in words, for who cannot see them.
-    stills: the numbers of the frames, from 0, in the picture for tools that show no widgets; by
-    default four of them, the first and the last included.
-    Returns a MovingFigure, which a notebook shows when it is the last line of a cell.
-    Raises InputError for too few or too many values, captions that do not match them, an empty
-    text, and a `draw` that draws nothing or frames of different sizes.
+    Args:
+        draw: Draws the frame of a value, with a function of `plotting`.
+        values: 2 to 20 of them.
+        captions: For each value a line below its frame that says what it shows.
+        label: The name of what the slider changes.
+        alt: The frames in words, for those who cannot see them.
+        stills: Numbers of the frames, from 0, in the picture for tools that show no widgets; by
+            default four, including the first and the last.
+
+    Returns:
+        The figure; a notebook shows it when it is the last line of a cell.
+
+    Raises:
+        InputError: There are too few or too many values, captions do not match them, a text is
+            empty, or `draw` draws nothing or frames of different sizes.
     """
     values, captions = list(values), list(captions)
     _check(values, captions, label, alt)
     pictures = _trimmed([plotting.picture_of(draw, value) for value in values])
     pages = [_page(*pair, alt) for pair in zip(pictures, captions, strict=True)]
-    if stills is None:
-        stills = np.linspace(0, len(values) - 1, min(STILLS, len(values))).round().astype(int)
-    still = _still([pictures[i] for i in stills], [captions[i] for i in stills])
+    few = np.linspace(0, len(values) - 1, min(STILLS, len(values))).round().astype(int)
+    chosen = few.tolist() if stills is None else stills
+    still = _still([pictures[i] for i in chosen], [captions[i] for i in chosen])
     description = f"{alt} {label}: {'; '.join(captions)}."
     return MovingFigure(_joined(pages, label), still, description)
 
 
 def _check(values, captions, label, alt):
     if not 2 <= len(values) <= MOST_FRAMES:
-        raise InputError(f"{len(values)} values: a figure that moves has 2 to {MOST_FRAMES}.")
+        raise InputError(f"{len(values)} values: a moving figure has 2 to {MOST_FRAMES}.")
     if len(captions) != len(values):
         raise InputError(f"{len(captions)} captions for {len(values)} values: give one for each.")
     if not all(text.strip() for text in (label, alt, *captions)):
@@ -72,9 +88,9 @@ def _check(values, captions, label, alt):
 
 
 def _trimmed(pictures):
-    """The pictures without the white margin that all of them share."""
+    """Crop the white margin that all pictures share."""
     if len({picture.shape for picture in pictures}) > 1:
-        raise InputError("frames differ in size: draw all of them with one width and one layout.")
+        raise InputError("frames differ in size: draw all of them with the same width and layout.")
     inked = np.any([picture.min(axis=-1) < 255 for picture in pictures], axis=0)
     if not inked.any():
         raise InputError("all frames are white: draw something in them.")
@@ -84,7 +100,7 @@ def _trimmed(pictures):
 
 
 def _joined(pages, label):
-    """Play button and slider, and below them the page that the slider is at."""
+    """Play button and slider, and below them the page that the slider points to."""
     last = len(pages) - 1
     slider = ipywidgets.IntSlider(0, 0, last, description=label, readout=False)
     slider.style.description_width = "initial"
@@ -98,7 +114,7 @@ def _joined(pages, label):
 
 
 def _stacked(pages, slider):
-    """All pages, of which the browser shows one: it needs no kernel for that."""
+    """All pages; the browser shows one of them, for which it needs no kernel."""
     layout = ipywidgets.Layout(margin="0", max_width="100%")
     first = ipywidgets.HTML(pages[0], layout=layout)
     others = [ipywidgets.HTML(page, layout=layout, style=first.style) for page in pages[1:]]
@@ -108,7 +124,7 @@ def _stacked(pages, slider):
 
 
 def _observed(pages, slider):
-    """One page, which the kernel exchanges: Colab has ipywidgets 7, where there is no Stack."""
+    """One page, which the kernel replaces: Colab has ipywidgets 7, which has no Stack."""
     shown = ipywidgets.HTML(pages[0])
     slider.observe(lambda change: setattr(shown, "value", pages[change["new"]]), "value")
     return shown
@@ -125,7 +141,7 @@ def _page(picture, caption, alt):
 
 
 def _webp(picture):
-    """Flat colours are smaller without loss, photographs with it."""
+    """The smaller of two: flat colours compress better without loss, photographs with it."""
     files = [BytesIO(), BytesIO()]
     Image.fromarray(picture).save(files[0], "WEBP", lossless=True)
     Image.fromarray(picture).save(files[1], "WEBP", quality=60)
@@ -133,7 +149,7 @@ def _webp(picture):
 
 
 def _still(pictures, captions):
-    """A PNG file that shows the pictures with their captions."""
+    """The bytes of a PNG file that shows the pictures with their captions."""
     height, width = pictures[0].shape[:2]
     columns = 1 if width > WIDE * height else min(2, len(pictures))
     sheet = plotting.picture_of(plotting.show, pictures, captions, columns)

@@ -1,21 +1,26 @@
 """Self-checks: a chapter's exercise asks for an answer, and `check` says whether it is right.
 
 Each module `chapterNN` holds the checks of one chapter as `CHECKS`, a dict from the exercise's
-number to a function. The function takes the reader's answer and returns None when it is right, or
-a hint (one sentence that does not give the answer away) when it is not.
+number to a function. The function takes the reader's answer and returns None if it is right, else
+a hint: one sentence that does not give the answer away.
 """
 
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 from fcn_tutorial.errors import InputError
 
 
-def check(exercise, answer=...):
-    """Print whether `answer` solves an exercise, with a hint where it does not.
+def check(exercise: str, answer: Any = ...) -> None:
+    """Print whether an answer solves an exercise, with a hint if it does not.
 
-    exercise: its number as in the chapter, for example "4.2". answer: what the exercise asks for;
-    three dots (the default) mean that there is no answer yet.
-    Raises InputError for a number that no chapter has.
+    Args:
+        exercise: Its number as in the chapter, for example "4.2".
+        answer: What the exercise asks for; three dots (the default) mean no answer yet.
+
+    Raises:
+        InputError: No chapter has this exercise.
     """
     if answer is ...:
         print(f"Exercise {exercise}: put your answer in place of the three dots.")
@@ -24,10 +29,11 @@ def check(exercise, answer=...):
     print(f"Exercise {exercise}: " + (f"not yet. {found}" if found else "right."))
 
 
-def hint(exercise, answer):
-    """None when `answer` solves the exercise, else a hint; an answer of a wrong kind gets one too.
+def hint(exercise: str, answer: Any) -> str | None:
+    """None if the answer solves the exercise, else a hint; an answer of any kind gets one.
 
-    Raises InputError for a number that no chapter has.
+    Raises:
+        InputError: No chapter has this exercise.
     """
     known = checks_of(str(exercise).partition(".")[0])
     if exercise not in known:
@@ -35,12 +41,12 @@ def hint(exercise, answer):
     try:
         return known[exercise](answer)
     except Exception as error:
-        # The answer may be anything at all, and a function the reader wrote may raise anything.
+        # The answer may be anything, and a function that the reader wrote may raise anything.
         return f"Checking it ended in {type(error).__name__}: {error}"
 
 
-def checks_of(chapter):
-    """The checks of a chapter, {number: function}; none for a chapter that has no module."""
+def checks_of(chapter: str | int) -> dict[str, Callable[[Any], str | None]]:
+    """The checks of a chapter, {number: function}; none if it has no module."""
     name = f"{__name__}.chapter{chapter:0>2}"
     try:
         return import_module(name).CHECKS

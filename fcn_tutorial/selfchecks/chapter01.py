@@ -1,31 +1,31 @@
 """Self-checks of chapter 1."""
 
+from typing import Any
+
 import numpy as np
 
 from fcn_tutorial.metrics import scores
 
 
-def shifted_square(answer):
+def shifted_square(answer: Any) -> str | None:
     """Exercise 1.1: IoU of a 4 x 4 square and itself, two pixels to the right and one down."""
     if abs(answer - 6 / 26) < 0.006:
         return None
     return "Count the pixels in both squares, and those in either of them; then divide."
 
 
-def mean_iou_with_a_void_column(answer):
+def mean_iou_with_a_void_column(answer: Any) -> str | None:
     """Exercise 1.2: mean IoU of Figure 1.6 with one column void."""
     if abs(answer - (10 / 12 + 3 / 5 + 4 / 6) / 3) < 0.006:
         return None
     return "The four void pixels leave all counts: write down the new matrix first."
 
 
-def weighted_iou(answer):
+def weighted_iou(answer: Any) -> str | None:
     """Exercise 1.3: a function from a confusion matrix to its frequency-weighted IoU."""
     matrix = np.array([[5, 1, 2], [0, 6, 3], [1, 0, 2]])
     if not np.isclose(answer(matrix), scores(matrix).frequency_weighted_iou):
-        return (
-            "It is off on a matrix in which all classes occur: weigh each IoU by its class's share."
-        )
+        return "It is off where all classes occur: weight each IoU by its class's share."
     absent = np.pad(matrix, (0, 1))
     if not np.isclose(answer(absent), scores(absent).frequency_weighted_iou):
         return "It fails where a class does not occur: leave such a class out before you divide."

@@ -1,7 +1,9 @@
 """Self-checks of chapter 2."""
 
+from typing import Any
 
-def colors_of_ids(answer):
+
+def colors_of_ids(answer: Any) -> str | None:
     """Exercise 2.1: VOC's colour of a class id, as a function."""
     from fcn_tutorial.data.voc import voc_palette
 
@@ -12,7 +14,7 @@ def colors_of_ids(answer):
     return None
 
 
-def names_in_both(answer):
+def names_in_both(answer: Any) -> str | None:
     """Exercise 2.2: the names that two lists of paths share, as a function."""
     cases = [
         (["img/b.jpg", "img/a.jpg", "c.png"], ["/x/y/a.png", "cls/b.mat"], ["a", "b"]),
@@ -27,7 +29,7 @@ def names_in_both(answer):
     return None
 
 
-def offsets_of_records(answer):
+def offsets_of_records(answer: Any) -> str | None:
     """Exercise 2.3: where records start in a shard, as a function of their payloads' sizes."""
     import itertools
 

@@ -1,29 +1,31 @@
 """Self-checks of chapter 4."""
 
+from typing import Any
+
 import numpy as np
 
 
-def field_with_dilation(answer):
+def field_with_dilation(answer: Any) -> str | None:
     """Exercise 4.1: a function from (kernel, stride, dilation) of each layer to (size, stride)."""
     if not callable(answer):
         return "Write a function that takes a list of triples, and give the function itself."
     if tuple(answer([(3, 1, 1), (2, 2, 1), (3, 1, 1)])) != (8, 2):
         return "Without dilation it should agree with field_of."
     if tuple(answer([(3, 1, 2)])) != (5, 1):
-        return "Try one layer alone: with kernel 3 and dilation 2, which cells does it span?"
+        return "Try a single layer: with kernel 3 and dilation 2, which cells does it span?"
     if tuple(answer([(5, 2, 1), (3, 1, 4), (2, 2, 3), (3, 2, 2)])) != (43, 8):
         return "One layer is right; in a stack, dilation counts in steps of the stride so far."
     return None
 
 
-def crop_with_border_97(answer):
+def crop_with_border_97(answer: Any) -> str | None:
     """Exercise 4.2: the crop of the paper's FCN-32s, had it padded by 97 pixels."""
     if answer == 16:
         return None
     return "By how many pixels does a smaller border move the first cell, and in which direction?"
 
 
-def sampled(answer):
+def sampled(answer: Any) -> str | None:
     """Exercise 4.3: a function that keeps the middle pixel of each cell, and repeats it."""
     if not callable(answer):
         return "Write a function of (label, stride), and give the function itself."
@@ -31,7 +33,7 @@ def sampled(answer):
     for stride in (1, 2, 3, 4, 12):
         result = np.asarray(answer(label, stride))
         if result.shape != label.shape:
-            return f"At stride {stride} the result has another size than the label."
+            return f"At stride {stride} the result differs in size from the label."
         rows, columns = (np.arange(side) // stride * stride + stride // 2 for side in label.shape)
         if not np.array_equal(result, label[np.ix_(rows, columns)]):
             return f"At stride {stride} some cells have the label of another pixel."

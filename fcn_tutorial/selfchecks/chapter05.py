@@ -1,9 +1,11 @@
 """Self-checks of chapter 5."""
 
+from typing import Any
+
 import numpy as np
 
 
-def output_length(answer):
+def output_length(answer: Any) -> str | None:
     """Exercise 5.1: a function (cells, kernel_size, stride) -> length of the output."""
     for cells, kernel_size, stride in ((4, 4, 2), (1, 7, 3), (6, 2, 5)):
         if answer(cells, kernel_size, stride) != (cells - 1) * stride + kernel_size:
@@ -14,7 +16,7 @@ def output_length(answer):
     return None
 
 
-def linear_upsampling(answer):
+def linear_upsampling(answer: Any) -> str | None:
     """Exercise 5.2: a function (cells, factor) -> linearly upsampled cells, edges repeated."""
     rng = np.random.default_rng(5)
     for factor in (2, 3, 4):
@@ -31,8 +33,8 @@ def linear_upsampling(answer):
     return None
 
 
-def checkerboards(answer):
-    """Exercise 5.3: the pairs whose kernel size is no multiple of the stride."""
+def checkerboards(answer: Any) -> str | None:
+    """Exercise 5.3: the pairs whose kernel size is not a multiple of the stride."""
     given = {tuple(pair) for pair in answer}
     if given == {(5, 2), (7, 3)}:
         return None

@@ -1,9 +1,11 @@
 """Self-checks of chapter 6."""
 
+from typing import Any
+
 import numpy as np
 
 
-def first_loss(answer):
+def first_loss(answer: Any) -> str | None:
     """Exercise 6.1: the loss of 21 equal scores."""
     if abs(answer - np.log(21)) < 0.01:
         return None
@@ -27,7 +29,7 @@ def _loss_and_gradient(logits, label):
     return loss, (np.exp(logarithms) - truth) * counted[..., None] / counted.sum()
 
 
-def masked_loss(answer):
+def masked_loss(answer: Any) -> str | None:
     """Exercise 6.2: a function (logits, label) -> mean cross-entropy without void."""
     logits, label = _example()
     right = _loss_and_gradient(logits, label)[0]
@@ -41,7 +43,7 @@ def masked_loss(answer):
     return None
 
 
-def gradient_of_the_loss(answer):
+def gradient_of_the_loss(answer: Any) -> str | None:
     """Exercise 6.3: a function (logits, label) -> gradient of the masked loss."""
     logits, label = _example()
     right = _loss_and_gradient(logits, label)[1]

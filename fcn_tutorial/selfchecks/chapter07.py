@@ -1,16 +1,18 @@
 """Self-checks of chapter 7."""
 
+from typing import Any
+
 import numpy as np
 
 
-def rows_without_padding(answer):
+def rows_without_padding(answer: Any) -> str | None:
     """Exercise 7.1: rows of pool4, score_fr and upscore2 for an image of 120 rows."""
     if tuple(answer) == (7, 3, 6):
         return None
     return "Halve 120 again and again, rounding down each time; then double the last number."
 
 
-def fusion(answer):
+def fusion(answer: Any) -> str | None:
     """Exercise 7.2: a function (coarse, features, weights) -> upsampled coarse scores + scores."""
     from fcn_tutorial.upsampling import BilinearUpsampling
 
@@ -23,7 +25,7 @@ def fusion(answer):
     upsampled = np.array(BilinearUpsampling(2)(coarse))
     if np.allclose(given, upsampled + features @ weights, atol=1e-4):
         return None
-    return "The shape is right: check that both terms are there once, the coarse one bilinear."
+    return "The shape is right: add each term once, the coarse one upsampled bilinearly."
 
 
 CHECKS = {"7.1": rows_without_padding, "7.2": fusion}

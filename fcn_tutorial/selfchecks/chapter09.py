@@ -1,9 +1,11 @@
 """Self-checks of chapter 9."""
 
+from typing import Any
+
 import numpy as np
 
 
-def dice(answer):
+def dice(answer: Any) -> str | None:
     """Exercise 9.1: the Dice score of each class from a confusion matrix."""
     confusion = np.array([[50, 3, 1], [10, 20, 0], [0, 4, 12]])
     found, pixels = np.diag(confusion), confusion.sum(axis=0) + confusion.sum(axis=1)
@@ -12,10 +14,10 @@ def dice(answer):
         return None
     if given.shape != (3,):
         return f"For three classes it should return three numbers, not the shape {given.shape}."
-    return "Divide by the row sum plus the column sum; the correct pixels stand in both of them."
+    return "Divide by the row sum plus the column sum; the correct pixels are in both of them."
 
 
-def paired_difference(answer):
+def paired_difference(answer: Any) -> str | None:
     """Exercise 9.2: mean and standard error of paired differences."""
     one, other = [0.71, 0.75, 0.70, 0.74], [0.68, 0.73, 0.69, 0.70]
     differences = np.array(one) - np.array(other)

@@ -1,9 +1,11 @@
 """Self-checks of chapter 10."""
 
+from typing import Any
+
 import numpy as np
 
 
-def dilated_kernel(answer):
+def dilated_kernel(answer: Any) -> str | None:
     """Exercise 10.1: a function (kernel, rate) -> kernel with rate - 1 zeros between its cells."""
     kernel = np.array([1.0, -3.0, 2.0, 5.0])
     for rate in (1, 2, 3):
@@ -17,7 +19,7 @@ def dilated_kernel(answer):
     return None
 
 
-def fields(answer):
+def fields(answer: Any) -> str | None:
     """Exercise 10.2: receptive fields of rates 1, 2, 4 and of 1, 1, 1."""
     dilated, plain = answer
     if plain != 7:
@@ -27,17 +29,17 @@ def fields(answer):
     return None
 
 
-def quantized(answer):
+def quantized(answer: Any) -> str | None:
     """Exercise 10.3: a function (weights) -> (int8 array, scale)."""
     weights = np.random.default_rng(10).normal(size=(5, 4))
     numbers, scale = answer(weights)
     if np.asarray(numbers).dtype != np.int8:
-        return "The numbers should be of the type int8."
+        return "The numbers should be of type int8."
     if np.abs(numbers * scale - weights).max() > 0.51 * np.abs(weights).max() / 127:
         return "A weight is off by more than half a step: the largest should become 127 or -127."
     zeros, scale = answer(np.zeros(3))
     if np.any(zeros) or not np.isfinite(scale):
-        return "For zeros alone the numbers should be zero, and the scale a finite number."
+        return "For weights that are all zero the numbers should be zero and the scale finite."
     return None
 
 

@@ -1,7 +1,9 @@
 """Self-checks of chapter 11."""
 
+from typing import Any
 
-def mirrors_both(answer):
+
+def mirrors_both(answer: Any) -> str | None:
     """Exercise 11.1: a function that mirrors image and label left to right, and nothing else."""
     import numpy as np
 
@@ -12,13 +14,13 @@ def mirrors_both(answer):
     if not np.array_equal(new_label, label[:, ::-1]):
         return "The label has to come back with its columns in the opposite order."
     if np.array_equal(new_image, image[::-1, ::-1, ::-1]):
-        return "The image is still turned round in all of its axes: name the one that is meant."
+        return "The image is still reversed along all of its axes: name the one that is meant."
     if not np.array_equal(new_image, image[:, ::-1]):
-        return "Now the label is right; of the image, only one axis should change."
+        return "The label is right now; in the image only one axis should change."
     return None
 
 
-def pools_over_images(answer):
+def pools_over_images(answer: Any) -> str | None:
     """Exercise 11.2: mean IoU from one confusion matrix over all images."""
     import numpy as np
 
@@ -34,10 +36,10 @@ def pools_over_images(answer):
         return None
     if np.isclose(found, np.mean([scores(counts).mean_iou for counts in each])):
         return "This is still a mean over images: what should be added up over the images first?"
-    return "Give the same as fcn.evaluate would: mean IoU is a mean over classes, void left out."
+    return "Give what fcn.evaluate would: mean IoU is a mean over classes, without void."
 
 
-def names_three_causes(answer):
+def names_three_causes(answer: Any) -> str | None:
     """Exercise 11.3: the cause of each of three patients, as keys from a list."""
     causes = ["input range", "shared weights", "leak"]
     if isinstance(answer, str) or len(answer) != len(causes):

@@ -1,0 +1,115 @@
+"""What the commands share: options, opening runs, writing label maps, and how a command fails."""
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+from typer import Option
+
+from fcn_tutorial.errors import InputError, reason_of
+
+Scales = Annotated[str, Option(help="Average over resized copies: factors separated by commas.")]
+Flip = Annotated[bool, Option("--flip", help="Average with the prediction for the mirror image.")]
+LARGEST_SCALE = 4  # beyond it, the copies of a photo exceed most memories
+STOPPED = 130  # exit code after Ctrl+C
+
+
+@contextmanager
+def quiet_import() -> Iterator[None]:
+    """Hide what TensorFlow writes to the terminal while it is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+def run_command(app: Callable[..., object]) -> None:
+    """Run the command line; unusable input ends in one sentence and exit code 2."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # libraries warn their callers, not who types a command
+    try:
+        try:
+            app(prog_name="fcn-tutorial")
+        finally:
+            _flush()
+    except InputError as error:
+        _refuse(error)
+    except OSError as error:
+        _refuse(f"{error.filename} failed: {reason_of(error)}." if error.filename else error)
+    except MemoryError:
+        _refuse("out of memory: close other programs, or use smaller images.")
+    except SystemExit as stop:
+        if stop.code == STOPPED:
+            print("\nfcn-tutorial: stopped; files already written are kept.", file=sys.stderr)
+        raise
+
+
+def _flush() -> None:
+    """Write out what was printed; if that fails, keep Python from trying again at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise InputError(f"the output cannot be written ({reason_of(error)}).") from error
+
+
+def _refuse(sentence: object) -> NoReturn:
+    print(f"fcn-tutorial: {sentence}", file=sys.stderr)
+    sys.exit(2)
+
+
+def factors_of(text: str) -> list[float]:
+    """The value of --scales: "0.75,1" -> [0.75, 1.0]."""
+    try:
+        factors = [float(part) for part in text.split(",")]
+    except ValueError:
+        factors = [0.0]
+    if not all(0 < factor <= LARGEST_SCALE for factor in factors):
+        raise InputError(
+            f"--scales {text!r} must be numbers above 0 and at most {LARGEST_SCALE}, such as "
+            "0.75,1,1.25."
+        )
+    return factors
+
+
+def open_runs(folders: Iterable[Path]) -> list:
+    """Open run folders, which must share their classes."""
+    from fcn_tutorial.runs import load_run
+
+    opened = [load_run(folder) for folder in folders]
+    for run in opened:
+        if run.classes != opened[0].classes:
+            raise InputError(
+                f"{run.folder} and {opened[0].folder} have different classes: average runs with "
+                "the same classes only."
+            )
+    return opened
+
+
+def server_folder(folder: Path, split: str) -> Path:
+    """Where VOC's evaluation server expects the label maps of a split.
+
+    "comp6" is its segmentation competition for models trained on more than VOC's own images.
+    Source: the development kit of VOC 2012, section 5.3, and clsresdir in its VOCinit.m.
+    """
+    return folder / "results" / "VOC2012" / "Segmentation" / f"comp6_{split}_cls"
+
+
+def counted(names) -> str:
+    """ "1 label map", "2 label maps"."""
+    return f"{len(names)} label map{'s' * (len(names) > 1)}"
+
+
+def percent(value: float) -> str:
+    """A share as a percentage; NaN, the score of a class that does not occur, as "absent"."""
+    return "absent" if value != value else f"{100 * value:.1f} %"

@@ -1,0 +1,130 @@
+"""`fcn-tutorial evaluate`."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from fcn_tutorial.cli import common
+from fcn_tutorial.errors import InputError
+
+
+def evaluate(
+    runs: Annotated[list[Path], Argument(help="Run folders; several are averaged, then scored.")],
+    dataset: Annotated[str | None, Option(help="Data set; default: the recipe's.")] = None,
+    split: Annotated[
+        str | None, Option(help="Split; default: test, or val if there is no test.")
+    ] = None,
+    limit: Annotated[int, Option(min=0, help="Examples to use; 0 = all.")] = 0,
+    scales: common.Scales = "1",
+    flip: common.Flip = False,
+    predictions: Annotated[
+        Path | None,
+        Option(help="Folder for label maps; those of VOC in the evaluation server's layout."),
+    ] = None,
+) -> None:
+    """Score the best model of a run, or the average of several runs, at native resolution."""
+    factors = common.factors_of(scales)
+    with common.quiet_import():
+        from fcn_tutorial import inference
+        from fcn_tutorial.data import dataset as datasets
+        from fcn_tutorial.runs import write_scores
+    opened = common.open_runs(runs)
+    name = dataset or opened[0].recipe.dataset
+    examples = datasets.load_dataset(name, split or datasets.splits_of(name)[-1])
+    examples = datasets.limited(examples, limit)
+    how, suffix = _how(limit, flip, factors, runs)
+    path = runs[0] / f"scores-{examples.name}-{examples.split}{suffix}.json"
+    _check_members(path, how)
+    folder = predictions
+    if folder and "voc2012" in examples.name:
+        folder = common.server_folder(folder, examples.split)
+    keep = folder and _label_writer(folder, examples.palette)
+    models = [run.model for run in opened]
+    result = inference.evaluate(models, examples, factors, flip, progress=True, keep=keep)
+    _print_scores(result, examples.classes)
+    trained_on = _compare_with_training(opened, examples)
+    write_scores(path, result, examples, **how, **trained_on)
+    maps = f", and {common.counted(examples.names)} to {folder}" if folder else ""
+    print(f"Wrote {path}{maps}.")
+
+
+def _label_writer(folder, palette):
+    """Make a folder; returns a function that writes an example's label map into it."""
+    from fcn_tutorial.data.images import write_label
+    from fcn_tutorial.files import make_folder
+
+    make_folder(folder)
+
+    def write(name, label):
+        if Path(name).name != name:
+            raise InputError(f"example {name!r} would be written outside {folder}: rename it.")
+        write_label(folder / f"{name}.png", label, palette)
+
+    return write
+
+
+def _how(limit, flip, factors, runs):
+    """What differs from a plain evaluation of one run: for JSON, and for the file's name."""
+    members = [str(run) for run in runs] if len(runs) > 1 else []
+    factors = [] if factors == [1.0] else factors
+    suffixes = {
+        "limit": (limit, f"-first{limit}"),
+        "flip": (flip, "-flip"),
+        "scales": (factors, f"-scales{','.join(f'{factor:g}' for factor in factors)}"),
+        "members": (members, "".join(f"-with-{run.name}" for run in runs[1:])),
+    }
+    used = {key: pair for key, pair in suffixes.items() if pair[0]}
+    return {key: value for key, (value, _) in used.items()}, "".join(s for _, s in used.values())
+
+
+def _check_members(path, how):
+    """Raise InputError if the file has the scores of other runs, in folders of the same names."""
+    ours = theirs = how.get("members", [])
+    with suppress(OSError, ValueError, AttributeError):  # any other file is overwritten
+        theirs = json.loads(path.read_text()).get("members", [])
+    if theirs != ours:
+        raise InputError(f"{path} holds the scores of {', '.join(theirs)}: move it away first.")
+
+
+def _compare_with_training(opened, examples):
+    """Print what has changed since the runs were trained, and which examples they have seen.
+
+    Returns {"overlap": number of these examples}; {} if the training data are not on this machine.
+    """
+    from fcn_tutorial import runs, training
+    from fcn_tutorial.data.dataset import overlap
+
+    seen, known = set(), True
+    for run in opened:
+        try:
+            data = training.splits(run.recipe)
+            seen.update(overlap(data[0].names, examples.names))
+        except InputError:
+            data, known = (), False
+        then, now = runs.read_surroundings(run.folder), runs.surroundings(*data)
+        pairs = runs.differences(then, now)
+        changed = [f"{key} was {str(old)[:20]}, is {str(new)[:20]}" for key, old, new in pairs]
+        if changed:
+            print(f"Changed since {run.folder} was trained: {'; '.join(changed)}.")
+    if known and seen:
+        print(f"{len(seen)} of these {len(examples)} examples were trained on.")
+    return {"overlap": len(seen)} if known else {}
+
+
+def _print_scores(result, classes):
+    from fcn_tutorial.metrics import constant_baseline
+
+    constant, baseline = constant_baseline(result.confusion)
+    beside = f"always {classes[constant]}"
+    names = [f"IoU {name}" for name in classes]
+    rows = [*zip(names, result.iou, baseline.iou, strict=True)]
+    for field in ("mean_iou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou"):
+        name = field.replace("_", " ").replace("iou", "IoU")
+        rows.append((name, getattr(result, field), getattr(baseline, field)))
+    width = max(len(beside), 8)
+    print(f"\n{'':24}{'model':>8}  {beside:>{width}}")
+    for name, value, other in rows:
+        print(f"{name:24}{common.percent(value):>8}  {common.percent(other):>{width}}")

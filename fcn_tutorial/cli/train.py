@@ -1,0 +1,57 @@
+"""`fcn-tutorial train`."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from fcn_tutorial.cli.common import quiet_import
+from fcn_tutorial.errors import InputError, shown
+
+
+def train(
+    recipe: Annotated[str, Argument(help="Name of a recipe (camvid, shapes) or TOML file.")],
+    output: Annotated[Path | None, Option(help="Run folder. Default: runs/RECIPE.")] = None,
+    limit: Annotated[int | None, Option(min=1, help="Examples of each split to use.")] = None,
+    epochs: Annotated[int | None, Option(min=1, help="Epochs to train for.")] = None,
+    weights: Annotated[str | None, Option(help="Weights file of the backbone.")] = None,
+    change: Annotated[
+        list[str] | None, Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe.")
+    ] = None,
+    devices: Annotated[int, Option(min=1, help="GPUs or CPU parts that share each batch.")] = 1,
+) -> None:
+    """Train a model from a recipe, or resume the run in the output folder."""
+    with quiet_import():
+        from fcn_tutorial import training
+        from fcn_tutorial.recipe import Recipe
+    options = {"limit": limit, "epochs": epochs, "weights": weights}
+    given = {key: value for key, value in options.items() if value is not None}
+    loaded = Recipe.load(recipe, **(_changes(change or []) | given))
+    if weights is not None and loaded.initial:
+        raise InputError(
+            f"--weights has no effect, because recipe {recipe} starts from {loaded.initial}: "
+            "leave it out."
+        )
+    output = output or Path("runs") / Path(recipe).stem
+    run = training.train(loaded, output, devices=devices)
+    best = max(run.history, key=lambda row: row["val_mean_iou"])
+    score, epoch = best["val_mean_iou"], best["epoch"]
+    print(f"Best mean IoU on {loaded.val_split}: {score:.1%} (epoch {epoch}).")
+    print(f"Wrote the run to {output}: model in checkpoints/best.keras, curves in history.csv.")
+
+
+def _changes(texts: list[str]) -> dict[str, Any]:
+    """["epochs=2", "initial=runs/a"] -> {"epochs": 2, "initial": "runs/a"}."""
+    values = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set {shown(text)} has no value: write it as KEY=VALUE.")
+        try:
+            read = tomllib.loads(f"value = {value}")
+        except (ValueError, RecursionError):  # not TOML, or a number of endless digits
+            read = {}
+        # Text may omit TOML's quotation marks; several lines are not a single value.
+        values[key.strip()] = read["value"] if len(read) == 1 else value
+    return values

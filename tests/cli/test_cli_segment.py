@@ -1,0 +1,125 @@
+"""`fcn-tutorial segment`: photos, options, VOC's layout, and what is refused."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import fcn_tutorial as fcn
+
+HELD_OUT = ["2007_000003", "2007_000002"]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "CMYK"])
+def test_images_of_every_mode_are_labelled(call, trained, tmp_path, mode):
+    photo = tmp_path / "photo.tif"
+    Image.fromarray(np.zeros((9, 14, 3), np.uint8)).convert(mode).save(photo)
+    code, out, _ = call("segment", trained, photo, "--output", tmp_path / "out")
+    assert code == 0 and str(tmp_path / "out") in out
+    label = Image.open(tmp_path / "out" / "photo-label.png")
+    assert (label.mode, label.size) == ("P", (14, 9))
+    assert Image.open(tmp_path / "out" / "photo-overlay.png").size == (14, 9)
+    assert (tmp_path / "out" / "legend.png").is_file()
+
+
+def test_a_folder_with_images_of_one_pixel_is_labelled(call, trained, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "b.jpg"):
+        Image.new("RGB", (1, 1)).save(tmp_path / "photos" / name)
+    code, _, _ = call("segment", trained, tmp_path / "photos", "--output", tmp_path / "out")
+    assert code == 0
+    assert Image.open(tmp_path / "out" / "b-label.png").size == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["a-label.png", "legend.png"])
+def test_a_photo_is_not_overwritten(call, trained, tmp_path, name):
+    for each in ("a.png", name):
+        Image.new("RGB", (4, 4)).save(tmp_path / each)
+    before = (tmp_path / name).read_bytes()
+    code, _, error = call("segment", trained, tmp_path, "--output", tmp_path)
+    assert code == 2 and str(tmp_path / name) in error and "--output" in error
+    assert (tmp_path / name).read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a.png", name])
+
+
+def test_results_written_before_a_bad_image_stay(call, trained, tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_text("no image")
+    images = tmp_path / "good.png", tmp_path / "bad.png"
+    code, _, error = call("segment", trained, *images, "--output", tmp_path / "out")
+    assert code == 2 and "bad.png" in error
+    assert (tmp_path / "out" / "good-label.png").is_file()
+
+
+def test_scales_and_mirror_images_are_averaged(call, trained, tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (33, 64, 3), np.uint8)
+    Image.fromarray(image).save(tmp_path / "photo.png")
+    options = ("--scales", "0.5,1.5", "--flip", "--output", tmp_path / "out")
+    code, out, _ = call("segment", trained, tmp_path / "photo.png", *options)
+    assert code == 0 and "1 label map" in out
+    expected = fcn.segment(fcn.load_run(trained).model, image, (0.5, 1.5), flip=True)
+    written = Image.open(tmp_path / "out" / "photo-label.png")
+    np.testing.assert_array_equal(np.array(written), expected)
+
+
+def test_the_test_set_is_labelled_for_the_evaluation_server(call, runs, tmp_path, voc):
+    devkit = voc / "VOCdevkit" / "VOC2012"
+    names = devkit / "ImageSets" / "Segmentation" / "test.txt"
+    options = ("--voc-list", names, "--flip", "--with", runs / "voc1", "--output", tmp_path)
+    code, out, _ = call("segment", runs / "voc0", devkit / "JPEGImages", *options)
+    folder = tmp_path / "results/VOC2012/Segmentation/comp6_test_cls"
+    assert code == 0 and "2 label maps" in out and str(folder) in out
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(written) == [folder / f"{name}.png" for name in sorted(HELD_OUT)]
+    models = [fcn.load_run(runs / f"voc{seed}").model for seed in (0, 1)]
+    for name in HELD_OUT:
+        image = np.array(Image.open(devkit / "JPEGImages" / f"{name}.jpg"))
+        found = np.array(Image.open(folder / f"{name}.png"))
+        np.testing.assert_array_equal(found, fcn.segment(models, image, flip=True))
+
+
+@pytest.mark.parametrize("scales", ["0", "a", "", "-1", "1,-1", "inf", "1,,2", "nan", "5"])
+@pytest.mark.parametrize("command", [("evaluate",), ("segment", "photo.jpg")])
+def test_unusable_scales_are_named(call, trained, command, scales):
+    command, *photos = command
+    code, _, error = call(command, trained, *photos, "--scales", scales)
+    assert code == 2 and "--scales" in error and repr(scales) in error
+
+
+@pytest.mark.parametrize("command", ["evaluate", "segment"])
+def test_a_corrupted_model_is_named(call, trained, tmp_path, command):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    best = folder / "checkpoints" / "best.keras"
+    best.write_bytes(best.read_bytes()[:5000])
+    Image.new("RGB", (4, 4)).save(tmp_path / "photo.png")
+    photo = [tmp_path / "photo.png", "--output", tmp_path / "out"] if command == "segment" else []
+    code, _, error = call(command, folder, *photo)
+    assert code == 2 and str(best) in error
+
+
+def test_bad_calls_end_in_one_sentence(call, runs, voc, tmp_path):
+    photos = voc / "VOCdevkit" / "VOC2012" / "JPEGImages"
+    lists = {"some": "2007_000002 2007_999999", "none": " \n", "one": "2007_000002"}
+    for name, text in lists.items():
+        (tmp_path / f"{name}.txt").write_text(text)
+    for name in ("empty", "one", "two"):
+        (tmp_path / name).mkdir()
+    for name in ("one", "two"):
+        Image.new("RGB", (4, 4)).save(tmp_path / name / "photo.png")
+    (tmp_path / "file").write_text("")
+    voc0, shapes, into_file = runs / "voc0", runs / "shapes", ("--output", tmp_path / "file")
+    for named, run, *arguments in [
+        ("shapes", voc0, photos, "--with", shapes),
+        ("absent.jpg", voc0, tmp_path / "absent.jpg"),
+        ("empty", voc0, tmp_path / "empty"),
+        ("same file", voc0, tmp_path / "one", tmp_path / "two"),
+        (str(tmp_path / "file"), voc0, tmp_path / "one", *into_file),
+        (str(tmp_path / "file"), voc0, photos, "--voc-list", tmp_path / "one.txt", *into_file),
+        ("2007_999999", voc0, photos, "--voc-list", tmp_path / "some.txt"),
+        ("none.txt is empty", voc0, photos, "--voc-list", tmp_path / "none.txt"),
+        ("absent.txt is missing", voc0, photos, "--voc-list", tmp_path / "absent.txt"),
+        ("shapes", shapes, photos, "--voc-list", tmp_path / "one.txt"),
+    ]:
+        code, _, error = call("segment", run, *arguments)
+        assert code == 2 and named in error, (arguments, error)

@@ -1,0 +1,162 @@
+"""`fcn-tutorial train` and `export`, help, and how a command stops."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import fcn_tutorial as fcn
+from fcn_tutorial import cli
+
+RECIPE = """
+dataset = "shapes"
+backbone = "vgg_narrow"
+weights = "none"
+crop_size = 32
+batch_size = 2
+steps_per_epoch = 1
+"""
+
+
+def test_train_writes_a_run_below_runs_with_other_values_and_says_where(
+    call, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quick.toml").write_text(RECIPE)
+    changes = ("--epochs", 1, "--set", "scale=[0.5, 2]", "--set", "optimizer=sgd")
+    code, out, _ = call("train", "quick.toml", "--limit", 2, *changes)
+    assert code == 0 and "runs/quick" in out
+    recipe = fcn.load_run("runs/quick").recipe
+    found = (recipe.limit, recipe.epochs, recipe.scale, recipe.optimizer)
+    assert found == (2, 1, (0.5, 2.0), "sgd")
+
+
+def test_training_again_resumes_and_overwrites_nothing(call, trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    best = (folder / "checkpoints" / "best.keras").read_bytes()
+    code, out, _ = call("train", folder / "recipe.toml", "--output", folder)
+    assert code == 0 and "(epoch 1)" in out
+    assert (folder / "checkpoints" / "best.keras").read_bytes() == best
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('variannt = "fcn8s"', "'variant'"),
+        ('variant = "fcn4s"\nbackbone = "vgg_narrow"', "'fcn4s'"),
+        ('backbone = "resnet"', "'resnet'"),
+        ('backbone = "mobilenet"\nweights = "absent.h5"', "absent.h5"),
+        ("batch_size = 0", "bad.toml: 'batch_size'"),
+        ('initial = "absent-run"', "absent-run"),
+        ('dataset = "twice"', "bad.toml is not valid TOML"),
+    ],
+)
+def test_a_bad_recipe_ends_in_one_sentence_and_leaves_no_run(call, tmp_path, text, named):
+    (tmp_path / "bad.toml").write_text(f'dataset = "shapes"\n{text}')
+    code, _, error = call("train", tmp_path / "bad.toml", "--output", tmp_path / "run")
+    assert code == 2 and named in error
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--set", "dataset=cityscapes"), "'cityscapes'"),
+        (("--set", "limit=3", "--limit", 2, "--set", "variant=no"), "'no'"),
+        (("--set", "source=x"), "'source'"),
+        (("--set", "epoch=1"), "'epochs'"),
+        (("--set", "epochs"), "'epochs'"),
+        (("--set", "epochs=many"), "'epochs'"),
+        (("--set", "epochs=" + "1" * 5000), "'epochs'"),
+        (("--set", "epochs=" + "[" * 5000), "'epochs'"),
+        (("--set", "epochs=2\nbatch_size=3"), "'epochs'"),
+        (("--set", "initial=runs/a", "--weights", "b.h5"), "runs/a"),
+        (("--epochs", 0), "--epochs"),
+    ],
+)
+def test_a_bad_option_is_named(call, tmp_path, options, named):
+    code, _, error = call("train", "shapes", "--output", tmp_path / "run", *options)
+    assert code == 2 and named in error and len(error) < 1500
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_take_the_run_is_named(call, trained, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "photo.png").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "full", trained):
+        code, _, error = call("train", "shapes", "--output", folder, "--limit", 2)
+        assert code == 2 and str(folder) in error
+    assert "pascal" in call("train", "pascal")[2]
+
+
+def test_a_run_is_exported(call, trained, tmp_path):
+    path = tmp_path / "net.tflite"
+    code, out, _ = call("export", trained, "--output", path, "--size", 64)
+    assert code == 0 and str(path) in out
+    legend = json.loads(path.with_suffix(".json").read_text())
+    assert legend["classes"] == list(fcn.load_run(trained).classes)
+    code, _, error = call("export", trained, "--format", "onnx", "--output", path)
+    assert code == 2 and str(path) in error and ".onnx" in error
+    code, _, error = call("export", trained, "--format", "pb")
+    assert code == 2 and "--format" in error and "litert, onnx" in error
+
+
+def test_keras_opens_the_model_of_a_run_where_the_package_was_imported(trained):
+    program = (
+        "import sys, keras, fcn_tutorial; print(keras.models.load_model(sys.argv[1]).name);"
+        "print(fcn_tutorial.load_run(sys.argv[2]).model.name)"
+    )
+    command = [sys.executable, "-c", program, trained / "checkpoints" / "best.keras", trained]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-2:] == 2 * [fcn.load_run(trained).model.name]
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(trained, monkeypatch, capsys):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fcn_tutorial.inference.evaluate", stop)
+    monkeypatch.setattr(sys, "argv", ["fcn-tutorial", "evaluate", str(trained)])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 130
+    assert "stopped" in capsys.readouterr().err
+
+
+COMMANDS = {
+    (): ["train", "evaluate", "segment", "data", "export", "classify", "doctor"],
+    ("data",): ["fetch", "check", "records"],
+    ("train",): ["--output", "--limit", "--epochs", "--weights", "--set", "--devices"],
+    ("evaluate",): ["--dataset", "--split", "--scales", "--flip", "--predictions"],
+    ("segment",): ["--output", "--scales", "--flip", "--with", "--voc-list"],
+    ("export",): ["--format", "--size", "--precision"],
+    ("classify",): ["--weights"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_commands_and_options(call, command):
+    code, out, _ = call(*command, "--help")
+    assert code == 0 and f"Usage: {' '.join(('fcn-tutorial', *command))}" in out
+    assert all(name in out for name in COMMANDS[command])
+
+
+def test_doctor_says_what_is_there(call, camvid_root, monkeypatch):
+    monkeypatch.setenv("FCN_DATA", str(camvid_root))
+    monkeypatch.setenv("FCN_WEIGHTS", str(camvid_root / "none"))
+    code, out, _ = call("doctor")
+    assert code == 0 and "tensorflow" in out
+    assert f"{camvid_root} (CamVid found)" in out and f"{camvid_root / 'none'} (not there)" in out
+
+
+@pytest.mark.parametrize("allocator", ["tcmalloc", "jemalloc", "c"])
+def test_doctor_advises_a_faster_allocator_on_a_cpu(call, tmp_path, monkeypatch, allocator):
+    (tmp_path / "maps").write_text(f"7f00-7f01 r-xp 0 fe:00 1 /usr/lib/lib{allocator}.so.6\n")
+    monkeypatch.setattr("fcn_tutorial.cli.doctor.MAPS", tmp_path / "maps")
+    monkeypatch.setattr("fcn_tutorial.devices.on_gpu", lambda: False)
+    assert ("LD_PRELOAD" in call("doctor")[1]) == (allocator == "c")
+    monkeypatch.setattr("fcn_tutorial.devices.on_gpu", lambda: True)
+    assert "LD_PRELOAD" not in call("doctor")[1]
