@@ -101,9 +101,9 @@ def _logits(taps, variant, num_classes, enlarge):
     x = _score("score_fr", num_classes)(taps["fc7"])
     stride = DILATED.get(variant, STRIDE)
     for skip in VARIANTS[variant]:
-        x = BilinearUpsampling(2, name="upscore2" if skip == "pool4" else "upscore_pool4")(x)
-        scores = _score(f"score_{skip}", num_classes, zero=True)(taps[skip])
-        x = keras.layers.Add(name=f"fuse_{skip}")([x, scores])
+        score = _score(f"score_{skip}", num_classes, zero=True)
+        upscore = "upscore2" if skip == "pool4" else "upscore_pool4"
+        x = score_and_fuse(x, taps[skip], score, upscore, f"fuse_{skip}")
         stride //= 2
     # What enlarged the image need not be undone: the scores are upsampled that much less.
     x = BilinearUpsampling(stride // enlarge, name=f"upscore{stride}", dtype="float32")(x)
@@ -112,6 +112,28 @@ def _logits(taps, variant, num_classes, enlarge):
         before = (STRIDE - stride) // 2 // enlarge
         x = RepeatEdge(before, name="aligned", dtype="float32")(x)
     return CropLike(name="logits", dtype="float32")([x, taps["image"]])
+
+
+def score_and_fuse(
+    coarse: keras.KerasTensor,
+    skip: keras.KerasTensor,
+    score: keras.layers.Layer,
+    upscore: str | None = None,
+    fuse: str | None = None,
+) -> keras.KerasTensor:
+    """Upsample coarse scores twofold and add the scores of a finer map (section 4.2, Figure 3).
+
+    Args:
+        coarse: symbolic scores (N, H, W, classes).
+        skip: symbolic map (N, 2 H, 2 W, C).
+        score: layer that scores `skip`.
+        upscore, fuse: names of the two new layers.
+
+    Returns:
+        Symbolic scores (N, 2 H, 2 W, classes).
+    """
+    upsampled = BilinearUpsampling(2, name=upscore)(coarse)
+    return keras.layers.Add(name=fuse)([upsampled, score(skip)])
 
 
 def _score(name, num_classes, zero=False):

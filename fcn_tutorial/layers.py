@@ -5,6 +5,7 @@ and Koltun 2016.
 """
 
 import keras
+import numpy as np
 
 # Models saved by earlier versions name layers that now are Keras's own.
 keras.saving.get_custom_objects().update(
@@ -63,6 +64,22 @@ class CropLike(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         x, image = input_shape
         return (*image[:3], x[3])
+
+
+def dilated_kernel(kernel: np.ndarray, rate: int) -> np.ndarray:
+    """The larger kernel whose convolution equals one of `kernel` at a dilation rate.
+
+    Args:
+        kernel: (h, w).
+        rate: its cells lie this many apart, with zeros between them.
+
+    Returns:
+        (rate * (h - 1) + 1, rate * (w - 1) + 1).
+    """
+    height, width = (rate * (side - 1) + 1 for side in kernel.shape)
+    holes = np.zeros((height, width), kernel.dtype)
+    holes[::rate, ::rate] = kernel
+    return holes
 
 
 @keras.saving.register_keras_serializable("fcn_tutorial")

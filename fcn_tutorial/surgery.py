@@ -123,8 +123,21 @@ def dense_to_convolution(dense, x, grid=(1, 1), padding="valid"):
     )
     scores = convolution(x)
     kernel, *bias = dense.get_weights()
-    convolution.set_weights([kernel.reshape(*grid, -1, dense.units), *bias])
+    convolution.set_weights([dense_kernel(kernel, grid), *bias])
     return scores
+
+
+def dense_kernel(matrix: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """Lay a Dense layer's weights out as a convolution's kernel (section 3.1).
+
+    Args:
+        matrix: (h * w * C, units).
+        grid: (h, w).
+
+    Returns:
+        (h, w, C, units), the same numbers.
+    """
+    return matrix.reshape(*grid, -1, matrix.shape[1])
 
 
 def _any_size(layer):

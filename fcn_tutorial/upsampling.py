@@ -38,7 +38,7 @@ def pyramid(factor: int) -> np.ndarray:
     return np.outer(triangle, triangle)
 
 
-def stamp(scores: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
+def transposed_by_loop(scores: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
     """Transpose a convolution by loop: each cell stamps its scores times the kernel.
 
     Args:

@@ -10,6 +10,7 @@ from keras.ops import convert_to_numpy
 
 import fcn_tutorial as fcn
 from fcn_tutorial.fcn import DilatedPooling, RepeatEdge
+from fcn_tutorial.layers import dilated_kernel
 
 STRIDES = {"dilated16": 16, "dilated8": 8}
 
@@ -250,3 +251,12 @@ def test_initial_model_with_another_class_count_is_refused(refusal, fcn32s, vari
 def test_the_known_variants_are_named(refusal):
     message = refusal(fcn.build_fcn, "dilated4", 3, backbone="vgg_narrow", weights=None)
     assert "'dilated4'" in message and "dilated16, dilated8, fcn16s" in message
+
+
+@pytest.mark.parametrize("rate", [1, 2, 3])
+def test_a_dilated_kernel_is_a_larger_one_with_zeros(rate):
+    picture = np.random.default_rng(0).normal(size=(1, 9, 11, 1)).astype("float32")
+    kernel = np.arange(1, 7, dtype="float32").reshape(2, 3)
+    spread = keras.ops.conv(picture, kernel[..., None, None], dilation_rate=rate)
+    holes = keras.ops.conv(picture, dilated_kernel(kernel, rate)[..., None, None])
+    np.testing.assert_allclose(convert_to_numpy(spread), convert_to_numpy(holes), atol=1e-4)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from keras.ops import convert_to_numpy
 
 import fcn_tutorial as fcn
-from fcn_tutorial.upsampling import BilinearInitializer
+from fcn_tutorial.upsampling import BilinearInitializer, transposed_by_loop
 
 FACTORS = [*range(1, 34)]
 rng = np.random.default_rng(0)
@@ -233,3 +233,14 @@ def test_transposed_convolution_survives_saving(tmp_path):
     config = loaded.get_layer("upscore").get_config()
     again = keras.layers.Conv2DTranspose.from_config(config)
     np.testing.assert_array_equal(*(convert_to_numpy(each(maps)) for each in (again, model)))
+
+
+@pytest.mark.parametrize(("kernel_size", "stride"), [(4, 2), (3, 2), (2, 3)])
+def test_a_loop_over_cells_equals_kerass_transposed_convolution(kernel_size, stride):
+    rng = np.random.default_rng(0)
+    scores, kernel = rng.normal(size=(3, 4, 2)), rng.normal(size=(kernel_size, kernel_size))
+    layer = keras.layers.Conv2DTranspose(2, kernel_size, stride, use_bias=False)
+    layer.build((None, 3, 4, 2))
+    layer.set_weights([kernel[..., None, None] * np.eye(2)])
+    large = keras.ops.convert_to_numpy(layer(scores[None].astype("float32")))[0]
+    np.testing.assert_allclose(transposed_by_loop(scores, kernel, stride), large, atol=1e-5)

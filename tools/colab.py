@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 import nbformat
-from execute import fingerprint
+from execute import fingerprint, outputs_are_its_own
 from nbformat.v4 import new_code_cell
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +39,7 @@ def first_cell():
 
 def put_first(notebook):
     """Replace the first of the code cells, or insert the cell before them."""
-    valid = notebook.metadata.get("fcn_tutorial", {}).get("fingerprint") == fingerprint(notebook)
+    valid = outputs_are_its_own(notebook)
     cells = [cell for cell in notebook.cells if cell.get("id") != ID]
     code = [cell for cell in cells if cell.cell_type == "code"]
     cells.insert(cells.index(code[0]), first_cell())

@@ -1,7 +1,7 @@
-"""Execute chapters in place and store their outputs: python tools/execute.py [CHAPTER...]
+"""Execute chapters in place and store their outputs: python tools/execute.py [--check] [CHAPTER...]
 
 The notebook's metadata then holds a fingerprint of the code that made the outputs, so that a test
-can tell whether they are the outputs of the code beside them.
+can tell whether they are the outputs of the code beside them; with --check, that is all it does.
 """
 
 import hashlib
@@ -81,9 +81,25 @@ def tidy(notebook):
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in sorted(keep)})
 
 
-def main(names):
+def outputs_are_its_own(notebook):
+    """Whether the stored outputs are those of the code beside them."""
+    stored = notebook.metadata.get("fcn_tutorial", {}).get("fingerprint")
+    return stored == fingerprint(notebook)
+
+
+def check(notebooks):
+    """Stop the program when chapters hold outputs of other code."""
+    stale = [path.name for path, notebook in notebooks.items() if not outputs_are_its_own(notebook)]
+    if stale:
+        sys.exit(f"These chapters hold outputs of other code: {', '.join(stale)}: make notebooks")
+
+
+def main(arguments):
+    names = [name for name in arguments if name != "--check"]
     chapters = [Path(name) for name in names] or sorted(CHAPTERS.glob("*.ipynb"))
     notebooks = {path: nbformat.read(path, as_version=4) for path in chapters}
+    if "--check" in arguments:
+        return check(notebooks)
     failed = execute_all(notebooks)
     for path, notebook in notebooks.items():
         if path not in failed:

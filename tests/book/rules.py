@@ -1,4 +1,4 @@
-"""What every chapter must be: each rule yields one complaint for each thing that is wrong."""
+"""The rules for chapters: each yields one complaint for each thing that is wrong."""
 
 import ast
 import base64
@@ -12,7 +12,7 @@ from statistics import median
 
 import nbformat
 from colab import ID
-from execute import fingerprint
+from execute import outputs_are_its_own
 from IPython.core.inputtransformer2 import TransformerManager
 
 from fcn_tutorial.selfchecks import checks_of
@@ -141,8 +141,7 @@ def is_executed_in_order(chapter):
 
 
 def holds_the_outputs_of_its_code(chapter):
-    stored = chapter.notebook.metadata.get("fcn_tutorial", {}).get("fingerprint")
-    if stored != fingerprint(chapter.notebook):
+    if not outputs_are_its_own(chapter.notebook):
         yield "holds outputs of other code: run `make notebooks`"
 
 
@@ -207,37 +206,6 @@ def captions_every_figure(chapter):
         caption = f"**Figure {chapter.number}.{figure}.**"
         if after.cell_type != "markdown" or not after.source.startswith(caption):
             yield f"has no Markdown cell that starts with {caption} after image {figure}"
-
-
-def without_docstrings(tree):
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    return ast.dump(tree)
-
-
-def definitions(source):
-    """(name, syntax tree without docstrings) of each function and class at the top level."""
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node.name, without_docstrings(node)
-
-
-def library_definitions(folder=ROOT / "fcn_tutorial"):
-    """{name: the syntax trees that the library's modules define under it}."""
-    found = {}
-    for path in folder.rglob("*.py"):
-        for name, tree in definitions(path.read_text(encoding="utf-8")):
-            found.setdefault(name, []).append(tree)
-    return found
-
-
-def shows_the_librarys_code(chapter):
-    library = library_definitions()
-    for cell in chapter.code_cells:
-        for name, tree in definitions(TransformerManager().transform_cell(cell.source)):
-            if name in library and tree not in library[name]:
-                yield f"defines {name} otherwise than the library does"
 
 
 def solves_every_exercise(chapter):
@@ -345,7 +313,6 @@ RULES = [
     describes_every_image,
     describes_and_stores_what_moves,
     captions_every_figure,
-    shows_the_librarys_code,
     solves_every_exercise,
     draws_with_plotting,
     compares_what_it_trains_with_a_baseline,

@@ -5,7 +5,7 @@ import base64
 import pytest
 from execute import fingerprint
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from rules import RULES, WIDGET, WIDGET_STATE, Chapter, definitions, library_definitions
+from rules import RULES, WIDGET, WIDGET_STATE, Chapter
 
 OPENING = """# Toy
 
@@ -34,6 +34,7 @@ answer = math.floor(4.5)
 </details>"""
 # A picture 594 pixels wide: the start of a PNG file, as far as its width.
 PICTURE = base64.b64encode(bytes(16) + (594).to_bytes(4, "big")).decode()
+WIDE_PICTURE = base64.b64encode(bytes(16) + (900).to_bytes(4, "big")).decode()
 
 
 class Toy(Chapter):
@@ -123,126 +124,72 @@ def add_output(**output):
     return lambda chapter: chapter.code_cells[1].outputs.append(new_output(**output))
 
 
-def lengthen_code(chapter):
-    for cell in chapter.code_cells:
-        cell.source = "1\n" * 6
-
-
-def drop_outputs(chapter):
-    for cell in chapter.code_cells:
-        cell.outputs = []
-
-
-def grow(chapter):
-    chapter.size = 600_001
-
-
-def swap_counts(chapter):
-    first, second = chapter.code_cells[:2]
-    first.execution_count, second.execution_count = 2, 1
-
-
-def wide_picture():
-    return base64.b64encode(bytes(16) + (900).to_bytes(4, "big")).decode()
-
-
-def put_figure_last(chapter):
-    chapter.notebook.cells.append(chapter.notebook.cells.pop(1))
-
-
 DAMAGES = {
     "opens_with_goals_needs_and_minutes": [
         replace(0, "# Toy", "Toy"),
-        replace(0, "you will be able to", "you may"),
-        replace(0, "you need", "is used"),
-        replace(0, "minute", "hour"),
         replace(0, "two CPU cores", "a laptop"),
-        replace(0, "Colab GPU", "GPU"),
     ],
     "ends_with_summary_exercises_and_reading": [
-        replace(-1, "## Summary", "## Overview"),
         replace(-1, "## Exercises", "### Exercises"),
         replace(-1, "## What to read next", "```\n## What to read next\n```"),
-        add_markdown("## One more thing"),
     ],
     "has_1200_to_2500_words": [
-        replace(3, "word " * 1500, "word " * 900),
         replace(3, "word " * 1500, "\n```\n" + "word " * 1500 + "\n```"),
         add_markdown("word " * 1500),
     ],
     "has_15_to_35_short_code_cells": [
         lambda chapter: chapter.notebook.cells.__delitem__(slice(10, 18)),
         lambda chapter: chapter.notebook.cells.extend(2 * chapter.code_cells),
-        lengthen_code,
+        lambda chapter: [cell.update(source="1\n" * 6) for cell in chapter.code_cells],
         add_code("1\n" * 26),
     ],
     "is_plain_markdown": [
-        add_markdown("```{note}\nA box.\n```"),
         add_markdown(":::{note}\nA box.\n:::"),
         add_markdown("See {cite}`long2015`."),
         add_markdown("(a-label)=\n### Section"),
     ],
-    "weighs_at_most_600_kb": [grow],
+    "weighs_at_most_600_kb": [lambda chapter: setattr(chapter, "size", 600_001)],
     "is_executed_in_order": [
-        swap_counts,
-        add_code("not_executed()"),
-        drop_outputs,
+        lambda chapter: chapter.code_cells[0].update(execution_count=2),
+        lambda chapter: [cell.update(outputs=[]) for cell in chapter.code_cells],
         add_output(output_type="error", ename="ValueError", evalue="", traceback=[]),
         add_output(output_type="stream", name="stderr", text="Warning"),
     ],
-    "holds_the_outputs_of_its_code": [
-        replace(1, "import math", "import cmath"),
-        lambda chapter: chapter.notebook.metadata.pop("fcn_tutorial"),
-    ],
+    "holds_the_outputs_of_its_code": [replace(1, "import math", "import cmath")],
     "describes_every_image": [
         lambda chapter: chapter.notebook.cells[1].metadata.clear(),
         add_output(output_type="display_data", data={"text/html": '<img src="a.png" alt="">'}),
     ],
     "describes_and_stores_what_moves": [
         change_frame(' alt="A spot"', ' alt=""'),
-        change_frame("figcaption", "p"),
         change_frame("data:", "data:" + 120_000 * "x"),
         lambda chapter: chapter.notebook.metadata.pop("widgets"),
         lambda chapter: chapter.code_cells[0].outputs[1].data.pop("image/png"),
-        lambda chapter: chapter.code_cells[0].outputs[1].data.pop("text/plain"),
     ],
     "captions_every_figure": [
-        replace(2, "**Figure 3.1.**", "Figure 3.1."),
         replace(2, "3.1", "3.2"),
-        put_figure_last,
-    ],
-    "shows_the_librarys_code": [
-        add_code("def bilinear_kernel(factor):\n    return 1"),
-        add_code("%matplotlib inline\nclass BilinearUpsampling:\n    pass"),
+        lambda chapter: chapter.notebook.cells.append(chapter.notebook.cells.pop(1)),
     ],
     "solves_every_exercise": [
         replace(-1, "<details>", "<p>"),
-        replace(-1, "**Exercise 3.1.**", "Exercise:"),
         replace(-1, "Exercise 3.1", "Exercise 2.1"),
-        add_markdown("**Exercise 3.3.** And how?"),
     ],
     "draws_with_plotting": [
         add_code("import matplotlib.pyplot as plt"),
-        add_output(output_type="display_data", data={"image/png": wide_picture()}),
+        add_output(output_type="display_data", data={"image/png": WIDE_PICTURE}),
     ],
-    "compares_what_it_trains_with_a_baseline": [
-        add_code("model.fit(data)"),
-        replace(7, "beat_baseline", "evaluate"),
-    ],
+    "compares_what_it_trains_with_a_baseline": [add_code("model.fit(data)")],
     "takes_its_numbers_from_cells_or_tables": [
         replace(19, "84.3 %", "84.4 %"),
         replace(19, "1,024", "1,023"),
         replace(19, "in Table 2.", "in the paper."),
-        add_markdown("It is 0.844 here."),
     ],
     "checks_two_exercises": [
-        replace(8, "3.1", "3.2"),
         replace(9, "check", "show"),
         add_code('fcn.check("3.9", answer)'),
     ],
     "has_solutions_that_its_self_checks_accept": [
         replace(-1, "math.floor", "math.ceil"),
-        replace(-1, "answer = 2 * kernel_size()", "kernel_size()"),
         replace(-1, "```python\nanswer = 2 * kernel_size()\n```", "Six."),
     ],
 }
@@ -259,13 +206,3 @@ def test_broken_chapters_are_rejected(rule):
         chapter = sound_chapter()
         damage(chapter)
         assert list(rule(chapter)), f"damage {number} went unnoticed"
-
-
-def test_definitions_are_compared_without_docstrings_and_comments():
-    shown = 'def f(x):\n    """Says what."""\n    # and why\n    return x'
-    assert list(definitions(shown)) == list(definitions("def f(x): return x"))
-    assert list(definitions(shown)) != list(definitions("def f(x): return -x"))
-
-
-def test_the_librarys_definitions_are_found():
-    assert {"bilinear_kernel", "convolutionize"} <= set(library_definitions())
