@@ -1,11 +1,13 @@
 """The built pages, a server for them and a browser, for the book's own tests."""
 
+import gzip
 import os
 import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -14,7 +16,28 @@ CHROMIUM = Path("/usr/bin/chromium")
 sys.path.insert(0, str(ROOT / "tools"))  # the tests use tools/build.py and tools/execute.py
 
 
-class QuietHandler(SimpleHTTPRequestHandler):
+class Compressed(SimpleHTTPRequestHandler):
+    """Serves files as hosts of static pages do, text in gzip; notes how many bytes each has."""
+
+    sent: ClassVar[dict[str, int]] = {}
+
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        path = path / "index.html" if path.is_dir() else path
+        if not path.is_file():
+            return self.send_error(404)
+        content, kind = path.read_bytes(), self.guess_type(path)
+        text = kind.startswith("text/") or kind.endswith(("javascript", "json", "xml"))
+        content = gzip.compress(content) if text else content
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        if text:
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        self.wfile.write(content)
+        self.sent[self.path] = len(content)
+
     def log_message(self, *args):
         pass
 
@@ -38,7 +61,7 @@ def html():
 @pytest.fixture(scope="session")
 def site(html):
     """The address at which the built pages are served."""
-    handler = partial(QuietHandler, directory=html)
+    handler = partial(Compressed, directory=html)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"

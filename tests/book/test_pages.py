@@ -1,15 +1,37 @@
-"""The built pages, read from their files and in a browser without a network."""
+"""The built pages, read from their files, and each opened once in a browser without a network.
 
+Accessibility is WCAG 2.2 AA as axe-core checks it.
+"""
+
+import json
 import re
 from html.parser import HTMLParser
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
+import sphinxcontrib.katex
 import yaml
+from conftest import Compressed
 from rules import ROOT
 
-WIDTHS = [360, 768, 1440]
+WIDTHS = [1440, 768, 360]
+HEAVIEST = 1_500_000  # bytes of a page and of all it loads
+# What a reader waits for only when asking the live page for labels.
+MODELS_AND_RUNTIME = ("/_static/live/models/", "/_static/litert/")
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+# sphinx-thebe adds one script twice to every page; the course does not use it.
+NOT_OURS = "Identifier 'THEBE_JS_URL' has already been declared"
 
+CHECK = """async (rules) => {
+  const result = await axe.run(document, {
+    runOnly: {type: "tag", values: rules},
+    resultTypes: ["violations"],
+  });
+  return result.violations.map((each) =>
+    `${each.id}: ${each.help} (${each.nodes.length}): ` +
+    each.nodes.slice(0, 3).map((node) => `${node.target} ${node.html.slice(0, 120)}`).join(" | "));
+}"""
 # What sticks out of the page sideways, apart from things that scroll within the article.
 STICKING_OUT = """() => {
   const width = document.documentElement.clientWidth;
@@ -27,6 +49,10 @@ STICKING_OUT = """() => {
   }
   return found;
 }"""
+CUT_FORMULAS = """() => [...document.querySelectorAll("div.math")].filter((formula) =>
+  [...formula.querySelectorAll(".base")].some((part) =>
+    part.getBoundingClientRect().left < formula.getBoundingClientRect().left - 1
+  )).map((formula) => formula.textContent)"""
 
 
 def pages_of_the_book():
@@ -37,16 +63,6 @@ def pages_of_the_book():
 
 PAGES = pages_of_the_book()
 MADE_BY_SPHINX = ["genindex.html", "search.html"]
-# sphinx-thebe adds one script twice to every page; the course does not use it.
-NOT_OURS = "Identifier 'THEBE_JS_URL' has already been declared"
-
-
-def launched_url(notebook):
-    """Where the launch button of a chapter leads: to the repository's file, in Colab."""
-    repository = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
-    owner_and_name = urlsplit(repository["url"]).path.strip("/")
-    where = f"github/{owner_and_name}/blob/{repository['branch']}/{notebook}"
-    return f"https://colab.research.google.com/{where}"
 
 
 class Page(HTMLParser):
@@ -90,7 +106,7 @@ def broken_links(pages, exists):
                 yield path, link
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pages(html):
     files = [html / name for name in [*PAGES, *MADE_BY_SPHINX]]
     return {str(f.relative_to(html)): Page(f.read_text(encoding="utf-8")) for f in files}
@@ -112,83 +128,114 @@ def test_no_page_of_a_removed_chapter_stays(html):
 
 
 def test_every_image_is_described(pages):
-    assert {path: undescribed_images(page) for path, page in pages.items()} == {
-        path: [] for path in pages
-    }
+    assert not {path: found for path, page in pages.items() if (found := undescribed_images(page))}
 
 
 def test_no_link_is_broken(pages, html):
     assert list(broken_links(pages, lambda path: (html / path).exists())) == []
 
 
+def test_mathematics_and_its_style_are_of_one_version():
+    pinned = json.loads((ROOT / "package.json").read_text())["dependencies"]["katex"]
+    assert pinned == sphinxcontrib.katex.katex_version
+
+
+class Visit:
+    """An open page, the addresses it asked for (the site's own as paths), and its errors."""
+
+    def __init__(self, context, site, path):
+        self.path, self.site, self.asked, self.errors = path, site, [], []
+        self.page = context.new_page()
+        self.page.on("request", lambda each: self.asked.append(each.url.removeprefix(site)))
+        self.page.on("pageerror", lambda error: self.note(str(error)))
+        self.page.on("console", self.hear)
+        self.page.goto(f"{site}/{path}", wait_until="networkidle")
+
+    def note(self, text):
+        if NOT_OURS not in text:
+            self.errors.append(text)
+
+    def hear(self, message):
+        url = message.location["url"]
+        ours = not url or (url.startswith(self.site) and not url.endswith("favicon.ico"))
+        if message.type == "error" and ours:
+            self.note(message.text)
+
+    def elsewhere(self):
+        return [url for url in self.asked if not url.startswith(("/", "data:", "blob:"))]
+
+    def violations(self, mode):
+        """What axe-core finds on the whole page, folded parts opened, in "light" or "dark"."""
+        self.page.emulate_media(color_scheme=mode)
+        self.page.wait_for_function(f"document.documentElement.dataset.theme === '{mode}'")
+        self.page.add_script_tag(path=AXE)
+        self.page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+        return self.page.evaluate(CHECK, WCAG)
+
+
+def visits(browser, site, path):
+    context = browser.new_context(viewport={"width": 1440, "height": 800}, color_scheme="light")
+    yield Visit(context, site, path)
+    context.close()
+
+
+@pytest.fixture(scope="module", params=[*PAGES, *MADE_BY_SPHINX])
+def opened(browser, site, request):
+    yield from visits(browser, site, request.param)
+
+
 @pytest.fixture
-def load(browser, site):
-    """Opens a page at a width, in the light or the dark; returns it and its own errors."""
-    contexts = []
-
-    def open_page(path, width, scheme="light"):
-        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        contexts.append(context)
-        context.route(lambda url: not url.startswith(site), lambda route: route.abort())
-        page, errors = context.new_page(), []
-
-        def note(text):
-            if NOT_OURS not in text:
-                errors.append(text)
-
-        def note_console(message):
-            host = urlsplit(message.location["url"]).netloc
-            if message.type == "error" and host in ("", urlsplit(site).netloc):
-                note(message.text)
-
-        page.on("pageerror", lambda error: note(str(error)))
-        page.on("console", note_console)
-        page.goto(f"{site}/{path}")
-        return page, errors
-
-    yield open_page
-    for context in contexts:
-        context.close()
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("path", [*PAGES, *MADE_BY_SPHINX])
-def test_page_in_a_browser(load, path, width):
-    page, errors = load(path, width)
-    assert page.evaluate(STICKING_OUT) == []
-    assert errors == []
-
-
-def test_a_formula_too_wide_for_a_phone_shows_its_beginning(load, html):
-    cut = """() => [...document.querySelectorAll("div.math")].filter((formula) =>
-      [...formula.querySelectorAll(".base")].some((part) =>
-        part.getBoundingClientRect().left < formula.getBoundingClientRect().left - 1
-      )).map((formula) => formula.textContent)"""
-    wide = [path for path in PAGES if 'class="math' in (html / path).read_text(encoding="utf-8")]
-    assert len(wide) > 5
-    for path in wide:
-        page, _ = load(path, 360)
-        assert page.evaluate(cut) == [], path
-
-
-def test_overflow_and_errors_are_noticed(load):
-    page, errors = load(PAGES[0], 360)
-    page.evaluate(
-        """() => {
-          const wide = document.createElement("p");
-          wide.style.width = "500px";
-          document.querySelector("article").append(wide);
+def spoiled(browser, site):
+    """A page in which everything is wrong."""
+    for visit in visits(browser, site, PAGES[0]):
+        visit.page.evaluate("""() => {
+          document.querySelector("article").insertAdjacentHTML("beforeend",
+            '<img src="a.png"><p style="color: #ccc; background: #fff; width: 3000px">faint</p>');
           console.error("noticed");
           setTimeout(() => { throw new Error("noticed too"); });
-        }"""
-    )
-    page.wait_for_timeout(100)
-    assert page.evaluate(STICKING_OUT)
-    assert len(errors) == 2
+          return fetch('http://localhost:9/').catch(() => 0);
+        }""")
+        yield visit
 
 
-def test_images_stand_on_white_in_the_dark(load, pages):
-    path = next(path for path in PAGES if any("_images" in i["src"] for i in pages[path].images))
-    page, _ = load(path, 1440, scheme="dark")
-    style = "element => getComputedStyle(element).backgroundColor"
-    assert page.locator("article img").first.evaluate(style) == "rgb(255, 255, 255)"
+def test_what_is_wrong_is_noticed(spoiled):
+    assert spoiled.elsewhere() == ["http://localhost:9/"]
+    assert {"noticed", "noticed too"} <= set(spoiled.errors)
+    assert spoiled.page.evaluate(STICKING_OUT)
+    found = {line.split(":")[0] for line in spoiled.violations("light")}
+    assert {"image-alt", "color-contrast"} <= found
+
+
+def test_a_page_is_complete_and_light_without_another_host(opened):
+    assert opened.elsewhere() == []
+    own = [url for url in opened.asked if url.startswith("/") and "favicon" not in url]
+    assert [url for url in own if url not in Compressed.sent] == []
+    assert sum(Compressed.sent[u] for u in own if not u.startswith(MODELS_AND_RUNTIME)) <= HEAVIEST
+
+
+def test_mathematics_is_typeset_and_icons_are_drawn(opened, html):
+    source = (html / opened.path).read_text(encoding="utf-8")
+    assert "katex-error" not in source
+    assert source.count('class="math') == len(re.findall('<span class="katex">', source))
+    icons = "i[class*='fa-'], i[data-fa-i2svg], span[class*='fa-']"
+    for icon in opened.page.locator(icons).all():
+        drawn = icon.locator("svg path")
+        assert drawn.count() == 1 and drawn.get_attribute("d"), icon.evaluate("e => e.outerHTML")
+
+
+def test_a_page_fits_a_laptop_and_a_phone_without_errors(opened):
+    for width in WIDTHS:
+        opened.page.set_viewport_size({"width": width, "height": 800})
+        assert opened.page.evaluate(STICKING_OUT) == [], width
+    assert opened.page.evaluate(CUT_FORMULAS) == []
+    assert opened.errors == []
+
+
+def test_a_page_is_accessible(opened):
+    opened.page.set_viewport_size({"width": 1440, "height": 800})
+    assert opened.violations("light") == []
+    opened.page.set_viewport_size({"width": 360, "height": 800})
+    assert opened.violations("dark") == []
+    images = opened.page.locator("article img[src*='_images']")
+    white = "element => getComputedStyle(element).backgroundColor"
+    assert {image.evaluate(white) for image in images.all()} <= {"rgb(255, 255, 255)"}

@@ -1,0 +1,76 @@
+"""Search, page turning, launching, downloading and copying work on the built pages."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from rules import ROOT
+from test_pages import PAGES
+
+CODE = "book/chapters/01-pixels-as-classes.html"
+NOTEBOOKS = [path for path in PAGES if path.startswith("book/chapters/")]
+
+
+@pytest.fixture(scope="module")
+def page(browser, site):
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.visit = lambda path: page.goto(f"{site}/{path}", wait_until="networkidle")
+    yield page
+    context.close()
+
+
+def test_the_search_finds_a_term_and_leads_to_it(page):
+    page.visit("search.html?q=transposed+convolution")
+    found = page.locator("#search-results li a")
+    found.first.wait_for()
+    found.filter(has_text="Upsampling is a transposed convolution").first.click()
+    page.wait_for_load_state()
+    assert "transposed convolution" in page.locator("article").inner_text()
+
+
+def test_the_search_button_opens_a_field_that_searches(page):
+    page.visit(CODE)
+    page.locator("button.search-button__button:visible").first.click()
+    field = "dialog input[type=search], .search-button__search-container input"
+    page.locator(field).first.fill("bilinear")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=bilinear*")
+    page.locator("#search-results li").first.wait_for()
+
+
+def test_next_and_previous_lead_through_the_book(page):
+    page.visit(PAGES[0])
+    for path in PAGES[1:]:
+        page.locator("a.right-next").click()
+        page.wait_for_url(f"**/{path}")
+    for path in reversed(PAGES[:-1]):
+        page.locator("a.left-prev").click()
+        page.wait_for_url(f"**/{path}")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS)
+def test_a_chapter_is_launched_and_downloaded_as_its_notebook(page, html, path):
+    page.visit(path)
+    notebook = path.replace(".html", ".ipynb")
+    repository = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
+    owner_and_name = urlsplit(repository["url"]).path.strip("/")
+    where = f"github/{owner_and_name}/blob/{repository['branch']}/{notebook}"
+    launch = page.locator("a[href*='colab.research.google.com']")
+    assert launch.first.get_attribute("href") == f"https://colab.research.google.com/{where}"
+    page.locator(".dropdown-download-buttons button").first.click()
+    link = page.locator(".dropdown-download-buttons a[href$='.ipynb']").first
+    with page.expect_download() as download:
+        link.click()
+    assert Path(download.value.path()).read_bytes() == (ROOT / notebook).read_bytes()
+
+
+def test_the_copy_button_copies_the_code_of_its_cell(page):
+    page.visit(CODE)
+    block = page.locator("div.cell_input div.highlight").nth(1)
+    block.hover()
+    block.locator("button.copybtn").click()
+    page.wait_for_timeout(200)
+    copied = page.evaluate("() => navigator.clipboard.readText()")
+    assert copied.strip() == block.locator("pre").inner_text().strip()
