@@ -1,6 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+REQUIREMENTS ?= requirements.txt
 # Two processes side by side, each of which computes with one thread.
 ON_TWO_CORES := TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1
 ON_ALL_BACKENDS := fcn vgg normalization convolution convolutionize upsampling dilated loss metrics training inference
@@ -75,10 +76,12 @@ format: install ## Format the code and the chapters
 clean: ## Remove what was built (.venv stays)
 	rm -rf _build .pytest_cache .ruff_cache .mypy_cache .hypothesis mutants .coverage*
 
-requirements: install ## Pin in requirements.txt what pyproject.toml asks for
+requirements: install ## Pin what pyproject.toml asks for, in requirements.lock with hashes
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra book --extra test \
 		pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		requirements.txt -o requirements.lock
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -91,6 +94,6 @@ $(INSTALLED): requirements.txt pyproject.toml
 			"name another, as in make PYTHON=python3.12." >&2; exit 1; }
 	@echo "Installing what the course needs into .venv; the first time this takes some minutes."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

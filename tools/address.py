@@ -14,11 +14,12 @@ from colab import project
 
 ROOT = Path(__file__).resolve().parent.parent
 ADDRESS = re.compile(r"https://github\.com/([A-Za-z0-9-]+)/([A-Za-z0-9_.-]+)(?<!\.git)")
-SUFFIXES = {".ipynb", ".md", ".py", ".toml", ".txt", ".yaml", ".yml"}
+SUFFIXES = {".cff", ".ipynb", ".md", ".py", ".toml", ".txt", ".yaml", ".yml"}
 NOT_OURS = {".git", ".venv", "_build", "build", "node_modules", "runs"}
 # The version follows this text at the start of a line.
 VERSIONED = {
     "fcn_tutorial/__init__.py": '__version__ = "',
+    "CITATION.cff": "version: ",
     "_config.yml": "  branch: v",
 }
 
