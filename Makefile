@@ -8,7 +8,7 @@ ON_ALL_BACKENDS := fcn vgg normalization convolution convolutionize upsampling d
 
 .DEFAULT_GOAL := book
 .PHONY: book pdf check test test-chapters thorough coverage mutation test-backends test-colab \
-	notebooks address weights format clean requirements help install
+	notebooks address tables weights format clean requirements help install
 
 book: install ## Execute the chapters and build the book (the default)
 	$(BIN)/python tools/build.py
@@ -68,6 +68,9 @@ notebooks: install ## Execute the chapters in place (one: make notebooks CHAPTER
 
 weights: install ## Train the small networks that the package carries anew (a quarter of an hour)
 	$(BIN)/python -m fcn_tutorial.pretrained.make runs/weights
+
+tables: install ## Write the tables of results in README, studies/README and the ledger
+	$(BIN)/python tools/tables.py
 
 format: install ## Format the code and the chapters
 	$(BIN)/ruff check --fix .

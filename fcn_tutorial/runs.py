@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import subprocess
+import tomllib
 import warnings
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -31,8 +32,10 @@ from fcn_tutorial.modelfiles import check_unpacked, load_model, opened
 from fcn_tutorial.recipe import Recipe
 
 METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
-RESULTS = Path(__file__).parent / "results"  # a link to results/, which a wheel holds as a copy
-CHECKOUT = Path(__file__).parents[1]  # of the project, where the library was not installed alone
+PACKAGE = Path(__file__).parent
+CHECKOUT = PACKAGE.parent  # of the project, where the library was not installed alone
+# A wheel holds them inside the package, a checkout beside it.
+STUDIES = PACKAGE / "studies" if (PACKAGE / "studies").is_dir() else CHECKOUT / "studies"
 LOCK = "run.lock"
 FROM_THE_START = "delete it to train from the start"
 
@@ -73,12 +76,14 @@ def load_run(folder):
 
 @dataclass(frozen=True)
 class Record:
-    """A run of record: what `results/` keeps of a run folder, without its weights.
+    """A run of record: what a study keeps of a run folder, without its weights.
 
-    scores: {file name without suffix: Scores}; "scores" is of the best epoch on the validation
-    split, "scores-camvid-test" of the same model on another split.
+    folder: of the study. history: one row an epoch, {column: number}. scores: {name: Scores};
+    "scores" is of the best epoch on the validation split, "scores-camvid-test" of the same model
+    on another split.
     """
 
+    name: str
     folder: Path
     recipe: Recipe
     classes: tuple[str, ...]
@@ -86,27 +91,68 @@ class Record:
     scores: dict[str, Scores]
 
 
-def run_of_record(name):
-    """Read a run of record by its folder's name in `results/`, for example "camvid".
+def run_of_record(name: str) -> Record:
+    """Read a run of record.
 
-    Raises InputError when there is none of that name.
+    Args:
+        name: of the run, such as "camvid" or "camvid_short/fcn8s_seed0".
+
+    Returns:
+        The run's `Record`.
+
+    Raises:
+        InputError: there is no run of that name.
     """
-    folder = RESULTS / name
-    if not (folder / "recipe.toml").is_file():
-        known = (path.parent.relative_to(RESULTS) for path in RESULTS.rglob("recipe.toml"))
-        names = ", ".join(sorted(path.as_posix() for path in known))
+    known = _runs_of_record()
+    if name not in known:
+        names = ", ".join(sorted(known))
         raise InputError(f"there is no run of record {str(name)!r}: use one of {names}.")
+    folder, run = known[name]
+    rows = [row for row in read_table(folder / "table.csv") if row["run"] == run]
+    changes = tomllib.loads(f"changes = {{{rows[0]['changes']}}}")["changes"]
+    history = [row for row in read_table(folder / "history.csv") if row.pop("run") == run]
+    confusions = json.loads((folder / "confusions.json").read_text())
     return Record(
+        name=name,
         folder=folder,
-        recipe=Recipe.load(folder / "recipe.toml"),
-        classes=opened(folder / "classes.json", _read_legend)[0],
-        history=read_history(folder),
-        scores={path.stem: opened(path, _read_scores) for path in folder.glob("scores*.json")},
+        recipe=Recipe.load(folder / "recipe.toml", **changes),
+        classes=_read_legend(folder / "classes.json")[0],
+        history=[{**row, "epoch": int(row["epoch"])} for row in history],
+        scores={
+            row["scores"]: scores(np.array(confusions[f"{run}/{row['scores']}"])) for row in rows
+        },
     )
 
 
-def _read_scores(path):
-    return scores(np.array(json.loads(path.read_text())["confusion"]))
+def _runs_of_record():
+    """{name: (folder of its study, name there)}; "camvid_seed1" of study "camvid" has no "/"."""
+    names = {}
+    for path in STUDIES.glob("*/confusions.json"):
+        folder = path.parent
+        for run in dict.fromkeys(row["run"] for row in read_table(folder / "table.csv")):
+            name = run if run.startswith(folder.name) else f"{folder.name}/{run}"
+            names[name] = folder, run
+    return names
+
+
+def read_table(path: Path) -> list[dict]:
+    """Read a table of a study.
+
+    Args:
+        path: CSV file with a header, such as `STUDIES / "seeds" / "table.csv"`.
+
+    Returns:
+        One {column: value} a row; what reads as a number is a float.
+    """
+    with path.open(newline="") as file:
+        return [{key: _number(text) for key, text in row.items()} for row in csv.DictReader(file)]
+
+
+def _number(text):
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _read_legend(path):

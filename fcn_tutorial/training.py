@@ -36,7 +36,6 @@ from fcn_tutorial.optimizers import build_optimizer, freeze
 from fcn_tutorial.pretrained import NAMES as TRAINED
 from fcn_tutorial.pretrained import load_trained
 from fcn_tutorial.recipe import Recipe
-from fcn_tutorial.runs import RESULTS as RESULTS
 from fcn_tutorial.runs import (
     Run,
     check_folder,

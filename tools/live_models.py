@@ -1,7 +1,7 @@
 """Put the networks of the live page into book/_vendor/live/models, as files for the browser.
 
 The three networks on the shapes are exported from their weights; the one for photographs lies in
-results/ as a file for the browser already, at half the size of its weights in 16 bits.
+studies/ as a file for the browser already, at half the size of its weights in 16 bits.
 """
 
 import hashlib
@@ -14,11 +14,11 @@ PACKAGE = ROOT / "fcn_tutorial"
 MODELS = BOOK / "_vendor" / "live" / "models"
 SHAPES = {
     "fcn32s": PACKAGE / "pretrained" / "fcn32s.npz",
-    "fcn16s": ROOT / "results" / "shapes_fcn16s" / "fcn16s.npz",
+    "fcn16s": ROOT / "studies" / "shapes" / "fcn16s.npz",
     "fcn8s": PACKAGE / "pretrained" / "fcn8s.npz",
 }
-PHOTOS = ROOT / "results" / "voc_mobilenet" / "fcn8s_seed1" / "fcn8s.tflite"
-EXAMPLE = ROOT / "results" / "voc_mobilenet" / "photos" / "astronaut.jpg"
+PHOTOS = ROOT / "studies" / "voc_mobilenet" / "fcn8s.tflite"
+EXAMPLE = ROOT / "studies" / "voc_mobilenet" / "photos" / "astronaut.jpg"
 SIDE = 256
 
 

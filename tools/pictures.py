@@ -1,6 +1,6 @@
 """Draw the pictures of the landing page, of the README and of chapter 8 from finished runs.
 
-python tools/pictures.py shapes runs/story     # the folder that benchmarks/story.py leaves
+python tools/pictures.py shapes runs/story     # the folder that studies/shapes/run.py leaves
 python tools/pictures.py camvid runs/camvid_enlarged
 python tools/pictures.py voc runs              # with voc_mobilenet_fcn32s_seed0 and its fellows
 """
@@ -59,13 +59,13 @@ def main(what, folder):
     elif what == "voc":
         names = [f"fcn{n}s" for n in (32, 16, 8)]
         runs = {name: fcn.load_run(folder / f"voc_mobilenet_{name}_seed0") for name in names}
-        label_photos(runs, ROOT / "results" / "voc_mobilenet" / "photos")
+        label_photos(runs, ROOT / "studies" / "voc_mobilenet" / "photos")
         titled = {name.replace("fcn", "FCN-"): run for name, run in runs.items()}
-        path = ROOT / "results" / "voc_mobilenet" / "predictions.jpg"
+        path = ROOT / "studies" / "voc_mobilenet" / "predictions.jpg"
         draw(fcn.load_dataset("voc2012", "val"), titled, VOC_EXAMPLES, path)
     else:
         runs = {"FCN-8s": fcn.load_run(folder)}
-        path = ROOT / "results" / folder.name / "predictions.jpg"
+        path = ROOT / "studies" / folder.name / "predictions.jpg"
         draw(fcn.load_dataset("camvid", "test"), runs, (20, 120, 200), path)
 
 

@@ -1,0 +1,142 @@
+"""What the studies share: the clock, a fresh process, and the files that keep what was found.
+
+A study that measures is a script NAME.py, which writes NAME.json beside itself. A study of training
+runs keeps them in its folder, without their weights: `table.csv` has a row for each run and split
+it was scored on, `recipe.toml` what the runs have in common, `confusions.json`, `history.csv`,
+`environment.json` and `classes.json` the rest; `fcn.run_of_record` reads them. From the root of
+the checkout,
+
+    python -m studies.common camvid runs/camvid runs/camvid_seed1
+
+keeps two runs that the command line has trained and scored.
+"""
+
+import csv
+import json
+import multiprocessing
+import os
+import platform
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+STUDIES = Path(__file__).parent
+METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
+
+
+def write(script, content):
+    """Write what a script found beside it, as NAME.json, with the machine it ran on."""
+    path = Path(script).with_suffix(".json")
+    machine = {"cpus": os.cpu_count(), "machine": platform.machine()}
+    machine["python"] = platform.python_version()
+    if "keras" in sys.modules:
+        machine["keras"] = sys.modules["keras"].__version__
+    path.write_text(json.dumps({"machine": machine, **content}, indent=1) + "\n")
+    print(f"Wrote {path}.")
+
+
+def in_turn(calls, rounds, warm_up=1):
+    """Seconds of {name: function}, called one after the other in each round: {name: array}.
+
+    In turn, so that whatever else the machine does meets all alike. The first `warm_up` rounds,
+    in which functions are traced and caches filled, are left out.
+    """
+    seconds = {name: [] for name in calls}
+    for _ in range(warm_up + rounds):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - started)
+    return {name: np.array(times[warm_up:]) for name, times in seconds.items()}
+
+
+def fresh(function, *arguments):
+    """Call a function in a process of its own, so that its memory is counted from nothing."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def peak():
+    """The most bytes that this process has held (Linux; getrusage's starts at the parent's)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
+
+
+def read_rows(path):
+    """The rows of a CSV file as dictionaries of text; [] where there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def add_rows(path, rows):
+    """Add rows to a CSV file, under a header that names the keys of the first row."""
+    before = read_rows(path)
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, before[0] if before else rows[0], lineterminator="\n")
+        if not before:
+            writer.writeheader()
+        writer.writerows(rows)
+
+
+def fill_table(path, plan, measure):
+    """Add `measure(*row)` for each row of the plan whose first columns the table lacks."""
+    done = {tuple(row.values())[: len(plan[0])] for row in read_rows(path)}
+    for row in plan:
+        if tuple(map(str, row)) not in done:
+            measured = measure(*row)
+            add_rows(path, [measured])
+            print(*measured.values(), flush=True)
+
+
+def keep(study, folder, name=None, minutes=""):
+    """Keep a run folder, without its weights, as a run of record of a study.
+
+    study: folder of the study. name: of the run there; default: the folder's. minutes: what the
+    run took.
+    """
+    import fcn_tutorial as fcn
+
+    name, recipe = name or folder.name, fcn.Recipe.load(folder / "recipe.toml")
+    if not (study / "recipe.toml").exists():
+        recipe.save(study / "recipe.toml")
+        (study / "classes.json").write_text((folder / "classes.json").read_text())
+    common = asdict(fcn.Recipe.load(study / "recipe.toml"))
+    changes = {key: value for key, value in asdict(recipe).items() if value != common[key]}
+    known = {"run": name, "changes": _toml(changes), "minutes": minutes}
+    for path in sorted(folder.glob("scores*.json")):
+        stored = json.loads(path.read_text())
+        scored = {"scores": path.stem, "split": stored["split"], "examples": stored["examples"]}
+        scored["epoch"] = stored.get("epoch", "")
+        scored |= {metric: stored[metric] for metric in METRICS}
+        add_rows(study / "table.csv", [known | scored])
+        _add_entry(study / "confusions.json", f"{name}/{path.stem}", stored["confusion"])
+    history = read_rows(folder / "history.csv")
+    add_rows(study / "history.csv", [{"run": name, **row} for row in history])
+    # Of the first run in full, of the others what differs.
+    path, around = study / "environment.json", json.loads((folder / "environment.json").read_text())
+    first = next(iter(json.loads(path.read_text()).values())) if path.exists() else {}
+    _add_entry(path, name, {key: around[key] for key in around if around[key] != first.get(key)})
+
+
+def _toml(changes):
+    """What a run changes, as the inside of a TOML table on one line, in single quotes."""
+    return ", ".join(f"{key} = {json.dumps(v)}".replace('"', "'") for key, v in changes.items())
+
+
+def _add_entry(path, key, value):
+    """Add an entry to a JSON file of one entry a line."""
+    content = json.loads(path.read_text()) if path.is_file() else {}
+    content[key] = value
+    lines = ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in content.items())
+    path.write_text(f"{{\n{lines}\n}}\n")
+
+
+if __name__ == "__main__":
+    for run in sys.argv[2:]:
+        keep(STUDIES / sys.argv[1], Path(run))

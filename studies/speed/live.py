@@ -1,0 +1,69 @@
+"""How long the live page takes for a picture of 256 x 256, in Chromium, in one thread.
+
+    python benchmarks/live.py
+
+Needs the built book and Chromium. Each of twelve scenes is labelled by the three networks, and the
+example photo as often; the first time of each network, which includes its loading, does not count.
+Writes results/speed/live.json.
+"""
+
+import json
+import os
+import platform
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULT = Path(__file__).with_suffix(".json")
+TIMES = 13
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+def times(page):
+    """{network: milliseconds of each picture but the first}."""
+    found = []
+    for _ in range(TIMES):
+        page.locator("#live-shapes[data-state=ready]").wait_for()
+        page.get_by_role("button", name="An example").click()
+        page.locator("#live-photos[data-state=ready]").wait_for()
+        found.append(page.evaluate("({...fcnLive.milliseconds})"))
+        page.get_by_role("button", name="Another scene").click()
+    return {name: [each[name] for each in found[1:]] for name in found[0]}
+
+
+def main():
+    handler = partial(Quiet, directory=ROOT / "_build" / "html")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as playwright:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        arguments = ["--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/book/live.html")
+        measured = times(page)
+        version = browser.version
+        browser.close()
+        server.shutdown()
+    rows = {
+        name: {"median": float(np.median(each)), "slowest": max(each)}
+        for name, each in measured.items()
+    }
+    machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "chromium": version}
+    result = {"machine": machine, "pictures": TIMES - 1, "side": 256, "milliseconds": rows}
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    for name, row in rows.items():
+        print(f"{name}: {row['median']:.0f} ms, slowest {row['slowest']:.0f} ms")
+    print(f"Wrote {RESULT}.")
+
+
+if __name__ == "__main__":
+    main()

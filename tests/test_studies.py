@@ -1,0 +1,111 @@
+"""The studies: scores follow from confusion matrices, tables from the studies, scripts run."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import fcn_tutorial as fcn
+from fcn_tutorial import runs
+from fcn_tutorial.runs import METRICS, STUDIES, read_table
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+import tables  # noqa: E402
+
+RUNS = sorted(runs._runs_of_record())
+KEPT = ("*/*.csv", "*/*.json", "*/*.toml", "*/photos/*")
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_of_record_is_complete_and_its_scores_follow_from_its_confusion_matrices(name):
+    record = fcn.run_of_record(name)
+    assert len(record.history) == record.recipe.epochs
+    assert "scores" in record.scores
+    run = name.removeprefix(f"{record.folder.name}/")
+    rows = [row for row in read_table(record.folder / "table.csv") if row["run"] == run]
+    assert {row["scores"] for row in rows} == set(record.scores)
+    for row in rows:
+        scores = record.scores[row["scores"]]
+        assert [row[metric] for metric in METRICS] == [getattr(scores, each) for each in METRICS]
+        assert len(scores.iou) == len(record.classes)
+    best = max(record.history, key=lambda row: row["val_mean_iou"])
+    first = next(row for row in rows if row["scores"] == "scores")
+    assert (first["epoch"], first["mean_iou"]) == (best["epoch"], best["val_mean_iou"])
+
+
+def test_runs_by_shipped_recipes_have_the_recipes_as_they_are_now():
+    seeds = {f"camvid_seed{seed}": fcn.Recipe.load("camvid", seed=seed) for seed in (1, 2)}
+    shipped = {name: fcn.Recipe.load(name) for name in ("camvid", "camvid_enlarged")}
+    shipped |= {f"shapes_fcn{n}s": fcn.Recipe.load(f"shapes_fcn{n}s") for n in (8, 16, 32)}
+    for name, recipe in (seeds | shipped).items():
+        assert fcn.run_of_record(name).recipe == recipe
+
+
+@pytest.mark.parametrize("path", tables.PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_generating_the_tables_changes_nothing(path):
+    text = path.read_text(encoding="utf-8")
+    assert tables.BLOCK.search(text)
+    assert tables.page(text) == text, "run make tables"
+
+
+LEDGER = tables.ledger_lines()
+
+
+@pytest.mark.parametrize("row", LEDGER, ids=lambda row: f"{row['method']}, {row['source']}")
+def test_a_published_number_has_a_command_that_the_project_knows(row):
+    assert any(row[metric] for metric in METRICS) and row["note"]
+    for command in row["command"].split("; "):
+        check_command(command)
+
+
+@pytest.mark.parametrize("name", tables.studies_by_name())
+def test_a_study_has_a_folder_and_commands_that_exist(name):
+    assert (ROOT / "studies" / name.partition("/")[0]).is_dir()
+    for command in tables.studies_by_name()[name]["command"].split("; "):
+        check_command(command)
+
+
+def check_command(command):
+    program, verb, *rest = (word for word in shlex.split(command) if not re.match("[A-Z_]+=", word))
+    if (program, verb) == ("fcn-tutorial", "train"):
+        sets = [rest[place + 1].split("=") for place, word in enumerate(rest) if word == "--set"]
+        fcn.Recipe.load(rest[0], **{key: float(x) if "." in x else _value(x) for key, x in sets})
+    elif program == "python":
+        assert verb == "-m" and (ROOT / f"{rest[0].replace('.', '/')}.py").is_file()
+    elif program == "make":
+        assert re.search(rf"^{verb}:", (ROOT / "Makefile").read_text(), re.M)
+    else:
+        assert (program, verb) == ("fcn-tutorial", "evaluate")
+
+
+def _value(text):
+    return int(text) if text.isdigit() else text
+
+
+def test_every_study_stands_in_the_table():
+    scripts = {f"{path.parent.name}/{path.stem}" for path in STUDIES.glob("*/*.py")}
+    runs_of = {f"{folder.name}/run" for folder, _ in runs._runs_of_record().values()}
+    named = {name if "/" in name else f"{name}/run" for name in tables.studies_by_name()}
+    assert named == (scripts | runs_of)
+
+
+def test_a_wheel_holds_what_the_library_reads(tmp_path):
+    source = tmp_path / "source"  # since setuptools leaves a folder behind
+    for name in ("fcn_tutorial", "studies"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    command = ["pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path, source]
+    subprocess.run([sys.executable, "-m", *command], check=True)
+    names = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
+    library = [path for path in (source / "fcn_tutorial").rglob("*") if path.is_file()]
+    assert {path.relative_to(source).as_posix() for path in library} <= names
+    kept = [path for pattern in KEPT for path in (source / "studies").glob(pattern)]
+    assert any(path.suffix == ".jpg" for path in kept)
+    assert {f"fcn_tutorial/{path.relative_to(source).as_posix()}" for path in kept} <= names

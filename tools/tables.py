@@ -1,0 +1,254 @@
+"""Write the tables of results in README.md, studies/README.md and the book's ledger.
+
+    python tools/tables.py
+
+Each stands between `<!-- table: NAME -->` and `<!-- end of table -->` and is made from the files in
+studies/, so a number is never typed in. Answers in studies/studies.toml and studies/ledger.csv name
+a number as `str.format` would: `runs[camvid].scores[scores].mean_iou` of a run of record, or
+`files[speed/step.json][rows][0][ratio][ours]` of a file.
+"""
+
+import csv
+import itertools
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+
+import fcn_tutorial as fcn
+from fcn_tutorial.metrics import constant_baseline
+from fcn_tutorial.runs import METRICS, read_table
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDIES = ROOT / "studies"
+PAGES = [ROOT / "README.md", STUDIES / "README.md", ROOT / "book" / "pages" / "ledger.md"]
+BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(\n<!-- end of table -->)", re.DOTALL)
+# Of README's table of CamVid: what a row is called, the run, and how copies were averaged.
+CAMVID = [
+    ("FCN-8s, MobileNet (`camvid`)", "camvid", ""),
+    ("the first, then on images enlarged twofold (`camvid_enlarged`)", "camvid_enlarged", ""),
+    ("the same, averaged over the mirror image (`--flip`)", "camvid_enlarged", "-flip"),
+    (
+        "the same, averaged over resized copies (`--scales 0.75,1,1.25`)",
+        "camvid_enlarged",
+        "-scales0.75,1,1.25",
+    ),
+    ("the same, averaged over both", "camvid_enlarged", "-flip-scales0.75,1,1.25"),
+    (
+        "without dilated fc6 and soft Jaccard index (`camvid_enlarged_plain`)",
+        "camvid_enlarged_plain",
+        "",
+    ),
+    (
+        "without both, half as long, on smaller crops (`camvid_enlarged_short`)",
+        "camvid_enlarged_short",
+        "",
+    ),
+]
+TOGETHER = "-with-camvid_seed1-with-camvid_seed2"
+CHANGES = {
+    "trunk_rate_1": "a trunk that learns at the full rate",
+    "crop_288": "crops of 288 instead of 192",
+    "class_weighting": "rare classes count for more",
+    "trunk_rate_0": "a frozen trunk",
+    "from_scratch": "no pretraining",
+}
+
+
+class Lookup(dict):
+    """A dictionary that makes what it lacks."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def __missing__(self, key):
+        self[key] = self.make(key)
+        return self[key]
+
+
+def span(key):
+    """The smallest and largest mean IoU of "STUDY/NAME" in a table of several seeds."""
+    study, name = key.split("/")
+    rows = read_table(STUDIES / study / "table.csv")
+    ious = [row["mean_iou"] for row in rows if name in row.values()]
+    return f"{min(ious):.1%} to {max(ious):.1%}"
+
+
+NUMBERS = {
+    "runs": Lookup(fcn.run_of_record),
+    "files": Lookup(lambda name: json.loads((STUDIES / name).read_text())),
+    "spans": Lookup(span),
+}
+
+
+def filled(template):
+    """A text with its numbers looked up; percent signs stand apart, as everywhere in the pages."""
+    return re.sub(r"(\d)%", r"\1 %", template.format_map(NUMBERS))
+
+
+def percent(*values):
+    """One number as a percentage; of several their mean and standard deviation."""
+    text = f"{np.mean(values):.1%}"
+    if len(values) > 1:
+        text += f" +- {np.std(values, ddof=1):.1%}"
+    return text.replace("%", " %")
+
+
+def iou(run, scores="scores"):
+    return NUMBERS["runs"][run].scores[scores].mean_iou
+
+
+def table(head, rows):
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def camvid():
+    """Validation and test scores of the runs on CamVid."""
+    head = ["", "mean IoU, 101 validation images", "mean IoU, 233 test images"]
+    rows = [[title, *_camvid_row([run], over)] for title, run, over in CAMVID]
+    seeds = ["camvid", "camvid_seed1", "camvid_seed2"]
+    rows[1:1] = [
+        ["three seeds of it, mean and standard deviation", *_camvid_row(seeds, "")],
+        ["the three together, probabilities averaged", *_camvid_row(["camvid"], TOGETHER)],
+    ]
+    record = NUMBERS["runs"]["camvid"]
+    val, test = (record.scores[name].confusion for name in ("scores", "scores-camvid-test"))
+    (always, lazy), lazy_test = constant_baseline(val), constant_baseline(test)[1]
+    values = lazy.mean_iou, lazy_test.mean_iou, lazy_test.pixel_accuracy
+    rows.append([f"always {record.classes[always]}", *map(percent, values)])
+    return table([*head, "pixel accuracy, test"], rows)
+
+
+def _camvid_row(runs, over):
+    scores = [NUMBERS["runs"][run].scores for run in runs]
+    val = [each[f"scores-camvid-val{over}" if over else "scores"] for each in scores]
+    test = [each[f"scores-camvid-test{over}"] for each in scores]
+    columns = (val, "mean_iou"), (test, "mean_iou"), (test, "pixel_accuracy")
+    return [percent(*(getattr(each, metric) for each in found)) for found, metric in columns]
+
+
+def skips():
+    """The short runs on CamVid with three seeds each."""
+    rows = []
+    for variant in ("fcn32s", "fcn16s", "fcn8s"):
+        found = [iou(f"camvid_short/{variant}_seed{seed}") for seed in range(3)]
+        rows.append([f"FCN-{variant[3:]}, short", ", ".join(map(percent, found)), percent(*found)])
+    return table(["", "mean IoU, seeds 0, 1 and 2", "mean and standard deviation"], rows)
+
+
+def changes():
+    """The short runs on CamVid with one change each that say most."""
+    known = {row["run"]: row for row in read_table(STUDIES / "camvid_short" / "table.csv")}
+    rows = [
+        [f"{what} (`{run}`)", percent(known[run]["mean_iou"]), str(known[run]["minutes"])]
+        for run, what in CHANGES.items()
+    ]
+    return table(["", "mean IoU", "processor minutes"], rows)
+
+
+def voc():
+    """The runs on VOC 2012 with two seeds each."""
+    rows = []
+    for variant in ("fcn32s", "fcn16s", "fcn8s"):
+        found = [iou(f"voc_mobilenet/{variant}_seed{seed}") for seed in (0, 1)]
+        title = f"FCN-{variant[3:]}, MobileNet (`voc_mobilenet_{variant}`)"
+        rows.append([title, *map(percent, found)])
+    confusion = NUMBERS["runs"]["voc_mobilenet/fcn8s_seed0"].scores["scores"].confusion
+    lazy = percent(constant_baseline(confusion)[1].mean_iou)
+    return table(["", "mean IoU", "another seed"], [*rows, ["always background", lazy, lazy]])
+
+
+def shapes():
+    """The story on the shapes, and the networks that the package carries."""
+    story = NUMBERS["files"]["shapes/story.json"]
+    rows = [["classifier", "", f"{story['classifier']['minutes']:.1f}"]]
+    for variant in ("fcn32s", "fcn16s", "fcn8s"):
+        score = percent(iou(f"shapes/{variant}", "scores-shapes-test"))
+        rows.append([f"FCN-{variant[3:]}", score, f"{story[variant]['minutes']:.1f}"])
+    for variant in ("fcn32s", "fcn8s"):
+        stored = json.loads((ROOT / f"fcn_tutorial/pretrained/{variant}.json").read_text())
+        title = f'FCN-{variant[3:]} with more epochs, `fcn.load_trained("{variant}")`'
+        rows.append([title, percent(stored["test_mean_iou"]), ""])
+    rows.append(["all background", percent(story["all background"]["mean_iou"]), ""])
+    return table(["", "mean IoU", "minutes so far, two CPU cores"], rows)
+
+
+def studies_by_name():
+    """{folder or folder/script: its question, answer, command and minutes}."""
+    return tomllib.loads((STUDIES / "studies.toml").read_text())
+
+
+def studies():
+    """The table of all studies."""
+    rows = []
+    for name, study in studies_by_name().items():
+        link = f"[{name}]({name.partition('/')[0]})"
+        minutes = study.get("minutes") or _minutes(STUDIES / name / "table.csv")
+        commands = "<br>".join(f"`{each}`" for each in study["command"].split("; "))
+        rows.append([link, study["question"], filled(study["answer"]), commands, str(minutes)])
+    return table(["", "Question", "Answer", "Command", "Minutes"], rows)
+
+
+def _minutes(path):
+    """What the runs of a table took together."""
+    rows = read_table(path)
+    return round(sum(row.get("minutes") or row.get("seconds", 0) / 60 for row in rows))
+
+
+def ledger_lines():
+    """The lines of the ledger: published results, and where ours is, or why there is none."""
+    with (STUDIES / "ledger.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def ledger():
+    """A section for each source, and in it a table for each pair of data sets."""
+    parts = []
+    for source, group in itertools.groupby(ledger_lines(), lambda row: row["source"]):
+        parts.append(f"## {source}")
+        data = itertools.groupby(group, lambda row: (row["training_data"], row["evaluated_on"]))
+        for (training, evaluated), results in data:
+            trained = "Scored" if training == "none" else f"Trained on {training}, scored"
+            parts += [f"{trained} on {evaluated}.", *_table_and_notes(list(results))]
+    return "\n" + "\n\n".join(parts) + "\n"
+
+
+def _table_and_notes(rows):
+    """A table with a line for each result, then where ours is from, or why there is none."""
+    head = ["", "Pixel accuracy", "Mean accuracy", "Mean IoU", "F.w. IoU", "Mean IoU here"]
+    yield table(head, map(_ledger_cells, rows))
+    yield from dict.fromkeys(_origin(row) for row in rows if row["answer"])
+    for note, group in itertools.groupby((r for r in rows if not r["answer"]), lambda r: r["note"]):
+        commands = "\n".join(dict.fromkeys(row["command"] for row in group))
+        yield f"Not run here: {note}. What would run it, or comes nearest:"
+        yield f"```bash\n{commands}\n```"
+
+
+def _ledger_cells(row):
+    published = [f"{float(row[metric]):.1f} %" if row[metric] else "" for metric in METRICS]
+    here = filled(f"{{{row['answer']}:.1%}}") if row["answer"] else "not run here"
+    return [row["method"], *published, here]
+
+
+def _origin(row):
+    kind, name = re.match(r"(\w+)\[(.*?)\]", row["answer"]).groups()
+    file = name if kind == "files" else f"{NUMBERS['runs'][name].folder.name}/table.csv"
+    command = row["command"].replace("; ", "` and `")
+    return f"Here: {row['note']}; `studies/{file}`, made by `{command}`."
+
+
+TABLES = {make.__name__: make for make in (camvid, skips, changes, voc, shapes, studies, ledger)}
+
+
+def page(text):
+    """The text of a page with its tables as the studies have them."""
+    return BLOCK.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], text)
+
+
+if __name__ == "__main__":
+    for path in PAGES:
+        path.write_text(page(path.read_text(encoding="utf-8")), encoding="utf-8")
+        print(f"Wrote {path.relative_to(ROOT)}.")
