@@ -80,6 +80,7 @@ class Recipe:
     # Of a running average of the weights, which is then validated and saved; 0 = no average.
     ema_momentum: Share = 0.0
     mixed_precision: bool = False  # layers compute in 16 bits: float16 on a GPU, else bfloat16
+    fast: bool = True  # quicker ways to the same results; false = Keras's own layers and loss only
     seed: Count = 0
 
     def __post_init__(self) -> None:

@@ -28,6 +28,7 @@ from fcn_tutorial.data.records import open_records
 from fcn_tutorial.devices import OneDevice, precision
 from fcn_tutorial.devices import devices as sharing
 from fcn_tutorial.errors import InputError
+from fcn_tutorial.fast import speed_up
 from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.features import KeptFeatures, check_crops
 from fcn_tutorial.files import cannot_write
@@ -189,11 +190,11 @@ def compiled_model(recipe: Recipe, num_classes: int, steps_per_epoch: int) -> ke
             recipe.fc6_dilation,
         )
     freeze(model, recipe.freeze, recipe.freeze_normalization)
-    model.compile(
-        optimizer=build_optimizer(recipe, model, steps_per_epoch),
-        loss=build_loss(recipe.loss, recipe.jaccard),
-        metrics=[_mean_iou(num_classes)],
-    )
+    optimizer = build_optimizer(recipe, model, steps_per_epoch)
+    loss, metric = build_loss(recipe.loss, recipe.jaccard), _mean_iou(num_classes)
+    if recipe.fast:
+        speed_up(model, optimizer, loss, metric)
+    model.compile(optimizer, loss, metrics=[metric])
     return model
 
 

@@ -1,7 +1,10 @@
-"""The quicker layers against Keras's own, SciPy's correlation and the paper's formula."""
+"""The quicker ways against Keras's own, SciPy's correlation and the paper's formula."""
 
 import json
+import subprocess
+import sys
 import zipfile
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -13,6 +16,8 @@ from scipy.signal import correlate
 from fcn_tutorial import fast
 from fcn_tutorial.backbones import vgg_narrow
 from fcn_tutorial.fcn import build_fcn
+from fcn_tutorial.recipe import Recipe
+from fcn_tutorial.training import compiled_model, train
 
 numpy = keras.ops.convert_to_numpy
 only_tensorflow = pytest.mark.tensorflow_only("the quicker ways are TensorFlow's")
@@ -261,3 +266,72 @@ def test_models_that_name_the_quick_layers_of_earlier_versions_are_loaded(networ
     assert type(loaded.get_layer("fc6")) is keras.layers.Conv2D
     assert loaded.to_json() == network.to_json()
     assert all(map(np.array_equal, loaded.get_weights(), network.get_weights()))
+
+
+# Loss, metric and update.
+
+RECIPE = Recipe(
+    dataset="shapes",
+    variant="fcn32s",
+    backbone="vgg_narrow",
+    weights="none",
+    dropout=0.0,
+    limit=2,
+    crop_size=32,
+    batch_size=2,
+    epochs=1,
+    weight_decay=1e-2,
+    learning_rate=1e-2,
+)
+
+
+def two_steps(recipe, sample_weight=None):
+    """[loss, mean IoU, loss, mean IoU] of two steps on noise with void, and the weights after."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (2, 64, 64, 3)), rng.integers(0, 6, (2, 64, 64))
+    labels[:, :20] = 255
+    keras.utils.set_random_seed(0)
+    model = compiled_model(recipe, 6, steps_per_epoch=2)
+    found = [model.train_on_batch(images, labels, sample_weight) for _ in range(2)]
+    return np.ravel(found), model.get_weights()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "adamw"},
+        {"optimizer": "adam", "loss": "sum", "learning_rate": 1e-4},
+        {"optimizer": "sgd", "jaccard": 1.0},
+    ],
+)
+def test_a_recipe_trains_to_the_same_results_with_and_without(changes, monkeypatch):
+    monkeypatch.setattr(fast, "LARGE_WEIGHT", 2**14)
+    recipe, weights = replace(RECIPE, **changes), np.random.default_rng(1).random((2, 64, 64))
+    quick, plain = (two_steps(replace(recipe, fast=each), weights) for each in (True, False))
+    np.testing.assert_allclose(quick[0], plain[0], rtol=1e-3)
+    for one, other in zip(quick[1], plain[1], strict=True):
+        # Adam's first steps are about as long as the rate, however small the gradient is.
+        assert np.abs(one - other).mean() < 0.05 * recipe.learning_rate
+
+
+def test_without_fast_everything_is_as_keras_and_losses_have_it(monkeypatch):
+    monkeypatch.setattr("fcn_tutorial.training.speed_up", None)
+    model = compiled_model(replace(RECIPE, fast=False), 6, steps_per_epoch=2)
+    assert not any("call" in vars(layer) for layer in model.layers)
+    assert "update_step" not in vars(model.optimizer)
+
+
+WITHOUT_FAST = """
+import sys
+sys.modules["fcn_tutorial.fast"] = None  # importing it raises
+import fcn_tutorial as fcn
+run = fcn.load_run(sys.argv[1])
+print(fcn.evaluate(run.model, fcn.load_dataset("shapes", "val", count=2)).confusion.sum())
+"""
+
+
+def test_a_run_is_loaded_where_this_module_cannot_be_imported(tmp_path):
+    train(RECIPE, tmp_path / "run", verbose=0)
+    command = [sys.executable, "-c", WITHOUT_FAST, tmp_path / "run"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and int(done.stdout) > 0, done.stderr
