@@ -81,6 +81,7 @@ def test_a_new_version_reaches_library_chapters_and_launch_buttons(copy):
     assert make_address(copy).returncode == 0
     assert '__version__ = "9.8"' in (copy / "fcn_tutorial" / "__init__.py").read_text()
     assert "branch: v9.8" in (copy / "_config.yml").read_text()
+    assert "version: 9.8" in (copy / "CITATION.cff").read_text()
     for chapter in (copy / "book" / "chapters").glob("*.ipynb"):
         assert "/tags/v9.8.tar.gz" in chapter.read_text(encoding="utf-8")
 

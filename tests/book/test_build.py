@@ -3,15 +3,17 @@
 import nbformat
 import pytest
 from build import drop_stale, fill_cache, library_fingerprint
-from execute import fingerprint, main
+from execute import main, outputs_are_its_own
 from jupyter_cache import get_cache
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+KEPT = {"tags": ["hide-input"], "fcn_tutorial": {"equals": {"f": "fcn_tutorial.g"}}}
 
 
 @pytest.fixture
 def chapter(tmp_path):
     path = tmp_path / "01-toy.ipynb"
-    noise = {"collapsed": True, "tags": ["hide-input"]}
+    noise = {"collapsed": True, **KEPT}
     cells = [new_markdown_cell("# Toy"), new_code_cell("1 + 1", metadata=noise)]
     nbformat.write(new_notebook(cells=cells), path)
     return path
@@ -74,5 +76,9 @@ def test_a_chapter_is_executed_in_place(chapter):
     cell = notebook.cells[1]
     assert cell.execution_count == 1
     assert [output.data["text/plain"] for output in cell.outputs] == ["[]"]
-    assert cell.metadata == {"tags": ["hide-input"]}
-    assert notebook.metadata.fcn_tutorial.fingerprint == fingerprint(notebook)
+    assert cell.metadata == KEPT
+    assert outputs_are_its_own(notebook)
+    main(["--check", str(chapter)])
+    edit(chapter, lambda cell: cell.update(source="1"))
+    with pytest.raises(SystemExit, match=r"01-toy\.ipynb"):
+        main(["--check", str(chapter)])

@@ -3,13 +3,10 @@
 And where nothing moves, its still picture stands in.
 """
 
-import copy
 from pathlib import Path
 
 import execute
 import pytest
-from jupyter_cache import get_cache
-from jupyter_cache.base import CacheBundleIn
 from nbformat.v4 import new_code_cell, new_notebook
 from rules import ROOT, WIDGET, WIDGET_STATE, Chapter, moving_figures
 
@@ -165,14 +162,3 @@ def test_execution_stores_the_state_of_its_own_figures_only():
     assert [caption in str(values) for caption in ("dark", "light")] == [True, True]
     notebook.cells[0].source = "1"
     assert run(notebook) == {}
-
-
-def test_the_cache_of_executed_chapters_keeps_the_state(tmp_path):
-    notebook = new_notebook(cells=[new_code_cell(SOURCE)])
-    state = run(notebook)
-    cache = get_cache(tmp_path)
-    bundle = CacheBundleIn(copy.deepcopy(notebook), "small.ipynb")
-    cache.cache_notebook_bundle(bundle, check_validity=False)
-    notebook.metadata.widgets = {WIDGET_STATE: {"state": {"of an earlier run": {}}}}
-    _, merged = cache.merge_match_into_notebook(notebook)
-    assert set(merged.metadata.widgets[WIDGET_STATE]["state"]) == set(state)
