@@ -4,7 +4,7 @@ INSTALLED := .venv/installed
 REQUIREMENTS ?= requirements.txt
 # Two processes side by side, each of which computes with one thread.
 ON_TWO_CORES := TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1
-ON_ALL_BACKENDS := fcn vgg normalization convolution convolutionize upsampling dilated loss metrics training inference
+ON_ALL_BACKENDS := fcn backbones surgery upsampling dilated losses metrics fast training inference data/pipeline
 
 .DEFAULT_GOAL := book
 .PHONY: book pdf check test test-chapters thorough coverage mutation test-backends test-colab \
@@ -53,7 +53,7 @@ test-backends: install ## Test networks, loss, training and inference on TensorF
 		-c requirements.txt -e '.[backends]'
 	@for backend in tensorflow jax torch; do \
 		echo "Keras on $$backend"; \
-		KERAS_BACKEND=$$backend $(BIN)/pytest $(ON_ALL_BACKENDS:%=tests/test_%.py) || exit 1; \
+		KERAS_BACKEND=$$backend $(BIN)/pytest $(foreach name,$(ON_ALL_BACKENDS),$(dir tests/$(name))test_$(notdir $(name)).py) || exit 1; \
 	done
 	$(BIN)/pytest tests/test_devices.py
 

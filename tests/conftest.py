@@ -22,28 +22,24 @@ settings.load_profile("small")
 
 
 LARGE = {"published_vgg16", "vgg16", "vgg16_convolutional"}  # fixtures of gigabytes
-# Files whose tests train, convert or time networks.
+TRAINED = {"runs"}  # fixtures that train
+# Files whose tests train, convert or dilate networks.
 SLOW = {
-    "test_beyond.py",
-    "test_cli.py",
-    "test_cli_evaluate.py",
+    "test_cli_train.py",
     "test_devices.py",
     "test_dilated.py",
     "test_export.py",
+    "test_fast.py",
     "test_features.py",
-    "test_gpu_training.py",
     "test_runs.py",
-    "test_seeds.py",
-    "test_speed.py",
     "test_training.py",
-    "test_voc_path.py",
 }
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.name in SLOW or LARGE & set(getattr(item, "fixturenames", ())):
+        if item.path.name in SLOW or (LARGE | TRAINED) & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 
