@@ -66,7 +66,7 @@ address: install ## Write address and version everywhere (another: make address 
 notebooks: install ## Execute the chapters in place (one: make notebooks CHAPTER=book/NAME.ipynb)
 	$(BIN)/python tools/execute.py $(CHAPTER)
 
-weights: install ## Train the small networks that the package carries anew (a quarter of an hour)
+weights: install ## Train again the small networks that the package carries (a quarter of an hour)
 	$(BIN)/python -m fcn_tutorial.pretrained.make runs/weights
 
 tables: install ## Write the tables of results in README, studies/README and the ledger

@@ -20,11 +20,15 @@ SHAPES = {
 PHOTOS = ROOT / "studies" / "voc_mobilenet" / "fcn8s.tflite"
 EXAMPLE = ROOT / "studies" / "voc_mobilenet" / "photos" / "astronaut.jpg"
 SIDE = 256
+CODE = ("layers", "upsampling", "backbones", "fcn", "export")  # what the files depend on
 
 
 def fingerprint():
     """Sha256 over what the files are made from."""
-    code = [PACKAGE / name for name in ("export.py", "fcn.py", "upsampling.py", "backbones.py")]
+    code = [
+        PACKAGE / name
+        for name in ("export.py", "fcn.py", "layers.py", "upsampling.py", "backbones.py")
+    ]
     digest = hashlib.sha256()
     for path in [*SHAPES.values(), *code, PHOTOS, EXAMPLE, Path(__file__)]:
         digest.update(path.read_bytes())

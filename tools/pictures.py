@@ -2,7 +2,7 @@
 
 python tools/pictures.py shapes runs/story     # the folder that studies/shapes/run.py leaves
 python tools/pictures.py camvid runs/camvid_enlarged
-python tools/pictures.py voc runs              # with voc_mobilenet_fcn32s_seed0 and its fellows
+python tools/pictures.py voc runs              # holds voc_mobilenet_fcn32s_seed0 and the like
 """
 
 import sys

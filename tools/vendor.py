@@ -71,7 +71,7 @@ def copy(source, target):
 
 
 def fill():
-    """Make the folder anew."""
+    """Empty the folder and fill it again."""
     shutil.rmtree(VENDOR, ignore_errors=True)
     for source, target in SCRIPTS.items():
         if (BOOK / source).is_file():

@@ -253,7 +253,7 @@ function photoBooth() {
     try {
       bitmap = await createImageBitmap(file);
     } catch {
-      status.textContent = `${file.name} is no picture that this browser can open: choose another.`;
+      status.textContent = `${file.name} is not a picture that this browser can open: choose another.`;
       part.dataset.state = "failed";
       return;
     }
