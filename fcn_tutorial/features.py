@@ -9,7 +9,6 @@ Source: Long, Shelhamer and Darrell 2015, Table 2 ("FCN-32s-fixed").
 
 import hashlib
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -47,7 +46,7 @@ class KeptFeatures:
         self.trunk = keras.Model(image, self.maps)
         self.head = keras.Model([*self.maps, image], model.outputs[0], name=model.name)
 
-    def of(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def of(self, images: np.ndarray) -> list[np.ndarray]:
         """The maps [float32 (N, h, w, C), ...] of images (N, H, W, 3), computed or read."""
         kept = [self._of_one(np.asarray(image, np.float32)) for image in images]
         return [np.stack(maps) for maps in zip(*kept, strict=True)]
