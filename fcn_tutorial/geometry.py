@@ -11,6 +11,7 @@ k' + (k - 1) s' and s s'); the crop offsets are those of the reference release's
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import keras
 
@@ -30,6 +31,27 @@ class ReceptiveField:
     offset: float
 
 
+def grown(size: Any, step: Any, kernel: Any, stride: Any) -> tuple[Any, Any]:
+    """Size and stride of a receptive field behind one more layer (section 3).
+
+    Args:
+        size, step: of the field so far, in pixels: int or Fraction.
+        kernel, stride: of the layer, in cells of its input.
+    """
+    return size + (kernel - 1) * step, step * stride
+
+
+def moved(offset: Any, step: Any, kernel: Any, before: Any) -> Any:
+    """Centre of the first cell's field behind one more layer, in pixels.
+
+    Args:
+        offset, step: centre and stride so far, in pixels: int or Fraction.
+        kernel: of the layer, in cells of its input.
+        before: cells of padding before the first one.
+    """
+    return offset + ((kernel - 1) / 2 - before) * step
+
+
 @dataclass(frozen=True)
 class _Cells:
     """Cell i sees input pixels first + i * stride ... last + i * stride (exact fractions)."""
@@ -40,12 +62,10 @@ class _Cells:
 
     def window(self, kernel, stride=1, before=0, dilation=1):
         """Each new cell looks at `kernel` cells, `dilation` apart, after padding by `before`."""
-        reach = (kernel - 1) * dilation
-        return _Cells(
-            self.stride * stride,
-            self.first - before * self.stride,
-            self.last + (reach - before) * self.stride,
-        )
+        kernel = (kernel - 1) * dilation + 1
+        size, wider = grown(self.last - self.first + 1, self.stride, kernel, stride)
+        centre = moved((self.first + self.last) / 2, self.stride, Fraction(kernel), before)
+        return _Cells(wider, centre - (size - 1) / 2, centre + (size - 1) / 2)
 
     def transposed(self, kernel, factor, before):
         """Each cell is spread over `kernel` new cells, `factor` apart; `before` are cut off."""
