@@ -12,7 +12,7 @@ __version__ = "0.2.0"
 
 _MODULES = {
     "InputError": "errors",
-    "load_dataset": "data.dataset",
+    "load_dataset": "data.catalog",
     "open_records": "data.records",
     "batches": "data.pipeline",
     "vgg16": "backbones",

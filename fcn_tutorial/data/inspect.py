@@ -5,15 +5,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from fcn_tutorial.data.dataset import (
-    ListError,
-    archives_of,
-    fetch_command,
-    load_dataset,
-    published_size,
-)
-from fcn_tutorial.data.download import ARCHIVES
-from fcn_tutorial.data.images import data_root, read_image
+from fcn_tutorial.data.catalog import ARCHIVES, archives_of, load_dataset, published_size
+from fcn_tutorial.data.dataset import ListError, data_root, fetch_command
+from fcn_tutorial.data.images import read_image
 from fcn_tutorial.errors import InputError
 
 

@@ -6,13 +6,13 @@ the label itself, cells of 8 x 8 pixels keep nearly everything, cells of 32 x 32
 """
 
 import operator
-from numbers import Integral
+import os
 
 import numpy as np
 from scipy import ndimage
 
-from fcn_tutorial.data.dataset import VOID, Dataset, check_split
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.data.dataset import VOID, Dataset
+from fcn_tutorial.errors import InputError, check_choice, check_whole, shown
 
 SPLITS = ("train", "val", "test")
 DEFAULT_COUNTS = {"train": 1000, "val": 200, "test": 200}
@@ -32,7 +32,14 @@ class Shapes(Dataset):
     classes = CLASSES
     palette = np.array(PALETTE, np.uint8)
 
-    def __init__(self, split, size, count, seed, objects):
+    def __init__(
+        self,
+        split: str,
+        size: tuple[int, int],
+        count: int,
+        seed: int,
+        objects: tuple[int, int],
+    ):
         self.split = split
         self.size = size
         self.seed = seed
@@ -45,39 +52,65 @@ class Shapes(Dataset):
         return _draw_scene(rng, self.size, self.objects)
 
 
-def load(split, root=None, *, size=96, count=None, seed=0, objects=(1, 5)):
+def load(
+    split: str,
+    root: str | os.PathLike | None = None,
+    *,
+    size: int | tuple[int, int] = 96,
+    count: int | None = None,
+    seed: int = 0,
+    objects: tuple[int, int] = (1, 5),
+) -> Shapes:
     """Open a split of procedural scenes.
 
-    split: "train", "val" or "test"; root is not used, as there are no files.
-    size: side of the scenes, or (height, width), in pixels. Objects stay about 24 to 56 pixels
-    across whatever the size, so a larger scene shows more background, or takes more objects.
-    count: number of scenes; None means 1000 for train, 200 for val and test.
-    seed: scene i depends on seed, split, i, size and objects alone, never on count.
-    objects: (fewest, most) objects in a scene, from 0 up; later ones cover earlier ones.
-    Raises InputError for an unknown split or an option out of its range.
+    Args:
+        split: "train", "val" or "test".
+        root: not used, as there are no files.
+        size: side of the scenes, or (height, width), in pixels. Objects stay about 24 to 56 pixels
+            across whatever the size, so a larger scene shows more background, or has room for more
+            objects.
+        count: number of scenes; None means 1000 for train, 200 for val and test.
+        seed: scene i depends on seed, split, i, size and objects alone, never on count.
+        objects: (fewest, most) objects in a scene, from 0 up; later ones cover earlier ones.
+
+    Returns:
+        The split.
+
+    Raises:
+        InputError: unknown split or an option out of its range.
     """
-    check_split(split, SPLITS, "shapes")
-    count = _check_int(DEFAULT_COUNTS[split] if count is None else count, "count", 1)
-    seed = _check_int(seed, "seed", 0)
-    return Shapes(split, _check_size(size), count, seed, _check_objects(objects))
+    check_choice("split of shapes", split, SPLITS)
+    count = check_whole("count", DEFAULT_COUNTS[split] if count is None else count, 1)
+    few, most = _pair("objects", objects, 0)
+    if few > most:
+        raise InputError(f"objects must be (fewest, most), got {objects!r}.")
+    return Shapes(split, _size(size), count, check_whole("seed", seed, 0), (few, most))
 
 
-def single_shapes(count, size=96, seed=0):
+def single_shapes(
+    count: int, size: int | tuple[int, int] = 96, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw crops that show one shape each, or none, to train a classifier on.
 
     Crop i has class i % 6, so classes are balanced; the shape sits near the centre, and class 0 is
     background alone. Colours, textures and sizes are those of the scenes.
-    size, seed: as for `load`; below 80 pixels the largest shapes are cut off at the edge.
-    Returns (images uint8 (count, height, width, 3), classes int64 (count,)).
-    Raises InputError for a count or size below 1 or a seed below 0.
+
+    Args:
+        count: number of crops.
+        size, seed: as for `load`; below 80 pixels the largest shapes are cut off at the edge.
+
+    Returns:
+        Images uint8 (count, height, width, 3) and classes int64 (count,).
+
+    Raises:
+        InputError: a count or size below 1 or a seed below 0.
     """
-    count, seed = _check_int(count, "count", 1), _check_int(seed, "seed", 0)
-    size = _check_size(size)
+    count, seed, sides = check_whole("count", count, 1), check_whole("seed", seed, 0), _size(size)
     class_ids = np.arange(count) % len(CLASSES)
-    images = np.empty((count, *size, 3), np.uint8)
+    images = np.empty((count, *sides, 3), np.uint8)
     for index, class_id in enumerate(class_ids):
         rng = np.random.default_rng((seed, CROPS, index))
-        images[index] = _draw_crop(rng, size, class_id)
+        images[index] = _draw_crop(rng, sides, class_id)
     return images, class_ids
 
 
@@ -211,26 +244,11 @@ def void_band(ids: np.ndarray) -> np.ndarray:
     return np.where(highest == lowest, ids, VOID).astype(np.uint8)
 
 
-def _check_int(value, what, least):
-    if not isinstance(value, Integral) or value < least:
-        raise InputError(f"{what} is {value!r}: give an integer of at least {least}.")
-    return int(value)
+def _size(size):
+    return _pair("size", size if isinstance(size, tuple | list) else (size, size), 1)
 
 
-def _check_size(size):
-    pair = (size, size) if isinstance(size, Integral) else size
-    if not _is_pair(pair, least=1):
-        raise InputError(f"size is {size!r}: give pixels, or (height, width), of at least 1.")
-    return tuple(pair)
-
-
-def _check_objects(objects):
-    if not _is_pair(objects, least=0) or objects[0] > objects[1]:
-        raise InputError(f"objects is {objects!r}: give (fewest, most), two integers from 0 up.")
-    return tuple(objects)
-
-
-def _is_pair(values, least):
+def _pair(field, values, least):
     if not isinstance(values, tuple | list) or len(values) != 2:
-        return False
-    return all(isinstance(value, Integral) and value >= least for value in values)
+        raise InputError(f"{field} must be two whole numbers, got {shown(values)}.")
+    return tuple(check_whole(field, value, least) for value in values)

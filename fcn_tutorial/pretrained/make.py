@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 
 from fcn_tutorial.backbones import SHAPES_CLASSIFIER, store, vgg_narrow
-from fcn_tutorial.data.dataset import load_dataset
+from fcn_tutorial.data.catalog import load_dataset
 from fcn_tutorial.data.shapes import single_shapes
 from fcn_tutorial.inference import evaluate
 from fcn_tutorial.metrics import constant_baseline

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 import fcn_tutorial as fcn
-from fcn_tutorial.data.images import data_root
+from fcn_tutorial.data.dataset import data_root
 from fcn_tutorial.runs import write_scores
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "camvid_drives"

@@ -33,8 +33,9 @@ import numpy as np
 
 import fcn_tutorial as fcn
 from fcn_tutorial import training
-from fcn_tutorial.data.download import Archive, fetch
-from fcn_tutorial.data.images import data_root
+from fcn_tutorial.data.catalog import Archive
+from fcn_tutorial.data.dataset import data_root
+from fcn_tutorial.data.download import fetch
 from fcn_tutorial.data.records import write_records
 from fcn_tutorial.recipe import RECIPES
 from fcn_tutorial.runs import environment

@@ -129,7 +129,7 @@ def test_an_empty_list_is_named(folder):
 
 def test_an_unknown_split_is_answered_with_the_known_ones(folder, refusal):
     message = refusal(fcn.load_dataset, "camvid", "dev")
-    assert message == "unknown split 'dev' of camvid: use one of train, val, test."
+    assert all(word in message for word in ("camvid", "'dev'", "train, val, test"))
 
 
 def test_a_list_that_is_no_text_leads_to_images_that_are_missing(folder, refusal):

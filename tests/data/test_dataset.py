@@ -8,15 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fcn_tutorial as fcn
+from fcn_tutorial.data.catalog import archives_of, published_size, splits_of
 from fcn_tutorial.data.dataset import (
     ListError,
-    archives_of,
     check_disjoint,
     check_lists,
+    data_root,
     fetch_command,
     overlap,
-    published_size,
-    splits_of,
 )
 
 
@@ -135,3 +134,11 @@ def test_the_splits_of_a_data_set_share_no_example(camvid_root, name):
     parts = [fcn.load_dataset(name, split, root=camvid_root) for split in splits_of(name)]
     for one, other in combinations(parts, 2):
         check_disjoint(one, other)
+
+
+def test_data_lives_where_the_caller_or_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("FCN_DATA", str(tmp_path))
+    assert data_root() == tmp_path
+    assert data_root(tmp_path / "other") == tmp_path / "other"
+    monkeypatch.delenv("FCN_DATA")
+    assert data_root().name == "fcn_tutorial"

@@ -15,8 +15,8 @@ from PIL import Image
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data import download as module
-from fcn_tutorial.data.dataset import archives_of
-from fcn_tutorial.data.download import ARCHIVES, Archive, content_digest, fetch
+from fcn_tutorial.data.catalog import ARCHIVES, Archive, archives_of
+from fcn_tutorial.data.download import content_digest, fetch
 
 FOLDER = "Toy/data"
 

@@ -11,7 +11,6 @@ import fcn_tutorial as fcn
 from fcn_tutorial.data import VOID
 from fcn_tutorial.data import images as files
 from fcn_tutorial.data.images import (
-    data_root,
     read_image,
     read_label,
     read_pair,
@@ -188,11 +187,3 @@ def test_image_and_label_must_be_of_one_size(tmp_path, refusal):
     label = saved(tmp_path / "label.png", np.zeros((7, 5), np.uint8))
     message = refusal(read_pair, image, label, 11)
     assert "label.png is 5 x 7 pixels" in message and "7 x 5" in message
-
-
-def test_data_lives_where_the_caller_or_the_environment_says(tmp_path, monkeypatch):
-    monkeypatch.setenv("FCN_DATA", str(tmp_path))
-    assert data_root() == tmp_path
-    assert data_root(tmp_path / "other") == tmp_path / "other"
-    monkeypatch.delenv("FCN_DATA")
-    assert data_root().name == "fcn_tutorial"

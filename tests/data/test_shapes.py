@@ -200,29 +200,25 @@ def test_single_shapes_differ_from_a_background_at_their_centre():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "field"),
     [
-        ({"size": 0}, "size is 0"),
-        ({"size": (4, 0)}, r"size is \(4, 0\)"),
-        ({"size": (4, 4, 3)}, "size is"),
-        ({"size": 9.5}, "size is 9.5"),
-        ({"count": 0}, "count is 0"),
-        ({"count": 1.5}, "count is 1.5"),
-        ({"seed": -1}, "seed is -1"),
-        ({"objects": (3, 2)}, r"objects is \(3, 2\)"),
-        ({"objects": (-1, 2)}, "objects is"),
-        ({"objects": 3}, "objects is 3"),
-        ({"split": "trainval"}, "unknown split 'trainval' of shapes"),
+        ({"size": 0}, "size"),
+        ({"size": (4, 0)}, "size"),
+        ({"size": (4, 4, 3)}, "size"),
+        ({"size": 9.5}, "size"),
+        ({"count": 0}, "count"),
+        ({"count": 1.5}, "count"),
+        ({"seed": -1}, "seed"),
+        ({"objects": (3, 2)}, "objects"),
+        ({"objects": (-1, 2)}, "objects"),
+        ({"objects": 3}, "objects"),
+        ({"split": "trainval"}, "split"),
     ],
 )
-def test_an_unusable_option_is_named_in_one_sentence(options, message):
-    with pytest.raises(fcn.InputError, match=message):
-        fcn.load_dataset("shapes", **options)
+def test_an_unusable_option_is_named_in_one_sentence(options, field, refusal):
+    assert field in refusal(fcn.load_dataset, "shapes", **options)
 
 
-@pytest.mark.parametrize(
-    "options", [{"count": 0}, {"count": 1, "size": 0}, {"count": 1, "seed": -1}]
-)
-def test_single_shapes_refuse_unusable_options(options):
-    with pytest.raises(fcn.InputError):
-        shapes.single_shapes(**options)
+@pytest.mark.parametrize(("field", "value"), [("count", 0), ("size", 0), ("seed", -1)])
+def test_single_shapes_refuse_unusable_options(field, value, refusal):
+    assert field in refusal(shapes.single_shapes, **{"count": 1, field: value})

@@ -1,0 +1,193 @@
+"""The Semantic Boundaries Dataset (SBD), alone and together with PASCAL VOC 2012.
+
+benchmark_RELEASE/dataset/{img,cls} with train.txt and val.txt: labels are MATLAB files. SBD labels
+more images than VOC, draws no void along borders, and has images of VOC's validation set among its
+own.
+
+Source: Hariharan et al. 2011; https://github.com/kevinddchen/Keras-FCN.
+"""
+
+import os
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from scipy import io
+
+from fcn_tutorial.data import voc
+from fcn_tutorial.data.dataset import check_lists, data_root, read_lines
+from fcn_tutorial.data.images import check_ids
+from fcn_tutorial.data.voc import VOC, voc_files, voc_list, voc_names
+from fcn_tutorial.errors import InputError, check_choice, check_file, explained
+
+FOLDER = "benchmark_RELEASE"
+AUG_LABELS = "SegmentationClassAug"  # SBD's labels as PNGs, in VOC's folder
+SPLITS = ("train", "val")
+KERAS_FCN_VAL = 1200  # images
+HEADER = 128  # bytes of a MATLAB file
+COMPRESSED = 15  # the type of a compressed data element
+LARGEST = 2**27  # bytes that such an element may unpack to
+
+
+class SBD(VOC):
+    """Images with SBD's labels, or with VOC's, by the kind of the file."""
+
+    def read_label(self, index: int) -> np.ndarray:
+        path = self.label_file(index)
+        if path.suffix == ".mat":
+            return read_mat(path, len(self.classes))
+        return super().read_label(index)
+
+
+def load(split: str, root: str | os.PathLike | None = None) -> SBD:
+    """Open a split of SBD.
+
+    Args:
+        split: "train", "val", or "seg11valid": the images that are not in SBD's train and on which
+            the paper scores, with VOC's labels.
+        root: the folder that holds benchmark_RELEASE/; None as for `data_root`.
+
+    Returns:
+        The split.
+
+    Raises:
+        InputError: unknown split, or its list is not there.
+    """
+    check_choice("split of sbd", split, (*SPLITS, "seg11valid"))
+    if split == "seg11valid":
+        return SBD("sbd", split, voc_files(voc_names(split, root, "sbd"), root))
+    return SBD("sbd", split, _sbd_files(split, data_root(root)))
+
+
+def load_trainaug(split: str, root: str | os.PathLike | None = None) -> SBD:
+    """Open a split of VOC 2012 with SBD's labels of its training images.
+
+    Images of VOC's val carry VOC's labels; of the others, those that SBD has carry SBD's, even
+    where VOC labels them too. Where benchmark_RELEASE is missing, SBD's labels are the PNGs in
+    VOC's folder SegmentationClassAug.
+
+    Args:
+        split: "train": the images of VOC's train and of all of SBD that are not in VOC's val,
+            10,582 when both are complete (with SegmentationClassAug, those that the list
+            trainaug.txt names, if it is there); "val" and "seg11valid", as VOC has them; or another
+            list in ImageSets/Segmentation.
+        root: the folder that holds the data sets; None as for `data_root`.
+
+    Returns:
+        The split.
+
+    Raises:
+        InputError: unknown split, or a list is not there.
+    """
+    name, root = "voc2012_trainaug", data_root(root)
+    if split in ("val", "seg11valid"):
+        return SBD(name, split, voc_files(voc_names(split, root, name), root))
+    listed = [] if split == "train" else voc_names(split, root, name)
+    pngs = {} if (root / FOLDER).exists() else _pngs(root)
+    if pngs and split == "train" and root.joinpath(*voc_list("trainaug")[1:]).is_file():
+        listed = voc_names("trainaug", root, name)
+    if not pngs:
+        _check_all_lists(root)
+    train, val = (voc_files(voc_names(part, root, name), root) for part in SPLITS)
+    files = {**voc_files(listed, root), **train, **(pngs or _all_sbd_files(root)), **val}
+    return SBD(name, split, {each: files[each] for each in listed or sorted({*files} - {*val})})
+
+
+def load_keras_fcn(split: str, root: str | os.PathLike | None = None) -> SBD:
+    """Keras-FCN's split: trains on 1,252 of VOC 2012 val's 1,449 images, 610 of seg11valid's 736.
+
+    Scores on VOC 2012 val or seg11valid of a model that was trained on it say nothing about new
+    images. That repository reads void as background; here void stays. Source: its files
+    data/train_mat.txt, data/train_png.txt and data/val_mat.txt.
+
+    Args:
+        split: "val": the first 1,200 names, sorted, of SBD's val, with SBD's labels. "train": the
+            other 10,831 images of SBD and of VOC's train and val; an image that SBD has carries
+            SBD's label, the other 676 carry VOC's.
+        root: the folder that holds the data sets; None as for `data_root`.
+
+    Returns:
+        The split.
+
+    Raises:
+        InputError: unknown split, or a list is not there.
+    """
+    name, root = "voc2012_keras_fcn", data_root(root)
+    check_choice(f"split of {name}", split, SPLITS)
+    _check_all_lists(root)
+    train, val = (voc_files(voc_names(part, root, name), root) for part in SPLITS)
+    files = {**train, **val, **_all_sbd_files(root)}
+    kept = sorted(_sbd_files("val", root))[:KERAS_FCN_VAL]
+    if split == "train":
+        kept = sorted(set(files) - set(kept))
+    return SBD(name, split, {each: files[each] for each in kept})
+
+
+def read_mat(path: str | os.PathLike, num_classes: int) -> np.ndarray:
+    """Read the label map of an SBD file, GTcls.Segmentation.
+
+    Args:
+        path: a compressed MATLAB file of level 5, as those of SBD are.
+        num_classes: ids must be below.
+
+    Returns:
+        The label, uint8 (H, W).
+
+    Raises:
+        InputError: the file is missing, damaged, or holds no map of class ids.
+    """
+    check_file(path, "label", "check the path")
+    with explained(f"label {path} cannot be read", "replace it"):
+        content = Path(path).read_bytes()
+        _check_intact(content)
+        structure = io.loadmat(BytesIO(content), variable_names=["GTcls"])["GTcls"]
+        ids = structure["Segmentation"][0, 0]
+    if ids.dtype != np.uint8 or ids.ndim != 2:
+        raise InputError(f"label {path} holds no map of 8-bit class ids: replace it.")
+    return check_ids(np.array(ids, order="C"), path, num_classes)
+
+
+def _check_intact(content):
+    """Raise ValueError for a damaged MATLAB file, which could make SciPy end the process."""
+    if not content.startswith(b"MATLAB 5.0") or content[124:HEADER] != b"\x00\x01IM":
+        raise ValueError("it is not a MATLAB file of level 5")
+    place = HEADER
+    while place < len(content):
+        kind, size = struct.unpack_from("<II", content, place)
+        if kind != COMPRESSED:
+            raise ValueError("it is not compressed, as SBD's files are")
+        unpacker = zlib.decompressobj()  # which compares the checksum
+        unpacker.decompress(content[place + 8 : place + 8 + size], LARGEST)
+        if not unpacker.eof:
+            raise ValueError("it is cut off or too large")
+        place += 8 + size
+
+
+def _sbd_list(split):
+    return "sbd", FOLDER, f"dataset/{split}.txt"
+
+
+def _sbd_files(split, root):
+    """{name: (image, label)} of a split of SBD."""
+    check_lists(root, [_sbd_list(split)])
+    folder = root / FOLDER / "dataset"
+    return {
+        name: (folder / "img" / f"{name}.jpg", folder / "cls" / f"{name}.mat")
+        for name in read_lines(root.joinpath(*_sbd_list(split)[1:]))
+    }
+
+
+def _all_sbd_files(root):
+    return {**_sbd_files("train", root), **_sbd_files("val", root)}
+
+
+def _check_all_lists(root):
+    check_lists(root, [entry(part) for entry in (voc_list, _sbd_list) for part in SPLITS])
+
+
+def _pngs(root):
+    """{name: (image, label)} of SBD's labels as PNGs; empty where there are none."""
+    names = sorted(path.stem for path in (root / voc.FOLDER / AUG_LABELS).glob("*.png"))
+    return voc_files(names, root, AUG_LABELS)
