@@ -27,7 +27,8 @@ from hypothesis import strategies as st
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data.camvid import CamVid
-from fcn_tutorial.data.download import ARCHIVES, Archive, fetch
+from fcn_tutorial.data.catalog import ARCHIVES, Archive
+from fcn_tutorial.data.download import fetch
 from fcn_tutorial.data.records import write_records
 
 pytestmark = [
