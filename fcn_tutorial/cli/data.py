@@ -19,15 +19,15 @@ def fetch(
 ) -> None:
     """Download data sets, verify that they are as published, and unpack them."""
     from fcn_tutorial.data import download
-    from fcn_tutorial.data.dataset import archives_of
-    from fcn_tutorial.data.images import data_root
+    from fcn_tutorial.data.catalog import ARCHIVES, archives_of
+    from fcn_tutorial.data.dataset import data_root
 
     for dataset in datasets:
         archives = archives_of(dataset)
         if not archives:
             print(f"{dataset} is drawn by the library: there is nothing to fetch.")
         for archive in archives:
-            already = (data_root(root) / download.ARCHIVES[archive].folder).exists()
+            already = (data_root(root) / ARCHIVES[archive].folder).exists()
             folder = download.fetch(archive, root)
             print(f"{archive} {'was already' if already else 'is'} in {folder}.")
 
@@ -38,7 +38,7 @@ def check(
     root: Root = None,
 ) -> None:
     """Read every image and label of a data set, and name those that are missing or damaged."""
-    from fcn_tutorial.data.dataset import splits_of
+    from fcn_tutorial.data.catalog import splits_of
     from fcn_tutorial.data.inspect import check_files, check_presence, count_faults, remedy
 
     splits = splits_of(dataset)
@@ -65,7 +65,7 @@ def records(
 ) -> None:
     """Pack a split into a few large files of encoded images and labels; resumes after a stop."""
     with quiet_import():
-        from fcn_tutorial.data.dataset import load_dataset
+        from fcn_tutorial.data.catalog import load_dataset
         from fcn_tutorial.data.records import write_records
     examples = load_dataset(dataset, split, root)
     written = write_records(examples, output, min(shards, len(examples)), processes, progress=True)

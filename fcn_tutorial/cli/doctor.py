@@ -15,7 +15,7 @@ def doctor() -> None:
     with quiet_import():
         from fcn_tutorial.devices import device_names, on_gpu
         from fcn_tutorial.runs import environment
-    from fcn_tutorial.data.images import data_root
+    from fcn_tutorial.data.dataset import data_root
 
     camvid = (data_root() / "CamVid").is_dir()
     weights = os.environ.get("FCN_WEIGHTS")

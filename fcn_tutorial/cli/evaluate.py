@@ -29,12 +29,13 @@ def evaluate(
     factors = common.factors_of(scales)
     with common.quiet_import():
         from fcn_tutorial import inference
-        from fcn_tutorial.data import dataset as datasets
+        from fcn_tutorial.data.catalog import load_dataset, splits_of
+        from fcn_tutorial.data.dataset import limited
         from fcn_tutorial.runs import write_scores
     opened = common.open_runs(runs)
     name = dataset or opened[0].recipe.dataset
-    examples = datasets.load_dataset(name, split or datasets.splits_of(name)[-1])
-    examples = datasets.limited(examples, limit)
+    examples = load_dataset(name, split or splits_of(name)[-1])
+    examples = limited(examples, limit)
     how, suffix = _how(limit, flip, factors, runs)
     path = runs[0] / f"scores-{examples.name}-{examples.split}{suffix}.json"
     _check_members(path, how)
