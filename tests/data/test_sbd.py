@@ -245,7 +245,7 @@ def test_published_labels_are_maps_of_class_ids():
     reason="needs SBD's lists in the folder that FCN_DATA names",
 )
 def test_the_first_1200_of_sbds_own_list_are_keras_fcns_validation_names():
-    audit = Path(__file__).resolve().parents[2] / "results" / "splits" / "audit.json"
+    audit = Path(__file__).resolve().parents[2] / "studies" / "splits" / "audit.json"
     digest = json.loads(audit.read_text())["lists"]["Keras-FCN val"]["sha256"]
     names = sorted((DATA / "benchmark_RELEASE/dataset/val.txt").read_text().split())[:1200]
     content = "".join(f"{name}\n" for name in names).encode()
