@@ -66,7 +66,7 @@ test-colab: install ## Run every chapter with an older TensorFlow, installed by 
 address: install ## Write address and version everywhere (another: make address URL=https://...)
 	$(BIN)/python tools/address.py $(URL)
 
-notebooks: install ## Execute the chapters in place (one: make notebooks CHAPTER=book/NAME.ipynb)
+notebooks: install ## Execute the chapters in place (one: make notebooks CHAPTER=book/chapters/NAME.ipynb)
 	$(BIN)/python tools/execute.py $(CHAPTER)
 
 weights: install ## Train again the small networks that the package carries (a quarter of an hour)

@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from fcn_tutorial.metrics import scores
-
 
 def shifted_square(answer: Any) -> str | None:
     """Exercise 1.1: IoU of a 4 x 4 square and itself, two pixels to the right and one down."""
@@ -21,15 +19,17 @@ def mean_iou_with_a_void_column(answer: Any) -> str | None:
     return "The four void pixels leave all counts: write down the new matrix first."
 
 
-def weighted_iou(answer: Any) -> str | None:
-    """Exercise 1.3: a function from a confusion matrix to its frequency-weighted IoU."""
+def mean_dice(answer):
+    """Exercise 1.3: a function from a confusion matrix to the mean Dice index of its classes."""
     matrix = np.array([[5, 1, 2], [0, 6, 3], [1, 0, 2]])
-    if not np.isclose(answer(matrix), scores(matrix).frequency_weighted_iou):
-        return "It is off where all classes occur: weight each IoU by its class's share."
-    absent = np.pad(matrix, (0, 1))
-    if not np.isclose(answer(absent), scores(absent).frequency_weighted_iou):
+    if not np.isclose(answer(matrix), (10 / 14 + 12 / 16 + 4 / 10) / 3):
+        return "It is off on a matrix in which all classes occur: check both areas of each class."
+    if not np.isclose(answer(np.pad(matrix, (0, 1))), answer(matrix)):
         return "It fails where a class does not occur: leave such a class out before you divide."
+    only_predicted = np.array([[4, 4], [0, 0]])
+    if not np.isclose(answer(only_predicted), 8 / 12 / 2):
+        return "A class that is only predicted occurs, too: its index is zero."
     return None
 
 
-CHECKS = {"1.1": shifted_square, "1.2": mean_iou_with_a_void_column, "1.3": weighted_iou}
+CHECKS = {"1.1": shifted_square, "1.2": mean_iou_with_a_void_column, "1.3": mean_dice}

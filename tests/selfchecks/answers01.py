@@ -1,15 +1,23 @@
 """Answers to the exercises of chapter 1."""
 
+import numpy as np
+
 import fcn_tutorial as fcn
 
 
 def correct(confusion):
-    return fcn.scores(confusion).frequency_weighted_iou
+    iou = fcn.scores(confusion).iou
+    return np.nanmean(2 * iou / (1 + iou))
 
 
 def fails_on_absent_classes(confusion):
-    right, t = confusion.diagonal(), confusion.sum(axis=1)
-    return (t * (right / (t + confusion.sum(axis=0) - right))).sum() / t.sum()
+    return (2 * confusion.diagonal() / (confusion.sum(axis=1) + confusion.sum(axis=0))).mean()
+
+
+def leaves_out_what_is_only_predicted(confusion):
+    there = confusion.sum(axis=1) > 0
+    areas = confusion.sum(axis=1) + confusion.sum(axis=0)
+    return (2 * confusion.diagonal()[there] / areas[there]).mean()
 
 
 RIGHT = {"1.1": [6 / 26, 0.23], "1.2": [0.7, 0.70000001], "1.3": [correct]}
@@ -20,5 +28,6 @@ WRONG = {
         lambda confusion: fcn.scores(confusion).mean_iou,
         lambda confusion: fcn.scores(confusion).pixel_accuracy,
         fails_on_absent_classes,
+        leaves_out_what_is_only_predicted,
     ],
 }
