@@ -150,6 +150,7 @@ def test_staged_model_starts_with_equal_weights(staged, coarse, fine):
 
 
 @pytest.mark.parametrize("trained", ["fcn32s", "fcn16s"])
+@pytest.mark.slow
 def test_training_one_model_leaves_the_other_unchanged(staged, trained):
     model = staged[trained]
     other = staged["fcn16s" if trained == "fcn32s" else "fcn32s"]
@@ -248,6 +249,7 @@ def test_mobilenet_takes_the_weights_of_kerass_file(tmp_path, monkeypatch, way):
         ("dilated8", "vgg_narrow"),
     ],
 )
+@pytest.mark.slow
 def test_enlarging_is_seeing_the_image_enlarged(variant, backbone, factor):
     """Scores of the image enlarged before, then averaged over what one pixel has become."""
     plain = perturb(fcn.build_fcn(variant, NUM_CLASSES, backbone), seed=1)
@@ -264,6 +266,7 @@ def test_enlarging_is_seeing_the_image_enlarged(variant, backbone, factor):
 @pytest.mark.parametrize(
     ("backbone", "below"), [("vgg_narrow", "block5_pool"), ("mobilenet", "conv_pw_12_relu")]
 )
+@pytest.mark.slow
 def test_a_dilated_fc6_has_zeros_between_the_cells_of_its_kernel(backbone, below, rate):
     model = perturb(fcn.build_fcn("fcn8s", NUM_CLASSES, backbone, fc6_dilation=rate))
     seen, found = outputs_of(model, image_of(150, 97), below, "fc6")
@@ -280,6 +283,7 @@ def test_a_dilated_fc6_has_zeros_between_the_cells_of_its_kernel(backbone, below
 
 
 @pytest.mark.parametrize("backbone", ["vgg_narrow", "mobilenet"])
+@pytest.mark.slow
 def test_a_dilated_fc6_takes_the_weights_of_a_plain_one(backbone):
     plain = perturb(fcn.build_fcn("fcn8s", NUM_CLASSES, backbone))
     dilated = fcn.build_fcn("fcn8s", NUM_CLASSES, backbone, initial=plain, fc6_dilation=2)

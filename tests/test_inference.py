@@ -243,6 +243,7 @@ def test_evaluate_hands_over_each_label_map_with_its_name(model):
         ("fcn8s", "mobilenet", {"enlarge": 2, "fc6_dilation": 2}),
     ],
 )
+@pytest.mark.slow
 def test_tiles_give_the_labels_of_the_whole_image(variant, backbone, options, size, monkeypatch):
     network = fcn.build_fcn(variant, 5, backbone, **options)
     rng = np.random.default_rng(0)
