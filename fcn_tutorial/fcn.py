@@ -11,12 +11,11 @@ and Yu and Koltun 2016.
 """
 
 import random
-from numbers import Integral
 
 import keras
 
 from fcn_tutorial.backbones import SHAPES_CLASSIFIER, pretrained, restored, vgg16, vgg_narrow
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, check_choice, check_whole
 from fcn_tutorial.layers import CropLike, DilatedPooling, PadToMultiple, RepeatEdge
 from fcn_tutorial.modelfiles import load_model
 from fcn_tutorial.surgery import convolutionize, copied
@@ -65,20 +64,13 @@ def build_fcn(
     go together, a class count outside 1..255, a dilation out of its range, weights that cannot be
     loaded, or an `initial` that does not fit.
     """
-    _check("variant", variant, VARIANTS)
-    _check("backbone", backbone, BACKBONES)
+    check_choice("variant", variant, VARIANTS)
+    check_choice("backbone", backbone, BACKBONES)
+    check_choice("enlarge", enlarge, ENLARGE)
+    check_whole("num_classes", num_classes, 1, 255)  # 255 marks void
+    check_whole("fc6_dilation", fc6_dilation, 1, MOST_DILATED)
     if variant in DILATED and not backbone.startswith("vgg"):
         raise InputError(f"variant {variant!r} needs a VGG as backbone: use vgg16 or vgg_narrow.")
-    if not (isinstance(num_classes, Integral) and 1 <= num_classes <= 255):
-        raise InputError(
-            f"num_classes must be a whole number 1..255 (255 marks void), got {num_classes!r}."
-        )
-    if enlarge not in ENLARGE:
-        raise InputError(f"enlarge must be one of {ENLARGE}, got {enlarge!r}.")
-    if not (isinstance(fc6_dilation, Integral) and 1 <= fc6_dilation <= MOST_DILATED):
-        raise InputError(
-            f"fc6_dilation must be a whole number 1..{MOST_DILATED}, got {fc6_dilation!r}."
-        )
     if variant in DILATED:
         taps = BACKBONES[backbone](weights, dropout, enlarge, 1)
         taps["fc7"] = _dilated(taps["image"], taps["fc7"], DILATED[variant], fc6_dilation)
@@ -89,11 +81,6 @@ def build_fcn(
     if initial is not None:
         _copy_weights(initial, model)
     return model
-
-
-def _check(field, value, known):
-    if value not in known:
-        raise InputError(f"unknown {field} {value!r}: use one of {', '.join(sorted(known))}.")
 
 
 def _logits(taps, variant, num_classes, enlarge):
@@ -214,7 +201,7 @@ def _vgg_taps(classifier, dropout, enlarge, fc6_dilation):
     tapped = {"pool3": "block3_pool", "pool4": "block4_pool", "fc7": "fc7"}
     for name in tapped.values():
         if name not in outputs:
-            raise InputError(f"model {classifier.name!r} is no VGG, it has no layer {name!r}.")
+            raise InputError(f"model {classifier.name!r} is not a VGG: it has no layer {name!r}.")
     return {"image": image, **{tap: outputs[name] for tap, name in tapped.items()}}
 
 

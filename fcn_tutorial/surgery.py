@@ -6,12 +6,10 @@ with an h x w kernel, and the numbers in its kernel are the same ones.
 Source: Long, Shelhamer and Darrell 2015, section 3.1 ("Adapting classifiers for dense prediction").
 """
 
-from numbers import Integral
-
 import keras
 import numpy as np
 
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, check_choice, check_whole
 
 # Layers that do the same to every cell, so that they may stand in a convolutional head as they are.
 _CELLWISE = (
@@ -36,8 +34,7 @@ def convolutionize(classifier, padding="same"):
     classifier's answer.
     Raises InputError when the head is no chain of layers that starts with Flatten -> Dense.
     """
-    if padding not in ("same", "valid"):
-        raise InputError(f'padding must be "same" or "valid", got {padding!r}.')
+    check_choice("padding", padding, ("same", "valid"))
     flatten, head = _split(classifier)
     trunk = keras.Model(classifier.inputs[0], flatten.input)
     convolutional_trunk = _any_size(trunk)
@@ -84,19 +81,17 @@ def _ends_in_softmax(network):
 def _check_question(network, image, count):
     if len(network.output_shape) != 4:
         raise InputError(
-            f"network {network.name!r} gives no map of scores, but {network.output_shape}: "
+            f"network {network.name!r} gives {network.output_shape} instead of a map of scores: "
             "convolutionize it first."
         )
     channels, num_classes = network.input_shape[-1], network.output_shape[-1]
     if image.ndim != 3 or image.shape[2] != channels or image.size == 0:
         raise InputError(f"image must be (height, width, {channels}), got shape {image.shape}.")
-    if not (isinstance(count, Integral) and 1 <= count <= num_classes):
-        raise InputError(f"count must be a whole number 1..{num_classes}, got {count!r}.")
+    check_whole("count", count, 1, num_classes)
     if not _has_cells(network, image.shape):
         height, width = image.shape[:2]
         raise InputError(
-            f"image of {width} x {height} pixels is too small for {network.name!r}: its map has no "
-            "cell; enlarge it."
+            f"image of {width} x {height} pixels is too small for {network.name!r}: enlarge it."
         )
 
 
@@ -167,12 +162,12 @@ def _split(classifier):
     if len(flattens) != 1:
         raise InputError(
             f"classifier {classifier.name!r} has {len(flattens)} Flatten layers: convolutionize "
-            "takes a classifier with exactly one, in front of its Dense layers."
+            "needs exactly one, before the Dense layers."
         )
     if len(flattens[0].input.shape) != 4:
         raise InputError(
-            f"classifier {classifier.name!r} flattens no feature map (N, h, w, C), but "
-            f"{flattens[0].input.shape}: its head has no place on a grid."
+            f"classifier {classifier.name!r} flattens {flattens[0].input.shape}: convolutionize "
+            "needs a feature map (N, h, w, C)."
         )
     head = layers[layers.index(flattens[0]) + 1 :]
     if not any(isinstance(layer, keras.layers.Dense) for layer in head):

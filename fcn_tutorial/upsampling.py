@@ -4,12 +4,10 @@ Source: Long, Shelhamer and Darrell 2015, section 3.3 ("Upsampling is backwards 
 convolution"); the kernel is that of `surgery.py` in the paper's reference release.
 """
 
-from numbers import Integral
-
 import keras
 import numpy as np
 
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, check_whole
 
 
 def bilinear_kernel(factor):
@@ -19,7 +17,7 @@ def bilinear_kernel(factor):
     k = 2 * factor - factor % 2; each of the factor x factor phases of the kernel sums to 1.
     Raises InputError when factor is not a whole number >= 1.
     """
-    _check_factor(factor)
+    check_whole("factor", factor, 1)
     return pyramid(factor).astype(np.float32)
 
 
@@ -58,11 +56,6 @@ def transposed_by_loop(scores: np.ndarray, kernel: np.ndarray, stride: int) -> n
     return large
 
 
-def _check_factor(factor):
-    if not (isinstance(factor, Integral) and factor >= 1):
-        raise InputError(f"upsampling factor must be a whole number >= 1, got {factor!r}.")
-
-
 @keras.saving.register_keras_serializable("fcn_tutorial")
 class BilinearUpsampling(keras.layers.Layer):
     """Upsample score maps by a whole factor, bilinearly, with half-pixel centres.
@@ -75,7 +68,7 @@ class BilinearUpsampling(keras.layers.Layer):
 
     def __init__(self, factor, **kwargs):
         super().__init__(**kwargs)
-        _check_factor(factor)
+        check_whole("factor", factor, 1)
         self.factor = factor
 
     def call(self, scores):

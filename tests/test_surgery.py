@@ -389,7 +389,7 @@ def two_heads():
         (lambda: refused(layers.Flatten(), layers.Flatten(), layers.Dense(5)), "2 Flatten"),
         (
             lambda: refused(layers.GlobalAveragePooling2D(), layers.Flatten(), layers.Dense(5)),
-            "flattens no feature map",
+            "needs a feature map",
         ),
         (
             lambda: refused(layers.Flatten(), layers.BatchNormalization(), layers.Dense(5)),
