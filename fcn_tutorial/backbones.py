@@ -49,9 +49,7 @@ def pretrained(weights, filename):
         kept = Path(os.environ.get("FCN_WEIGHTS", "")) / filename
         weights = str(kept) if "FCN_WEIGHTS" in os.environ and kept.is_file() else weights
     elif weights is not None and not Path(weights).is_file():
-        raise InputError(
-            f'weights {str(weights)!r}: no such file; give a file, "imagenet" or None.'
-        )
+        raise InputError(f'weights {str(weights)!r} not found: give a file, "imagenet" or None.')
     elif weights is not None:
         check_unpacked(weights)
     try:

@@ -55,8 +55,8 @@ class FiniteLoss(keras.callbacks.Callback):
         where = f" in {self.where}" if self.where else ""
         raise InputError(
             f"the loss became {loss} in epoch {self.epoch + 1}, step {batch + 1} (batch of "
-            f"{listed}{where}): lower learning_rate, or look at these examples, and train into "
-            f"another folder; the epochs before it stay in {self.folder}."
+            f"{listed}{where}): lower learning_rate or check these examples, and train into "
+            f"another folder; earlier epochs are kept in {self.folder}."
         )
 
 
@@ -93,8 +93,8 @@ class RunFolder(keras.callbacks.Callback):
         self.history = read_history(folder)[:done]
         if len(self.history) < done:
             raise InputError(
-                f"{folder / 'history.csv'} has {len(self.history)} of the {done} epochs that the "
-                "checkpoint has behind it: train into another folder."
+                f"{folder / 'history.csv'} has {len(self.history)} epochs, but the checkpoint "
+                f"was saved after {done}: train into another folder."
             )
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -123,7 +123,7 @@ class RunFolder(keras.callbacks.Callback):
         if not all(np.isfinite(weight).all() for weight in self.network.get_weights()):
             raise InputError(
                 f"weights became NaN or infinite in epoch {epoch}: lower learning_rate and train "
-                f"into another folder; the epochs before it stay in {self.folder}."
+                f"into another folder; earlier epochs are kept in {self.folder}."
             )
 
     def _keep_best(self, epoch: int, logs: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from functools import cache
 
 import keras
 
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, check_whole
 
 
 class OneDevice:
@@ -93,7 +93,7 @@ class DataParallel(OneDevice):
         said = os.environ.get("KERAS_DISTRIBUTION_NUM_PROCESSES", "1")
         if not said.isdecimal() or int(said) < 1:
             raise InputError(
-                f"KERAS_DISTRIBUTION_NUM_PROCESSES must be a number from 1 up, got {said!r}."
+                f"KERAS_DISTRIBUTION_NUM_PROCESSES must be a number of at least 1, got {said!r}."
             )
         processes = int(said)
         with suppress(RuntimeError):  # JAX is at work already, on those it then found
@@ -105,8 +105,8 @@ class DataParallel(OneDevice):
         _check_number(names, count)
         if self.processes > 1 and count < len(names):
             raise InputError(
-                f"{self.processes} processes have {len(names)} devices together: give each of the "
-                f"processes --devices {len(names)}."
+                f"{self.processes} processes have {len(names)} devices in total: run each with "
+                f"--devices {len(names)}."
             )
         self.distribution = keras.distribution.DataParallel(
             devices=names[:count], auto_shard_dataset=False
@@ -159,7 +159,7 @@ def precision(mixed):
 def _check_number(names, count):
     if len(names) < count:
         raise InputError(
-            f"--devices {count} needs {count} devices, and there are {len(names)} "
+            f"--devices {count} needs {count} devices, but there are {len(names)} "
             f"({', '.join(names)}): ask for fewer."
         )
 
@@ -170,8 +170,7 @@ def devices(count, batch_size):
     Raises InputError when there are not as many, when the batch cannot be shared evenly among
     them, or when Keras's backend trains on one only.
     """
-    if count < 1:
-        raise InputError(f"--devices must be at least 1, got {count}.")
+    check_whole("--devices", count, 1)
     if count == 1:
         return OneDevice()
     if batch_size % count:
@@ -183,7 +182,7 @@ def devices(count, batch_size):
     backend = keras.backend.backend()
     if backend not in kinds:
         raise InputError(
-            f"with KERAS_BACKEND={backend} training uses one device: use tensorflow or jax for "
+            f"training with KERAS_BACKEND={backend} uses one device: use tensorflow or jax for "
             f"--devices {count}."
         )
     return kinds[backend](count)

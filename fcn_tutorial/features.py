@@ -106,8 +106,8 @@ def _between(model, last):
         raise InputError(f"keep_features needs the layers up to {last!r} to be frozen.")
     if not maps:
         raise InputError(
-            f"keep_features needs layers that stay as they are and others that learn: freeze = "
-            f"{last!r} leaves none of one kind."
+            f"keep_features needs frozen layers and layers that learn: freeze = {last!r} "
+            "leaves none of one kind."
         )
     return maps
 
@@ -121,6 +121,6 @@ def check_crops(dataset: Dataset, crop_size: int) -> None:
     for name, (_, label) in zip(dataset.names, dataset, strict=True):
         if max(label.shape) > crop_size:
             raise InputError(
-                f"keep_features needs whole images, and {name} is {label.shape[1]} x "
+                f"keep_features needs complete images, and {name} is {label.shape[1]} x "
                 f"{label.shape[0]} pixels: set crop_size to at least {max(label.shape)}."
             )

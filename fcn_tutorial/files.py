@@ -86,7 +86,9 @@ def make_folder(path: str | os.PathLike) -> None:
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise InputError(f"output folder {path} cannot be made ({reason_of(error)}).") from error
+        raise InputError(
+            f"output folder {path} cannot be made ({reason_of(error)}): choose another one."
+        ) from error
 
 
 @contextmanager

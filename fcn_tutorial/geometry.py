@@ -154,7 +154,7 @@ def _number(fraction):
 
 def _trace(model, layer, axis):
     if not getattr(model, "built", True):
-        raise InputError(f"model {model.name!r} has no input yet: begin it with keras.Input.")
+        raise InputError(f"model {model.name!r} has no input yet: start it with keras.Input.")
     target = _find(model, layer)
     cells_of = {id(tensor): _PIXELS for tensor in model.inputs}
     for operation in _operations(model):

@@ -80,7 +80,9 @@ def _members(model):
     counts = sorted({member.output_shape[-1] for member in model})
     if len(counts) != 1:
         found = f"models of {' and '.join(map(str, counts))} classes" if counts else "no model"
-        raise InputError(f"an ensemble is of models with the same classes, got {found}.")
+        raise InputError(
+            f"models can be averaged only with the same number of classes, got {found}."
+        )
     return model
 
 

@@ -23,7 +23,7 @@ def confusion_matrix(label, prediction, num_classes, void=VOID):
     if label.shape != prediction.shape:
         raise InputError(
             f"label {label.shape} and prediction {prediction.shape} differ in shape: compare maps "
-            "of one size."
+            "of the same size."
         )
     labelled = label != void
     truth, guess = label[labelled].astype(np.int64), prediction[labelled].astype(np.int64)
@@ -77,7 +77,7 @@ def scores(confusion):
     confusion = np.asarray(confusion)
     if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1] or (confusion < 0).any():
         raise InputError(
-            f"a confusion matrix is square with counts >= 0, got shape {confusion.shape}."
+            f"a confusion matrix must be square with counts >= 0, got shape {confusion.shape}."
         )
     with np.errstate(invalid="ignore"):
         *means, iou = four_scores(confusion)

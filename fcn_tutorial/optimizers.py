@@ -150,7 +150,9 @@ def freeze(model: keras.Model, last: str = "", normalization: bool = False) -> N
     """
     names = [layer.name for layer in model.layers]
     if last and last not in names:
-        raise InputError(f"'freeze' names no layer of {model.name}: {last!r}; see model.summary().")
+        raise InputError(
+            f"'freeze' is {last!r}, which is not a layer of {model.name}: see model.summary()."
+        )
     for layer in model.layers[: names.index(last) + 1 if last else 0]:
         layer.trainable = False
     for layer in model.layers if normalization else ():

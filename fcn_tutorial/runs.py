@@ -68,7 +68,7 @@ def load_run(folder):
     model = load_model(best)
     if model.input_shape != (None, None, None, 3) or model.output_shape[3:] != (len(classes),):
         raise InputError(
-            f"{best} is no network for images that scores the {len(classes)} classes of "
+            f"{best} does not fit the {len(classes)} classes of "
             f"{folder / 'classes.json'}: train the run again."
         )
     return Run(folder, recipe, model, classes, palette, read_history(folder))
@@ -106,7 +106,7 @@ def run_of_record(name: str) -> Record:
     known = _runs_of_record()
     if name not in known:
         names = ", ".join(sorted(known))
-        raise InputError(f"there is no run of record {str(name)!r}: use one of {names}.")
+        raise InputError(f"unknown run of record {str(name)!r}: use one of {names}.")
     folder, run = known[name]
     rows = [row for row in read_table(folder / "table.csv") if row["run"] == run]
     changes = tomllib.loads(f"changes = {{{rows[0]['changes']}}}")["changes"]

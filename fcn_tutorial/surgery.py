@@ -182,5 +182,5 @@ def _split(classifier):
                 f"{classifier.name!r} cannot be made convolutional."
             )
         if layer.input is not before.output:
-            raise InputError(f"layer {layer.name!r} does not follow {before.name!r} in a chain.")
+            raise InputError(f"layer {layer.name!r} does not directly follow {before.name!r}.")
     return flattens[0], head

@@ -71,7 +71,9 @@ def train(
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     folder, shared = Path(output), sharing(devices, recipe.batch_size)
     if shared.count > 1 and recipe.keep_features:
-        raise InputError("keep_features works on one device: set it to false, or ask for one only.")
+        raise InputError(
+            "keep_features works on one device only: set it to false, or use --devices 1."
+        )
     with nullcontext() if shared.process else held(folder):  # number 0 writes
         if shared.process == 0:
             check_folder(folder, recipe)

@@ -116,7 +116,9 @@ class BilinearInitializer(keras.initializers.Initializer):
         kernel = bilinear_kernel(self.factor)
         height, width, outputs, inputs = shape
         if kernel.shape != (height, width):
-            raise InputError(f"a bilinear kernel for factor {self.factor} is {kernel.shape}.")
+            raise InputError(
+                f"the kernel for factor {self.factor} must be {kernel.shape}, got {shape[:2]}."
+            )
         diagonal = np.eye(outputs, inputs, dtype=np.float32)
         return keras.ops.convert_to_tensor(kernel[..., None, None] * diagonal, dtype=dtype)
 

@@ -71,8 +71,8 @@ def fetch(name, root=None, archives=ARCHIVES, progress=True):
             path.unlink()
     except OSError as error:
         raise InputError(
-            f"{error.filename or root} cannot be written ({error.strerror}): free the disk or set "
-            "FCN_DATA to another folder, and fetch again; what is downloaded is kept."
+            f"{error.filename or root} cannot be written ({error.strerror}): free some space, or "
+            "set FCN_DATA to another folder, and fetch again; what was downloaded is kept."
         ) from error
     return target
 
@@ -220,7 +220,9 @@ def unpack(path, archive, folder):
                 raise InputError(f"{path} would unpack to {total:,} bytes: it is not as published.")
             tar.extractall(folder, wanted, filter="data")
     except BROKEN as error:
-        raise InputError(f"{path} cannot be unpacked ({error}): delete it, fetch again.") from error
+        raise InputError(
+            f"{path} cannot be unpacked ({error}): delete it and fetch again."
+        ) from error
     if not (folder / archive.top / archive.folder).is_dir():
         raise InputError(f"{path} has no folder {archive.folder}: delete it.")
     return folder / archive.top
@@ -235,7 +237,7 @@ def _check_content(name, root, content, path, progress):
     if found != content:
         raise InputError(
             f"{path} is not as published (its images and labels have the SHA-256 sum {found}, not "
-            f"{content}): delete it, fetch again."
+            f"{content}): delete it and fetch again."
         )
 
 

@@ -97,7 +97,7 @@ def check_sizes(image, label, where):
     if image.shape[:2] != label.shape:
         raise InputError(
             f"label {where} is {label.shape[1]} x {label.shape[0]} pixels, but its image is "
-            f"{image.shape[1]} x {image.shape[0]}: they must be of one size."
+            f"{image.shape[1]} x {image.shape[0]}: make them the same size."
         )
 
 

@@ -32,7 +32,7 @@ from fcn_tutorial.data.tfrecord import (
     frame,
     read_frame,
 )
-from fcn_tutorial.errors import InputError, reason_of
+from fcn_tutorial.errors import InputError, check_whole, reason_of
 from fcn_tutorial.files import held, write_text, write_whole
 
 
@@ -135,10 +135,8 @@ def open_records(folder):
 def _check_numbers(dataset, shards, processes):
     if len(dataset) == 0:
         raise InputError(f"data set {dataset.name!r} ({dataset.split}) has no examples.")
-    if not 1 <= shards <= len(dataset):
-        raise InputError(f"shards must be 1 to {len(dataset)}, the number of examples: {shards}.")
-    if processes < 1:
-        raise InputError(f"processes must be at least 1, got {processes}.")
+    check_whole("shards", shards, 1, len(dataset))
+    check_whole("processes", processes, 1)
 
 
 def _prepare(folder, dataset, files):

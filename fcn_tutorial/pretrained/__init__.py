@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from fcn_tutorial.backbones import restored, vgg_narrow
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import check_choice
 from fcn_tutorial.fcn import build_fcn
 
 FOLDER = Path(__file__).parent
@@ -22,8 +22,7 @@ def load_trained(name):
     The FCNs give logits (N, H, W, 6) for images (N, H, W, 3); to train one yourself, use the recipe
     shapes_fcn32s or shapes_fcn8s. Raises InputError for another name.
     """
-    if name not in NAMES:
-        raise InputError(f"no trained network {name!r}: use one of {', '.join(NAMES)}.")
+    check_choice("trained network", name, NAMES)
     build = partial(build_fcn, name, 6, backbone="vgg_narrow")
     model = vgg_narrow() if name == "classifier" else build()
     return restored(model, FOLDER / f"{name}.npz")
