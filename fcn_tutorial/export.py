@@ -62,6 +62,12 @@ def export(
     content = CONVERTERS[file.suffix](model, signature, precision)
     make_folder(file.parent)
     write_whole(file, lambda temporary: temporary.write_bytes(content))
+    write_text(file.with_suffix(".json"), _legend(classes, palette, shape, precision))
+    return file, file.with_suffix(".json")
+
+
+def _legend(classes, palette, shape, precision):
+    """What a program must know to use the file, as JSON."""
     legend = {
         "classes": list(classes),
         "palette": [list(map(int, color)) for color in palette],
@@ -69,8 +75,7 @@ def export(
         "output": {"shape": [*shape, len(classes)], "dtype": "float32", "is": "logits"},
         "weights": precision,
     }
-    write_text(file.with_suffix(".json"), json.dumps(legend, indent=1) + "\n")
-    return file, file.with_suffix(".json")
+    return json.dumps(legend, indent=1) + "\n"
 
 
 def _checked(path, size, precision):

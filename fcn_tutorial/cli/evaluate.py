@@ -103,10 +103,10 @@ def _compare_with_training(opened, examples):
         try:
             data = training.splits(run.recipe)
             seen.update(overlap(data[0].names, examples.names))
+            now = runs.surroundings(*data)
         except InputError:
-            data, known = (), False
-        then, now = runs.read_surroundings(run.folder), runs.surroundings(*data)
-        pairs = runs.differences(then, now)
+            now, known = runs.environment(), False
+        pairs = runs.differences(runs.read_surroundings(run.folder), now)
         changed = [f"{key} was {str(old)[:20]}, is {str(new)[:20]}" for key, old, new in pairs]
         if changed:
             print(f"Changed since {run.folder} was trained: {'; '.join(changed)}.")
