@@ -401,8 +401,8 @@ def two_heads():
             "(LayerNormalization)",
         ),
         (lambda: refused(layers.Flatten(), layers.ReLU(), layers.Activation("tanh")), "no Dense"),
-        (branched, "chain"),
-        (two_heads, "chain"),
+        (branched, "follow"),
+        (two_heads, "follow"),
     ],
 )
 def test_head_that_is_no_chain_from_flatten_to_dense_is_refused(refusal, make, says):
