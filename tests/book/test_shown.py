@@ -17,7 +17,7 @@ def function(source):
     return ast.parse(source).body[0]
 
 
-@pytest.mark.parametrize(("name", "library", "tree"), MARKS, ids=lambda value: value if isinstance(value, str) else "tree")
+@pytest.mark.parametrize(("name", "library", "tree"), MARKS, ids=[mark[0] for mark in MARKS])
 def test_marked_code_is_the_librarys(name, library, tree):
     complaint = shown.complaint(tree, library)
     assert complaint is None, f"{name} {complaint}"
