@@ -45,24 +45,27 @@ def streams(dataset, recipe):
 
 
 class Clock(keras.callbacks.Callback):
-    """When the steps ended, in seconds."""
+    """When the steps ended: seconds of the clock and of all processors together."""
 
     def on_train_begin(self, logs=None):
         self.ends = []
 
     def on_train_batch_end(self, batch, logs=None):
-        self.ends.append(time.perf_counter())
+        self.ends.append((time.perf_counter(), time.process_time()))
 
 
 def seconds_a_step(model, stream, steps):
-    """Of one `fit`, without its first two steps."""
+    """Of the clock and of the processors, in one `fit` without its first two steps."""
     clock = Clock()
     model.fit(stream, steps_per_epoch=2 + steps, shuffle=False, verbose=0, callbacks=[clock])
-    return (clock.ends[-1] - clock.ends[1]) / steps
+    return ((np.array(clock.ends[-1]) - clock.ends[1]) / steps).tolist()
 
 
 def measure(dataset, freeze, rounds, steps):
-    """Seconds a step of each round, and how many steps the read batches allow for one of fixed."""
+    """Seconds a step, and how many steps the read batches allow for one on fixed batches.
+
+    The ratio of the processors' seconds is what it would be if the network left no core idle.
+    """
     recipe, model = network(dataset, freeze)
     both = streams(dataset, recipe)
     seconds_a_step(model, both["fixed"], 1)  # TensorFlow compiles
@@ -70,8 +73,10 @@ def measure(dataset, freeze, rounds, steps):
         {name: seconds_a_step(model, stream, steps) for name, stream in both.items()}
         for _ in range(rounds)
     ]
-    ratio = np.median([row["fixed"] / row["read"] for row in found])
-    return {"batch": recipe.batch_size, "seconds_a_step": found, "ratio": float(ratio)}
+    times = np.array([[row["fixed"], row["read"]] for row in found])
+    ratio, work = np.median(times[:, 0] / times[:, 1], axis=0).tolist()
+    seconds = dict(zip(both, np.median(times[..., 0], axis=0).tolist(), strict=True))
+    return {"ratio": ratio, "ratio_of_processor_seconds": work, "seconds_a_step": seconds}
 
 
 def milliseconds_an_example(dataset, count=64):
@@ -93,12 +98,14 @@ def main():
         "machine": {"cpus": os.cpu_count(), "machine": platform.machine()},
         "keras": f"{keras.__version__} on {keras.backend.backend()}",
         "images": len(dataset),
+        "rounds": options.rounds,
+        "steps": options.steps,
         "milliseconds_an_example": milliseconds_an_example(dataset),
     }
     for name, freeze in (("all_layers", ""), ("frozen_trunk", "conv_pw_11_relu")):
         found[name] = measure(dataset, freeze, options.rounds, options.steps)
         print(f"{name}: {found[name]['ratio']:.3f} of the steps on fixed batches", flush=True)
-    found["load"] = os.getloadavg()
+    found["load"] = os.getloadavg()  # of the machine, for what else was at work
     RESULT.write_text(json.dumps(found, indent=1) + "\n")
     print(f"Wrote {RESULT}.")
 
