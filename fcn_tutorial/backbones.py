@@ -1,84 +1,118 @@
-"""The classifiers that become fully convolutional: VGG-16, and a narrow VGG for quick runs.
+"""The classifiers that become fully convolutional, and what an FCN has to know of each.
 
-Both are stacks of 3 x 3 convolutions and 2 x 2 poolings that end in three fully-connected layers,
-`fc6`, `fc7` and `fc8`. Layers keep Keras's names (`block1_conv1` ... `block5_pool`).
+VGG-16 and the narrow VGG are stacks of 3 x 3 convolutions and 2 x 2 poolings that end in three
+fully-connected layers, `fc6`, `fc7` and `fc8`. MobileNet and EfficientNet-Lite0 are cut where their
+stride reaches 32, and get a new head there. A new backbone is one more entry in `BACKBONES`.
 
-Source: Simonyan and Zisserman 2015, Table 1, column D.
+Sources: Simonyan and Zisserman 2015, Table 1, column D; Howard et al. 2017 (MobileNet).
 """
 
-import os
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
 
-from fcn_tutorial.errors import InputError, reason_of
+from fcn_tutorial.efficientnet import efficientnet_lite0
+from fcn_tutorial.errors import InputError
 from fcn_tutorial.layers import VGGPreprocessing
-from fcn_tutorial.modelfiles import check_unpacked, load_arrays, opened
+from fcn_tutorial.surgery import convolutionize
+from fcn_tutorial.weights import SHIPPED, Weights, load_model, pretrained, restored
 
-FULLY_CONNECTED = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
-SHAPES_CLASSIFIER = Path(__file__).parent / "pretrained" / "classifier.npz"
+VGG_TAPS = ("block3_pool", "block4_pool", "block5_pool")
+VGG16_FILES = {"imagenet": "vgg16_weights_tf_dim_ordering_tf_kernels.h5"}
+# Two strided layers of MobileNet pad at the top left. Padding always at the bottom right moves
+# a map of stride s by (s - 1) / 2 pixels against the image; with these two turned round, no map is
+# off by more than a quarter of a cell.
+TURNED = ("conv_pad_4", "conv_pad_12")
 
 
-def vgg16(weights="imagenet", num_classes=1000):
+@dataclass(frozen=True)
+class Backbone:
+    """What an FCN has to know of a network that it stands on.
+
+    build: from the path of a weight file, or None for random weights, to a network from images
+    0..255 (N, any, any, 3), whose first layer is `preprocessing`, to the map that is scored at
+    stride 32. taps: its layers whose maps lie at strides 8, 16 and 32, before the head.
+    files: the weight file that a word such as "imagenet" stands for; where Keras can download it,
+    `build` may get the word. new_layers: those of the head that no weight file holds.
+    dropped: those of the head that dropout follows. pools: whether all strides are those of 2 x 2
+    poolings in a chain of layers, so that the network can be dilated.
+    """
+
+    build: Callable[[str | None], keras.Model]
+    taps: tuple[str, str, str]
+    files: dict[str, str]
+    new_layers: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ("fc6", "fc7")
+    pools: bool = False
+
+    def network(self, weights: Weights) -> keras.Model:
+        """Build the network; InputError when the weights cannot be loaded or are another one's."""
+        with pretrained(weights, self.files) as file:
+            network = self.build(file)
+            missing = set(self.taps) - {layer.name for layer in network.layers}
+            if missing:
+                raise InputError(f"its network has no layer {min(missing)!r}")
+        return network
+
+
+def vgg16(weights: Weights = "imagenet", num_classes: int = 1000) -> keras.Model:
     """VGG-16, from images in 0..255 (N, 224, 224, 3) to class probabilities (N, num_classes).
 
-    weights: "imagenet" (a 553 MB download, or the file in $FCN_WEIGHTS), None for random ones, or
-    the path of a weight file for `keras.applications.VGG16` with its top.
-    Raises InputError when the file is missing or is not one for this network.
+    Args:
+        weights: "imagenet" (a 553 MB download, or the file in $FCN_WEIGHTS), None for random ones,
+            or the path of a weight file for `keras.applications.VGG16` with its top.
+        num_classes: of the classifier.
+
+    Returns:
+        A model whose layers keep Keras's names, but for `fc6`, `fc7` and `fc8`.
+
+    Raises:
+        InputError: the file is missing or is not one for this network.
     """
     image = keras.Input((224, 224, 3), name="image")
-    with pretrained(weights, "vgg16_weights_tf_dim_ordering_tf_kernels.h5") as file:
+    with pretrained(weights, VGG16_FILES) as file:
         source = keras.applications.VGG16(
             weights=file,
             input_tensor=VGGPreprocessing(name="preprocessing")(image),
             classes=num_classes,
         )
-    return _renamed(source, FULLY_CONNECTED, name="vgg16")
+    names = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
 
-
-@contextmanager
-def pretrained(weights, filename):
-    """Give what keras.applications takes as `weights`; say in one sentence why it cannot load.
-
-    "imagenet" means the file `filename` in the folder $FCN_WEIGHTS where it is there, else Keras's
-    own download; None means random weights; anything else is the path of a file.
-    """
-    if weights == "imagenet":
-        kept = Path(os.environ.get("FCN_WEIGHTS", "")) / filename
-        weights = str(kept) if "FCN_WEIGHTS" in os.environ and kept.is_file() else weights
-    elif weights is not None and not Path(weights).is_file():
-        raise InputError(f'weights {str(weights)!r} not found: give a file, "imagenet" or None.')
-    elif weights is not None:
-        check_unpacked(weights)
-    try:
-        yield weights if weights is None else str(weights)
-    except Exception as error:
-        raise InputError(
-            f"weights {str(weights)!r} cannot be loaded: {reason_of(error)}"
-        ) from error
-
-
-def _renamed(model, names, name):
-    """The same network and weights, with layers renamed by the dictionary `names`."""
-
-    def rename(layer):
+    def renamed(layer):
         config = layer.get_config()
         return type(layer).from_config({**config, "name": names.get(layer.name, layer.name)})
 
-    clone = keras.models.clone_model(model, clone_function=rename)
-    clone.set_weights(model.get_weights())
-    return keras.Model(clone.inputs[0], clone.outputs[0], name=name)
+    clone = keras.models.clone_model(source, clone_function=renamed)
+    clone.set_weights(source.get_weights())
+    return keras.Model(clone.inputs[0], clone.outputs[0], name="vgg16")
 
 
-def vgg_narrow(num_classes=6, input_size=96, widths=(8, 16, 32, 64, 128), padding="same", seed=0):
+def vgg_narrow(
+    num_classes: int = 6,
+    input_size: int = 96,
+    widths: tuple[int, ...] = (8, 16, 32, 64, 128),
+    padding: str = "same",
+    seed: int = 0,
+) -> keras.Model:
     """A VGG for two CPU cores: images in 0..255 (N, input_size, input_size, 3) -> logits.
 
     Five blocks of two 3 x 3 convolutions and a pooling, like VGG-16's, with few channels and batch
-    normalisation so that it trains from scratch within a minute. Returns float32 (N, num_classes).
-    padding: "same" as in VGG, or "valid" for a network that never sees a padded zero (it needs
-    input_size >= 220). Raises InputError when the image is smaller.
+    normalisation so that it trains from scratch within a minute.
+
+    Args:
+        num_classes: of the classifier.
+        input_size: height and width of an image in pixels.
+        widths: channels of each block.
+        padding: "same" as in VGG, or "valid" for a network that never sees a padded zero.
+        seed: of the random weights.
+
+    Returns:
+        A model that gives float32 (N, num_classes).
+
+    Raises:
+        InputError: the image is smaller than 32 pixels, or 220 with padding "valid".
     """
     smallest = 32 if padding == "same" else 220
     if input_size < smallest:
@@ -88,51 +122,94 @@ def vgg_narrow(num_classes=6, input_size=96, widths=(8, 16, 32, 64, 128), paddin
         )
     image = keras.Input((input_size, input_size, 3), name="image")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocessing")(image)
-    initializers = iter(range(seed, seed + 100))
+    he = (keras.initializers.HeNormal(each) for each in range(seed, seed + 100))
     for block, channels in enumerate(widths, start=1):
         for index in (1, 2):
-            x = _convolution(channels, padding, f"block{block}_conv{index}", next(initializers))(x)
+            options = {"padding": padding, "use_bias": False, "kernel_initializer": next(he)}
+            x = keras.layers.Conv2D(channels, 3, **options, name=f"block{block}_conv{index}")(x)
             # Runs are short, so the running statistics must follow quickly.
             x = keras.layers.BatchNormalization(momentum=0.9, name=f"block{block}_bn{index}")(x)
             x = keras.layers.ReLU(name=f"block{block}_relu{index}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
     x = keras.layers.Flatten(name="flatten")(x)
     for name in ("fc6", "fc7"):
-        x = keras.layers.Dense(
-            128,
-            activation="relu",
-            kernel_initializer=keras.initializers.HeNormal(next(initializers)),
-            name=name,
-        )(x)
-    logits = keras.layers.Dense(
-        num_classes,
-        kernel_initializer=keras.initializers.GlorotUniform(next(initializers)),
-        name="fc8",
-    )(x)
+        x = keras.layers.Dense(128, activation="relu", kernel_initializer=next(he), name=name)(x)
+    glorot = keras.initializers.GlorotUniform(seed + 2 * len(widths) + 2)
+    logits = keras.layers.Dense(num_classes, kernel_initializer=glorot, name="fc8")(x)
     return keras.Model(image, logits, name="vgg_narrow")
 
 
-def _convolution(channels, padding, name, seed):
-    return keras.layers.Conv2D(
-        channels,
-        kernel_size=3,
-        padding=padding,
-        use_bias=False,
-        kernel_initializer=keras.initializers.HeNormal(seed),
-        name=name,
-    )
+def _convolutional(vgg):
+    """A VGG made fully convolutional, up to fc7."""
+    network = convolutionize(vgg)
+    return keras.Model(network.input, network.get_layer("fc7").output)
 
 
-def store(model, path):
-    """Write a model's weights in 16 bits, half the size, as a compressed .npz file."""
-    np.savez_compressed(path, *(weight.astype(np.float16) for weight in model.get_weights()))
+def _saved_vgg(file):
+    """The narrow VGG, or a classifier like it from a file."""
+    if file is not None and Path(file).suffix == ".keras":
+        return load_model(file)
+    return vgg_narrow() if file is None else restored(vgg_narrow(), file)
 
 
-def restored(model, path):
-    """The model, with the weights that `store` wrote; InputError where a file has others."""
+def _mobilenet(file):
+    """MobileNet up to stride 32, with fc6 and fc7 as new convolutions of 256 channels."""
+    image = keras.Input((None, None, 3), name="image")
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocessing")(image)
+    network = keras.applications.MobileNet(include_top=False, weights=file, input_tensor=x)
+    published = keras.Model(image, network.get_layer("conv_pw_12_relu").output)
 
-    def set_weights(file):
-        model.set_weights([array.astype(np.float32) for array in load_arrays(file)])
+    def turned(layer):
+        corner = {"padding": ((1, 0), (1, 0))} if layer.name in TURNED else {}
+        return type(layer).from_config({**layer.get_config(), **corner})
 
-    opened(path, set_weights)
-    return model
+    trunk = keras.models.clone_model(published, clone_function=turned)
+    trunk.set_weights(published.get_weights())
+    x = trunk.output
+    for name, size in (("fc6", 3), ("fc7", 1)):
+        x = keras.layers.Conv2D(256, size, padding="same", activation="relu", name=name)(x)
+    return keras.Model(trunk.input, x)
+
+
+def _efficientnet_lite0(file):
+    """EfficientNet-Lite0 up to stride 32, with fc6 as a new convolution of 256 channels."""
+    if file == "imagenet":
+        raise InputError("efficientnet_lite0.keras is not in the folder $FCN_WEIGHTS; put it there")
+    trunk = efficientnet_lite0()
+    if file is not None:
+        source = load_model(file)
+        for layer in trunk.layers:
+            if layer.weights:
+                layer.set_weights(source.get_layer(layer.name).get_weights())
+    x = keras.layers.Conv2D(256, 3, padding="same", use_bias=False, name="fc6")(trunk.output)
+    x = keras.layers.BatchNormalization(momentum=0.9, name="fc6_bn")(x)
+    return keras.Model(trunk.input, keras.layers.ReLU(name="fc6_relu")(x))
+
+
+BACKBONES = {
+    "vgg16": Backbone(
+        build=lambda file: _convolutional(vgg16(file)),
+        taps=VGG_TAPS,
+        files=VGG16_FILES,
+        pools=True,
+    ),
+    "vgg_narrow": Backbone(
+        build=lambda file: _convolutional(_saved_vgg(file)),
+        taps=VGG_TAPS,
+        files={"shapes": str(SHIPPED / "classifier.npz")},
+        pools=True,
+    ),
+    "mobilenet": Backbone(
+        build=_mobilenet,
+        taps=("conv_pw_5_relu", "conv_pw_11_relu", "conv_pw_12_relu"),
+        files={"imagenet": "mobilenet_1_0_224_no_top.weights.h5"},
+        new_layers=("fc6", "fc7"),
+    ),
+    "efficientnet_lite0": Backbone(
+        build=_efficientnet_lite0,
+        taps=("block3b_add", "block5c_add", "top_relu6"),
+        files={"imagenet": "efficientnet_lite0.keras"},
+        new_layers=("fc6", "fc6_bn"),
+        dropped=("fc6_relu",),
+    ),
+}

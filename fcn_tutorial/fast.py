@@ -5,7 +5,7 @@ ways, too. Their configuration and weights, and so checkpoints and exports, stay
 model. No chapter needs this module.
 
 Source: Vasudevan, Anderson and Gregg 2017, "Parallel multi channel convolution using general matrix
-multiplication" (`_sum_of_products`); Ioffe and Szegedy 2015, Algorithm 1 (`_fused`).
+multiplication" (`_sum_of_products`); Ioffe and Szegedy 2015, Algorithm 1 (`_normalize`).
 """
 
 import math

@@ -1,13 +1,17 @@
-"""Layers that make a network take images of any size, and keep a finer grid.
+"""Layers with which a network takes images of any size and keeps a finer grid.
 
-Source: padding and cropping in place of the reference release's 100 pixels and crops; dilation: Yu
-and Koltun 2016.
+Source: padding to multiples of the stride and cropping replace the 100 pixels of padding and the
+crops of the reference release; for dilation, Yu and Koltun 2016.
 """
+
+from typing import Any
 
 import keras
 import numpy as np
 
-# Models saved by earlier versions name layers that now are Keras's own.
+from fcn_tutorial.geometry import Cells, through, unmoved
+
+# Models saved by earlier versions name layers that are Keras's own now.
 keras.saving.get_custom_objects().update(
     {
         "fcn_tutorial>BatchNormalization": keras.layers.BatchNormalization,
@@ -22,10 +26,12 @@ class VGGPreprocessing(keras.layers.Layer):
 
     MEAN_BGR = (103.939, 116.779, 123.68)
 
-    def call(self, image):
+    def call(self, image: Any) -> Any:
+        """Preprocess images (N, H, W, 3)."""
         return keras.ops.flip(image, axis=-1) - keras.ops.array(self.MEAN_BGR, dtype=image.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """The images keep their shape."""
         return input_shape
 
 
@@ -33,22 +39,25 @@ class VGGPreprocessing(keras.layers.Layer):
 class PadToMultiple(keras.layers.Layer):
     """Pad a map (N, H, W, C) with zeros at the bottom and right to multiples of `multiple`."""
 
-    def __init__(self, multiple, **kwargs):
+    def __init__(self, multiple: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.multiple = multiple
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
+        """Pad a map."""
         (height, width), m = keras.ops.shape(x)[1:3], self.multiple
-        # Of numbers that are not negative, as ONNX takes the remainder of others another way.
+        # No negative numbers, as ONNX takes their remainder another way.
         below, right = ((m - side % m) % m for side in (height, width))
         return keras.ops.pad(x, ((0, 0), (0, below), (0, right), (0, 0)))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """The next multiples; None where a side is unknown."""
         batch, height, width, channels = input_shape
         padded = [side and side + -side % self.multiple for side in (height, width)]
         return (batch, *padded, channels)
 
-    def get_config(self):
+    def get_config(self) -> dict:
+        """The layer's arguments, for saving."""
         return {**super().get_config(), "multiple": self.multiple}
 
 
@@ -56,12 +65,14 @@ class PadToMultiple(keras.layers.Layer):
 class CropLike(keras.layers.Layer):
     """Crop a map, called with [map, image], at the bottom and right to the image's sides."""
 
-    def call(self, inputs):
+    def call(self, inputs: list) -> Any:
+        """Crop a map (N, h, w, C) to an image (N, H, W, _) with H <= h and W <= w."""
         x, image = inputs
         height, width = keras.ops.shape(image)[1:3]
         return x[:, :height, :width]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: list) -> tuple:
+        """The image's sides and the map's channels."""
         x, image = input_shape
         return (*image[:3], x[3])
 
@@ -90,43 +101,63 @@ class DilatedPooling(keras.layers.Layer):
     gives what the pooling with stride 2 gives. Beyond the border there is nothing to pool with.
     """
 
-    def __init__(self, rate, **kwargs):
+    def __init__(self, rate: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rate = rate
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
+        """Pool a map."""
         largest, rate = keras.ops.maximum, self.rate
         x = keras.ops.concatenate([largest(x[:, :-rate], x[:, rate:]), x[:, -rate:]], axis=1)
         pooled = largest(x[:, :, :-rate], x[:, :, rate:])
         return keras.ops.concatenate([pooled, x[:, :, -rate:]], axis=2)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """The map keeps its shape."""
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
+        """The layer's arguments, for saving."""
         return {**super().get_config(), "rate": self.rate}
 
 
 @keras.saving.register_keras_serializable("fcn_tutorial")
 class RepeatEdge(keras.layers.Layer):
-    """Move a map (N, H, W, C) by `before` cells down and right; its first row and column fill up.
+    """Move a map (N, H, W, C) by `before` cells down and right, repeating its first row and column.
 
     Output (N, H + before, W + before, C).
     """
 
-    def __init__(self, before, **kwargs):
+    def __init__(self, before: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.before = before
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
+        """Move a map."""
         x = keras.ops.concatenate([keras.ops.repeat(x[:, :1], self.before, axis=1), x], axis=1)
         first = keras.ops.repeat(x[:, :, :1], self.before, axis=2)
         return keras.ops.concatenate([first, x], axis=2)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Longer by `before`; None where a side is unknown."""
         batch, height, width, channels = input_shape
         longer = [side and side + self.before for side in (height, width)]
         return (batch, *longer, channels)
 
-    def get_config(self):
+    def get_config(self) -> dict:
+        """The layer's arguments, for saving."""
         return {**super().get_config(), "before": self.before}
+
+
+for kind in (CropLike, PadToMultiple, VGGPreprocessing):
+    through.register(kind, unmoved)
+
+
+@through.register
+def _(layer: DilatedPooling, cells: Cells, axis: int) -> Cells:
+    return cells.window(layer.rate + 1)
+
+
+@through.register
+def _(layer: RepeatEdge, cells: Cells, axis: int) -> Cells:
+    return cells.window(1, before=layer.before)

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from fcn_tutorial.errors import InputError
-from fcn_tutorial.fcn import HEAD_LAYERS
+from fcn_tutorial.fcn import new_layers
 from fcn_tutorial.recipe import Recipe
 
 NOT_DECAYED = ("bias", "gamma", "beta")
@@ -130,9 +130,7 @@ def build_optimizer(
 
 def _rate(recipe: Recipe, weight: keras.Variable) -> float:
     """A weight's learning rate, as a multiple of the recipe's."""
-    layer = weight.path.partition("/")[0]
-    # A VGG brings fc6 and fc7 with it, MobileNet does not.
-    new = layer in HEAD_LAYERS and (layer.startswith("score") or recipe.backbone == "mobilenet")
+    new = weight.path.partition("/")[0] in new_layers(recipe.backbone)
     of_layer = 1.0 if new else recipe.trunk_learning_rate
     return of_layer * (recipe.bias_learning_rate if weight.name == "bias" else 1.0)
 

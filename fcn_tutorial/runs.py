@@ -28,8 +28,8 @@ from fcn_tutorial import files
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import write_text, write_whole
 from fcn_tutorial.metrics import Scores, constant_baseline, scores
-from fcn_tutorial.modelfiles import check_unpacked, load_model, opened
 from fcn_tutorial.recipe import Recipe
+from fcn_tutorial.weights import load_model, opened
 
 METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
 PACKAGE = Path(__file__).parent
@@ -351,7 +351,6 @@ def load_checkpoint(folder, model):
     """
     path = _checkpoint(folder)
     if path.is_file():
-        check_unpacked(path, FROM_THE_START)
         model.optimizer.build(model.trainable_variables)
         opened(path, partial(_load_all, model), FROM_THE_START)
     return epochs_behind(folder)

@@ -6,6 +6,8 @@ with an h x w kernel, and the numbers in its kernel are the same ones.
 Source: Long, Shelhamer and Darrell 2015, section 3.1 ("Adapting classifiers for dense prediction").
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -22,17 +24,23 @@ _CELLWISE = (
 )
 
 
-def convolutionize(classifier, padding="same"):
-    """Turn a Keras classifier that ends in Flatten -> Dense ... into a fully convolutional network.
+def convolutionize(classifier: keras.Model, padding: str = "same") -> keras.Model:
+    """Turn a classifier that ends in Flatten -> Dense ... into a fully convolutional network.
 
-    classifier: functional or sequential model on (N, H, W, C). Returns a model on (N, any, any, C)
-    whose layers keep their names and hold copies of the weights; its output is a map of scores.
-    padding: of the first convolution of the head. "valid" gives one cell for each place where the
-    head's window fits on the feature map, so an image of the classifier's own size gives one cell;
-    where the trunk pads no zeros, that is exactly the classifier slid over the image. "same" keeps
-    the feature map's grid; on an image of the classifier's own size the centre cell is the
-    classifier's answer.
-    Raises InputError when the head is no chain of layers that starts with Flatten -> Dense.
+    Args:
+        classifier: functional or sequential model on (N, H, W, C).
+        padding: of the first convolution of the head. "valid" gives one cell for each place where
+            the head's window fits on the feature map, so an image of the classifier's own size
+            gives one cell; where the trunk pads no zeros, that is exactly the classifier slid over
+            the image. "same" keeps the feature map's grid; on an image of the classifier's own
+            size, the centre cell gives the classifier's scores.
+
+    Returns:
+        A model on (N, any, any, C) whose layers keep their names and hold copies of the weights;
+        its output is a map of scores.
+
+    Raises:
+        InputError: the head is not a chain of layers that starts with Flatten -> Dense.
     """
     check_choice("padding", padding, ("same", "valid"))
     flatten, head = _split(classifier)
@@ -46,36 +54,42 @@ def convolutionize(classifier, padding="same"):
             x = dense_to_convolution(layer, x, grid, padding)
             grid = (1, 1)
         else:
-            x = copied(layer, x)
+            copy = type(layer).from_config(layer.get_config())
+            x = copy(x)
+            copy.set_weights(layer.get_weights())
     return keras.Model(convolutional_trunk.input, x, name=f"{classifier.name}_convolutional")
 
 
-def top_classes(network, image, count=3):
+def top_classes(network: keras.Model, image: Any, count: int = 3) -> list[tuple[int, float]]:
     """The most probable classes at the centre cell of a convolutionized classifier's map.
 
-    network: from `convolutionize`; its scores are taken as logits unless it ends in a softmax.
-    image: (H, W, C) in the classifier's own units. On an image of the classifier's size the answer
-    is the classifier's; on a larger one the centre cell sees past its window, too.
-    Returns a list of (class index, probability), `count` long, the most probable first.
-    Raises InputError for a network that gives no map, an image of another shape or too small for
-    one cell, or a count that is not from 1 to the number of classes.
+    On an image of the classifier's size they are the classifier's; on a larger one the centre cell
+    sees past its window, too.
+
+    Args:
+        network: from `convolutionize`; its scores are taken as logits unless it ends in a softmax.
+        image: (H, W, C) in the classifier's own units.
+        count: how many classes.
+
+    Returns:
+        `count` pairs (class index, probability), the most probable first.
+
+    Raises:
+        InputError: the network gives no map, the image has another shape or is too small for one
+            cell, or the count is not from 1 to the number of classes.
     """
     image = np.asarray(image, np.float32)
     _check_question(network, image, count)
     scores = network(image[None])[0]
     height, width = scores.shape[:2]
     centre = scores[(height - 1) // 2, (width - 1) // 2]
-    if not _ends_in_softmax(network):
+    last = network.layers[-1]
+    softmax = getattr(last, "activation", None) is keras.activations.softmax
+    if not (softmax or isinstance(last, keras.layers.Softmax)):
         centre = keras.ops.softmax(centre)
     probabilities = keras.ops.convert_to_numpy(centre)
     best = np.argsort(-probabilities, kind="stable")[:count]
     return [(int(index), float(probabilities[index])) for index in best]
-
-
-def _ends_in_softmax(network):
-    last = network.layers[-1]
-    activation = getattr(last, "activation", None)
-    return isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax
 
 
 def _check_question(network, image, count):
@@ -84,29 +98,35 @@ def _check_question(network, image, count):
             f"network {network.name!r} gives {network.output_shape} instead of a map of scores: "
             "convolutionize it first."
         )
-    channels, num_classes = network.input_shape[-1], network.output_shape[-1]
+    channels = network.input_shape[-1]
     if image.ndim != 3 or image.shape[2] != channels or image.size == 0:
         raise InputError(f"image must be (height, width, {channels}), got shape {image.shape}.")
-    check_whole("count", count, 1, num_classes)
-    if not _has_cells(network, image.shape):
+    check_whole("count", count, 1, network.output_shape[-1])
+    try:
+        cells = min(network.compute_output_shape((1, *image.shape)))
+    except ValueError:  # Keras raises it where a kernel fits nowhere
+        cells = 0
+    if cells <= 0:
         height, width = image.shape[:2]
         raise InputError(
             f"image of {width} x {height} pixels is too small for {network.name!r}: enlarge it."
         )
 
 
-def _has_cells(network, shape):
-    try:
-        return min(network.compute_output_shape((1, *shape))) > 0
-    except ValueError:  # Keras's word for a kernel that finds no place
-        return False
+def dense_to_convolution(
+    dense: keras.layers.Dense, x: Any, grid: tuple[int, int] = (1, 1), padding: str = "valid"
+) -> Any:
+    """Apply a Dense layer as a convolution with the same weights to a symbolic map.
 
+    Args:
+        dense: a built layer.
+        x: symbolic map (N, any, any, C).
+        grid: (h, w), the cells that the layer used to see flattened: the kernel (h * w * C, units)
+            becomes (h, w, C, units).
+        padding: of the convolution.
 
-def dense_to_convolution(dense, x, grid=(1, 1), padding="valid"):
-    """Apply a Dense layer as a convolution with the same weights to a symbolic map x.
-
-    grid: (h, w), the cells that the layer used to see flattened: the kernel (h * w * C, units)
-    becomes (h, w, C, units). Returns the symbolic output map.
+    Returns:
+        The symbolic output map (N, any, any, units).
     """
     convolution = keras.layers.Conv2D(
         dense.units,
@@ -142,17 +162,6 @@ def _any_size(layer):
     model = keras.Model(layer.inputs[0], layer.outputs[0], name=layer.name)
     image = keras.Input((None, None, model.input.shape[-1]), name="image")
     return keras.models.clone_model(model, input_tensors=image, clone_function=_any_size)
-
-
-def copied(layer, x, **changes):
-    """Apply a copy of a layer, with its weights, to a symbolic map x; returns the output map.
-
-    changes: other values for its configuration.
-    """
-    copy = type(layer).from_config({**layer.get_config(), **changes})
-    y = copy(x)
-    copy.set_weights(layer.get_weights())
-    return y
 
 
 def _split(classifier):

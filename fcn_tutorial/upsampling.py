@@ -4,18 +4,27 @@ Source: Long, Shelhamer and Darrell 2015, section 3.3 ("Upsampling is backwards 
 convolution"); the kernel is that of `surgery.py` in the paper's reference release.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from fcn_tutorial.errors import InputError, check_whole
+from fcn_tutorial.geometry import Cells, through
 
 
-def bilinear_kernel(factor):
+def bilinear_kernel(factor: int) -> np.ndarray:
     """The kernel whose transposed convolution at stride `factor` interpolates bilinearly.
 
-    factor: int >= 1, how many times larger the output is. Returns float32 (k, k) with
-    k = 2 * factor - factor % 2; each of the factor x factor phases of the kernel sums to 1.
-    Raises InputError when factor is not a whole number >= 1.
+    Args:
+        factor: how many times larger the output is, 1 or more.
+
+    Returns:
+        float32 (k, k) with k = 2 * factor - factor % 2; each of the factor x factor phases of the
+        kernel sums to 1.
+
+    Raises:
+        InputError: the factor is not a whole number of at least 1.
     """
     check_whole("factor", factor, 1)
     return pyramid(factor).astype(np.float32)
@@ -58,37 +67,49 @@ def transposed_by_loop(scores: np.ndarray, kernel: np.ndarray, stride: int) -> n
 
 @keras.saving.register_keras_serializable("fcn_tutorial")
 class BilinearUpsampling(keras.layers.Layer):
-    """Upsample score maps by a whole factor, bilinearly, with half-pixel centres.
+    """Upsample score maps by a whole factor, bilinearly, with half-pixel centres (section 3.3).
 
     Input (N, H, W, C), output (N, factor * H, factor * W, C). It has no weights, so it is frozen
     and unregularised, and it repeats the edge, so that a constant map stays constant up to the
     border. Away from the border it equals `transposed_convolution`.
-    Raises InputError when factor is not a whole number >= 1.
+
+    Args:
+        factor: how many times larger the output is, 1 or more.
+
+    Raises:
+        InputError: the factor is not a whole number of at least 1.
     """
 
-    def __init__(self, factor, **kwargs):
+    def __init__(self, factor: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_whole("factor", factor, 1)
-        self.factor = factor
+        self.factor = check_whole("factor", factor, 1)
 
-    def call(self, scores):
+    def call(self, scores: Any) -> Any:
+        """Upsample a map."""
         height, width = keras.ops.shape(scores)[1:3]
         if isinstance(height, int) and isinstance(width, int):
             size = (self.factor * height, self.factor * width)
             # In 32 bits, as XLA fails on the gradient of resizing in fewer.
-            whole = keras.ops.cast(scores, "float32")
-            resized = keras.ops.image.resize(whole, size, "bilinear", data_format="channels_last")
+            exact = keras.ops.cast(scores, "float32")
+            resized = keras.ops.image.resize(exact, size, "bilinear", data_format="channels_last")
             return keras.ops.cast(resized, scores.dtype)
         # Keras resizes only to sizes that are known when the graph is made; this goes without.
         return _interpolate(_interpolate(scores, self.factor, axis=1), self.factor, axis=2)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """`factor` times the sides; None where a side is unknown."""
         batch, height, width, channels = input_shape
-        grow = lambda side: None if side is None else self.factor * side  # noqa: E731
-        return (batch, grow(height), grow(width), channels)
+        sides = [side and self.factor * side for side in (height, width)]
+        return (batch, *sides, channels)
 
-    def get_config(self):
+    def get_config(self) -> dict:
+        """The layer's arguments, for saving."""
         return {**super().get_config(), "factor": self.factor}
+
+
+@through.register
+def _(layer: BilinearUpsampling, cells: Cells, axis: int) -> Cells:
+    return cells.resized(layer.factor, reach=int(layer.factor > 1))
 
 
 def _interpolate(x, factor, axis):
@@ -109,10 +130,11 @@ def _interpolate(x, factor, axis):
 class BilinearInitializer(keras.initializers.Initializer):
     """Fill a transposed convolution's kernel (k, k, C, C): bilinear from each class to itself."""
 
-    def __init__(self, factor):
+    def __init__(self, factor: int) -> None:
         self.factor = factor
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: tuple, dtype: str | None = None) -> Any:
+        """Make a kernel; InputError when it has another size than the factor's."""
         kernel = bilinear_kernel(self.factor)
         height, width, outputs, inputs = shape
         if kernel.shape != (height, width):
@@ -122,15 +144,29 @@ class BilinearInitializer(keras.initializers.Initializer):
         diagonal = np.eye(outputs, inputs, dtype=np.float32)
         return keras.ops.convert_to_tensor(kernel[..., None, None] * diagonal, dtype=dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict:
+        """The initializer's arguments, for saving."""
         return {"factor": self.factor}
 
 
-def transposed_convolution(factor, num_classes, trainable=False, name=None):
+def transposed_convolution(
+    factor: int, num_classes: int, trainable: bool = False, name: str | None = None
+) -> keras.layers.Conv2DTranspose:
     """Upsampling as the paper builds it: a transposed convolution that starts out bilinear.
 
-    Input (N, H, W, num_classes), output (N, (H - 1) * factor + k, ..., num_classes), where k is
-    the kernel's size: the caller crops. Zeros beyond the border make the outermost cells fade.
+    Args:
+        factor: how many times larger the output is, 1 or more.
+        num_classes: channels of the score map.
+        trainable: whether the kernel learns.
+        name: the layer's.
+
+    Returns:
+        A layer from (N, H, W, num_classes) to (N, (H - 1) * factor + k, ..., num_classes), where k
+        is the kernel's size: the caller crops. Zeros beyond the border make the outermost cells
+        fade.
+
+    Raises:
+        InputError: the factor is not a whole number of at least 1.
     """
     return keras.layers.Conv2DTranspose(
         num_classes,

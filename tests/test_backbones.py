@@ -7,7 +7,7 @@ import pytest
 from keras.ops import convert_to_numpy
 
 import fcn_tutorial as fcn
-from fcn_tutorial.backbones import VGGPreprocessing
+from fcn_tutorial.layers import VGGPreprocessing
 
 
 def all_equal(ours, theirs):

@@ -1,18 +1,23 @@
 """Receptive fields and crop offsets, against the paper's numbers and against gradients."""
 
 from dataclasses import FrozenInstanceError
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 from keras import layers
 
 import fcn_tutorial as fcn
-from fcn_tutorial.backbones import VGGPreprocessing
-from fcn_tutorial.fcn import CropLike, DilatedPooling, PadToMultiple, RepeatEdge
+from fcn_tutorial.backbones import BACKBONES
+from fcn_tutorial.layers import (
+    CropLike,
+    DilatedPooling,
+    PadToMultiple,
+    RepeatEdge,
+    VGGPreprocessing,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,226 +64,53 @@ def fused(x, skip, before, name):
     return layers.Add(name=name)([x, layers.Cropping2D(sides)(skip)])
 
 
-def test_crop_offset_of_the_papers_fcn32s():
-    image, score_fr, _, _ = paper_trunk()
-    model = keras.Model(image, upscored(score_fr, 64, 32, "upscore"))
-    assert fcn.crop_offset(model, "upscore") == 19
-    assert fcn.crop_offset(model, "upscore", axis=1) == 19
-
-
-def test_crop_offsets_of_the_papers_fcn16s():
-    image, score_fr, score_pool4, _ = paper_trunk()
-    x = fused(upscored(score_fr, 4, 2, "upscore2"), score_pool4, 5, "fuse_pool4")
-    model = keras.Model(image, upscored(x, 32, 16, "upscore16"))
-    assert fcn.crop_offset(model, "score_pool4", onto="upscore2") == 5
-    assert fcn.crop_offset(model, "upscore16") == 27
-
-
-def test_crop_offsets_of_the_papers_fcn8s():
+def test_crop_offsets_are_the_papers():
     image, score_fr, score_pool4, score_pool3 = paper_trunk()
-    x = fused(upscored(score_fr, 4, 2, "upscore2"), score_pool4, 5, "fuse_pool4")
-    x = fused(upscored(x, 4, 2, "upscore_pool4"), score_pool3, 9, "fuse_pool3")
-    model = keras.Model(image, upscored(x, 16, 8, "upscore8"))
+    upscore2 = upscored(score_fr, 4, 2, "upscore2")
+    fuse_pool4 = fused(upscore2, score_pool4, 5, "fuse_pool4")
+    upscore_pool4 = upscored(fuse_pool4, 4, 2, "upscore_pool4")
+    fuse_pool3 = fused(upscore_pool4, score_pool3, 9, "fuse_pool3")
+    ends = [(score_fr, 64, 32, "upscore"), (fuse_pool4, 32, 16, "upscore16")]
+    ends = [upscored(*end) for end in [*ends, (fuse_pool3, 16, 8, "upscore8")]]
+    model = keras.Model(image, ends)
+    for name, cells in (("upscore", 19), ("upscore16", 27), ("upscore8", 31)):
+        assert fcn.crop_offset(model, name) == fcn.crop_offset(model, name, axis=1) == cells
     assert fcn.crop_offset(model, "score_pool4", onto="upscore2") == 5
     assert fcn.crop_offset(model, "score_pool3", onto="upscore_pool4") == 9
-    assert fcn.crop_offset(model, "upscore8") == 31
-
-
-# What a cell really sees: nets of positive weights, whose gradients show it.
-
-SIDES = st.tuples(st.integers(1, 4), st.integers(1, 4))
-BORDERS = st.tuples(*4 * [st.integers(0, 3)]).map(lambda b: (b[:2], b[2:]))
-
-
-CONV = ("conv", (3, 2), 2, 1, "same")
-KERNEL = {"kernel_size": (3, 5), "padding": "same"}
-NO_BORDERS = ((0, 0), (0, 0))
-
-
-@st.composite
-def windows(draw):
-    """(kind, kernel, stride, dilation, padding) of a convolution or pooling."""
-    kind = draw(st.sampled_from(["conv", "depthwise", "separable", "max", "average", "residual"]))
-    dilated = kind in ("conv", "residual") and draw(st.booleans())
-    stride = 1 if dilated or kind == "residual" else draw(st.integers(1, 3))
-    padding = "same" if kind == "residual" else draw(st.sampled_from(["same", "valid"]))
-    kernel = draw(SIDES)
-    if kernel == (1, 1) and stride > 1:
-        kernel = (1, 2)  # TensorFlow 2.21 crashes in the gradient of a strided 1 x 1 convolution.
-    return kind, kernel, stride, 2 if dilated else 1, padding
-
-
-@st.composite
-def upsamplings(draw):
-    """(kind, factor, options), or None."""
-    kind = draw(st.sampled_from([None, "transposed", "bilinear", "resized", "nearest"]))
-    factor = draw(st.integers(1, 3))
-    options = {}
-    if kind == "transposed":
-        sides = draw(SIDES)
-        options["kernel_size"] = tuple(factor + side for side in sides)
-        options["padding"] = draw(st.sampled_from(["same", "valid"]))
-        if factor == 1:
-            options["dilation_rate"] = draw(st.integers(1, 2))
-        elif draw(st.booleans()):
-            options["output_padding"] = factor - 1
-    return kind and (kind, factor, options)
-
-
-def apply_window(x, spec, smooth):
-    """smooth: average where the net takes the maximum, whose gradient shows one pixel only."""
-    kind, kernel, stride, dilation, padding = spec
-    options = {"strides": stride, "padding": padding}
-    if kind == "residual":
-        branch = layers.Conv2D(
-            1, kernel, padding="same", dilation_rate=dilation, kernel_initializer="ones"
-        )(x)
-        return layers.Add()([x, branch])
-    if kind == "conv":
-        return layers.Conv2D(
-            1, kernel, dilation_rate=dilation, kernel_initializer="ones", **options
-        )(x)
-    if kind == "depthwise":
-        return layers.DepthwiseConv2D(kernel, depthwise_initializer="ones", **options)(x)
-    if kind == "separable":
-        ones = {"depthwise_initializer": "ones", "pointwise_initializer": "ones"}
-        return layers.SeparableConv2D(1, kernel, **ones, **options)(x)
-    if kind == "max" and not smooth:
-        return layers.MaxPooling2D(kernel, **options)(x)
-    return layers.AveragePooling2D(kernel, **options)(x)
-
-
-def apply_upsampling(x, spec):
-    kind, factor, options = spec
-    if kind == "transposed":
-        return layers.Conv2DTranspose(1, strides=factor, kernel_initializer="ones", **options)(x)
-    if kind == "bilinear":
-        return fcn.BilinearUpsampling(factor)(x)
-    interpolation = "bilinear" if kind == "resized" else "nearest"
-    return layers.UpSampling2D(factor, interpolation=interpolation)(x)
-
-
-def network(sides, specs, borders, upsampling, smooth):
-    image = keras.Input((*sides, 1))
-    x = layers.ZeroPadding2D(borders)(image)
-    for spec in specs:
-        x = apply_window(x, spec, smooth)
-    x = apply_upsampling(x, upsampling) if upsampling else x
-    return keras.Model(image, layers.Cropping2D(borders, name="last")(x))
-
-
-def fitting_side(specs, border, axis):
-    """A side for which each strided layer with padding="same" starts on a multiple of its stride.
-
-    Also more than three receptive fields long, so that the cell in the middle sees no border.
-    """
-    size = np.prod([stride for _, _, stride, _, _ in specs])
-    for _, kernel, stride, dilation, _ in reversed(specs):
-        size = size * stride + kernel[axis] * dilation
-    for side in range(3 * size + 40, 3 * size + 400):
-        cells, fits = side + sum(border), True
-        for _, kernel, stride, dilation, padding in specs:
-            if padding == "same":
-                fits, cells = fits and cells % stride == 0, -(-cells // stride)
-            else:
-                cells = (cells - (kernel[axis] - 1) * dilation - 1) // stride + 1
-        if fits:
-            return side
-    raise AssertionError("no side fits")
-
-
-def seen_ranges(model, cells):
-    """First and last row and column that each cell (i, j) of the output sees."""
-    image = tf.ones((1, *model.input_shape[1:]))
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(image)
-        output = model(image)
-        values = [output[0, i, j, 0] for i, j in cells]
-    for value in values:
-        seen = tape.gradient(value, image)[0, :, :, 0].numpy() > 0
-        rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-        yield (rows[0], rows[-1]), (columns[0], columns[-1])
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(windows(), min_size=1, max_size=4), BORDERS, upsamplings())
-@example([CONV], NO_BORDERS, ("transposed", 2, {**KERNEL, "output_padding": 1}))
-@example([CONV], NO_BORDERS, ("transposed", 1, {**KERNEL, "dilation_rate": 2}))
-def test_receptive_field_is_what_the_gradient_shows(specs, borders, upsampling):
-    sides = [fitting_side(specs, borders[axis], axis) for axis in (0, 1)]
-    model = network(sides, specs, borders, upsampling, smooth=False)
-    smooth = network(sides, specs, borders, upsampling, smooth=True)
-    # An upsampled cell sees a little more or less than its neighbour: take one whole period.
-    factor = upsampling[1] if upsampling else 1
-    middle = [side // 2 for side in model.output_shape[1:3]]
-    cells = [(middle[0] + phase, middle[1] + phase) for phase in range(factor)]
-    ranges = np.array(list(seen_ranges(smooth, cells)))
-    assert (ranges > 0).all() and (ranges < np.array(sides)[:, None] - 1).all()
-    stride = np.prod([spec[2] for spec in specs]) / factor
-    for axis in (0, 1):
-        field = fcn.receptive_field(model, "last", axis=axis)
-        first, last = ranges[:, axis].T
-        positions = np.array(cells)[:, axis] * stride
-        assert field.stride == pytest.approx(stride)
-        assert field.size == (last - first + 1).max()
-        assert field.offset == pytest.approx(((first + last) / 2 - positions).mean())
 
 
 # One layer at a time, behind a pooling of 2 x 2, whose cells see 2 pixels, 2 apart, around 0.5.
 
 THIRD = pytest.approx(2 / 3)
 SAME = {"padding": "same"}
+Conv, Transposed = partial(layers.Conv2D, 1), partial(layers.Conv2DTranspose, 1)
 RULES = {  # the layer; size, stride and offset along the height; along the width
-    "conv": (lambda: layers.Conv2D(1, (3, 4)), (6, 2, 2.5), (8, 2, 3.5)),
-    "conv, same": (
-        lambda: layers.Conv2D(1, (3, 5), strides=2, **SAME),
-        (6, 4, 2.5),
-        (10, 4, 2.5),
-    ),
-    "conv, wide strides": (lambda: layers.Conv2D(1, (2, 1), 3, **SAME), (4, 6, 1.5), (2, 6, 0.5)),
-    "conv, dilated": (
-        lambda: layers.Conv2D(1, (3, 2), dilation_rate=(2, 3)),
-        (10, 2, 4.5),
-        (8, 2, 3.5),
-    ),
+    "conv": (lambda: Conv((3, 4)), (6, 2, 2.5), (8, 2, 3.5)),
+    "conv, same": (lambda: Conv((3, 5), strides=2, **SAME), (6, 4, 2.5), (10, 4, 2.5)),
+    "conv, wide strides": (lambda: Conv((2, 1), 3, **SAME), (4, 6, 1.5), (2, 6, 0.5)),
+    "conv, dilated": (lambda: Conv((3, 2), dilation_rate=(2, 3)), (10, 2, 4.5), (8, 2, 3.5)),
     "conv, dilated, same": (
-        lambda: layers.Conv2D(1, (3, 1), dilation_rate=2, **SAME),
-        (10, 2, 0.5),
-        (2, 2, 0.5),
+        lambda: Conv((3, 1), dilation_rate=2, **SAME),
+        *((10, 2, 0.5), (2, 2, 0.5)),
     ),
     "depthwise": (lambda: layers.DepthwiseConv2D((3, 1), **SAME), (6, 2, 0.5), (2, 2, 0.5)),
     "separable": (lambda: layers.SeparableConv2D(1, (3, 2)), (6, 2, 2.5), (4, 2, 1.5)),
     "max": (lambda: layers.MaxPooling2D((2, 3)), (4, 4, 1.5), (6, 6, 2.5)),
-    "average": (
-        lambda: layers.AveragePooling2D((3, 4), strides=2, **SAME),
-        (6, 4, 2.5),
-        (8, 4, 1.5),
-    ),
-    "transposed": (lambda: layers.Conv2DTranspose(1, (4, 3), 2), (4, 1, -1), (4, 1, -0.5)),
-    "transposed, same": (
-        lambda: layers.Conv2DTranspose(1, (4, 5), 2, **SAME),
-        (4, 1, 0),
-        (6, 1, -0.5),
-    ),
-    "transposed, small": (
-        lambda: layers.Conv2DTranspose(1, (2, 1), 2, **SAME),
-        (2, 1, 0),
-        (2, 1, 0.5),
-    ),
+    "average": (lambda: layers.AveragePooling2D((3, 4), 2, **SAME), (6, 4, 2.5), (8, 4, 1.5)),
+    "transposed": (lambda: Transposed((4, 3), 2), (4, 1, -1), (4, 1, -0.5)),
+    "transposed, same": (lambda: Transposed((4, 5), 2, **SAME), (4, 1, 0), (6, 1, -0.5)),
+    "transposed, small": (lambda: Transposed((2, 1), 2, **SAME), (2, 1, 0), (2, 1, 0.5)),
     "transposed, dilated": (
-        lambda: layers.Conv2DTranspose(1, (2, 3), dilation_rate=(2, 1), **SAME),
-        (6, 2, 0.5),
-        (6, 2, 0.5),
+        lambda: Transposed((2, 3), dilation_rate=(2, 1), **SAME),
+        *((6, 2, 0.5), (6, 2, 0.5)),
     ),
     "transposed, output padding": (
-        lambda: layers.Conv2DTranspose(1, 5, 2, output_padding=(0, 1), **SAME),
-        (6, 1, 0.5),
-        (6, 1, -0.5),
+        lambda: Transposed(5, 2, output_padding=(0, 1), **SAME),
+        *((6, 1, 0.5), (6, 1, -0.5)),
     ),
     "transposed, output padding, even": (
-        lambda: layers.Conv2DTranspose(1, (4, 3), 2, output_padding=(0, 1), **SAME),
-        (4, 1, 1),
-        (4, 1, -0.5),
+        lambda: Transposed((4, 3), 2, output_padding=(0, 1), **SAME),
+        *((4, 1, 1), (4, 1, -0.5)),
     ),
     "padding": (lambda: layers.ZeroPadding2D(((1, 2), (3, 0))), (2, 2, -1.5), (2, 2, -5.5)),
     "cropping": (lambda: layers.Cropping2D(((1, 0), (2, 5))), (2, 2, 2.5), (2, 2, 4.5)),
@@ -287,47 +119,69 @@ RULES = {  # the layer; size, stride and offset along the height; along the widt
     "nearest": (lambda: layers.UpSampling2D((2, 3)), (2, 1, 0), (2, THIRD, pytest.approx(-1 / 6))),
     "resized": (
         lambda: layers.UpSampling2D((3, 1), interpolation="bilinear"),
-        (4, THIRD, pytest.approx(-1 / 6)),
-        (2, 2, 0.5),
-    ),
-    "resized twice": (
-        lambda: layers.UpSampling2D(2, interpolation="bilinear"),
-        (4, 1, 0),
-        (4, 1, 0),
+        *((4, THIRD, pytest.approx(-1 / 6)), (2, 2, 0.5)),
     ),
     "dilated pooling": (lambda: DilatedPooling(3), (8, 2, 3.5), (8, 2, 3.5)),
     "repeated edge": (lambda: RepeatEdge(5), (2, 2, -9.5), (2, 2, -9.5)),
 }
 
 
-def pooled_image():
-    image = keras.Input((48, 48, 3), name="image")
-    return image, layers.AveragePooling2D(2, name="pooled")(image)
+def pooled_image(before=0, left=0):
+    image = keras.Input((96, 96, 3), name="image")
+    x = layers.ZeroPadding2D(((before, 0), (left, 0)))(image)
+    return image, layers.AveragePooling2D(2, name="pooled")(x)
 
 
+@pytest.mark.parametrize("before", [(0, 0), (5, 9)])
 @pytest.mark.parametrize("rule", RULES)
-def test_one_layers_rule(rule):
+def test_one_layers_rule(rule, before):
+    """What lies before a layer moves its field, and changes nothing else."""
     make, *expected = RULES[rule]
-    image, x = pooled_image()
+    image, x = pooled_image(*before)
     layer = make()
     model = keras.Model(image, layer(x))
     for axis, (size, stride, offset) in enumerate(expected):
         field = fcn.receptive_field(model, layer, axis)
-        assert (field.size, field.stride, field.offset) == (size, stride, offset)
+        assert (field.size, field.stride) == (size, stride)
+        assert field.offset + before[axis] == offset
         types = [type(value) for value in (field.size, field.stride, field.offset)]
         assert types == [int, int if stride in (1, 2, 4, 6) else float, float]
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_what_lies_before_a_layer_moves_its_field_as_a_whole(rule):
+# The gradient of a maximum shows one pixel, some cells of the third see nothing, and TensorFlow
+# does not compute the last two.
+HIDDEN = {"max", "dilated pooling", "transposed, small"}
+HIDDEN |= {"transposed, dilated", "transposed, output padding, even"}
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule not in HIDDEN])
+def test_a_rule_says_what_the_gradient_shows(rule):
+    image, x = pooled_image()
     layer = RULES[rule][0]()
-    image = keras.Input((48, 48, 3))
-    x = layers.AveragePooling2D(2)(layers.ZeroPadding2D(((5, 0), (9, 0)))(image))
     model = keras.Model(image, layer(x))
-    for axis, (size, stride, offset) in enumerate(RULES[rule][1:]):
-        field = fcn.receptive_field(model, layer, axis)
-        assert (field.size, field.stride) == (size, stride)
-        assert field.offset + (5, 9)[axis] == offset
+    model.set_weights([np.ones(weight.shape) for weight in model.weights])
+    # An upsampled cell sees a little more or less than its neighbour: take whole periods.
+    start = [side // 2 - 3 for side in model.output_shape[1:3]]
+    cells = np.array(start) + np.arange(6)[:, None]
+    ranges = np.array(list(seen_ranges(model, cells)))
+    for axis in (0, 1):
+        field, (first, last) = fcn.receptive_field(model, layer, axis), ranges[:, axis].T
+        assert field.size == (last - first + 1).max()
+        shifts = (first + last) / 2 - field.stride * cells[:, axis]
+        assert field.offset == pytest.approx(shifts.mean())
+
+
+def seen_ranges(model, cells):
+    """First and last row and column that each cell (i, j) of the output sees."""
+    image = tf.ones((1, *model.input_shape[1:]))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(image)
+        output = model(image)
+        values = [tf.reduce_sum(output[0, i, j]) for i, j in cells]
+    for value in values:
+        seen = tape.gradient(value, image)[0].numpy().any(axis=-1)
+        rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+        yield (rows[0], rows[-1]), (columns[0], columns[-1])
 
 
 CELLWISE = {
@@ -363,9 +217,8 @@ def test_a_layer_that_works_on_each_cell_alone_moves_none(kind):
     layer = (CELLWISE | MERGING)[kind]()
     model = keras.Model(image, layer([x, layers.Conv2D(3, 1)(x)] if kind in MERGING else x))
     for axis in (0, 1):
-        expected = fcn.receptive_field(model, "pooled", axis)
-        assert (expected.size, expected.stride, expected.offset) == (2, 2, 0.5)
-        assert fcn.receptive_field(model, layer, axis) == expected
+        field = fcn.receptive_field(model, layer, axis)
+        assert (field.size, field.stride, field.offset) == (2, 2, 0.5)
 
 
 def test_a_merged_map_sees_what_any_of_its_inputs_sees():
@@ -416,12 +269,15 @@ def test_score_maps_over_the_narrow_vgg_lie_on_the_grid_that_upsampling_assumes(
     assert fcn.crop_offset(narrow, "logits") == 0
 
 
-@pytest.mark.parametrize("axis", [0, 1])
-def test_score_maps_over_mobilenet_are_off_the_grid_by_at_most_a_quarter_cell(mobilenet, axis):
-    for layer, stride in (("conv_pw_5_relu", 8), ("conv_pw_11_relu", 16), ("fc7", 32)):
-        field = fcn.receptive_field(mobilenet, layer, axis=axis)
-        assert field.stride == stride
-        assert abs(field.offset - (stride - 1) / 2) <= stride / 4
+@pytest.mark.parametrize("backbone", ["mobilenet", "efficientnet_lite0"])
+def test_score_maps_over_other_backbones_are_off_the_grid_by_at_most_a_quarter_cell(backbone):
+    model = fcn.build_fcn("fcn8s", 3, backbone)
+    maps = (*BACKBONES[backbone].taps, "score_fr")
+    for layer, stride in zip(maps, (8, 16, 32, 32), strict=True):
+        for axis in (0, 1):
+            field = fcn.receptive_field(model, layer, axis=axis)
+            assert field.stride == stride
+            assert abs(field.offset - (stride - 1) / 2) <= stride / 4
 
 
 # What may be asked for.
@@ -470,18 +326,15 @@ def test_layer_that_is_not_in_the_model_is_refused(refusal):
     assert "no layer 'stranger'" in refusal(fcn.receptive_field, small_classifier(), stranger)
 
 
-@pytest.mark.parametrize("layer", ["flatten", "dense"])
-def test_layer_without_receptive_field_is_refused(refusal, layer):
-    assert "'flatten' (Flatten)" in refusal(fcn.receptive_field, small_classifier(), layer)
-
-
 def test_an_operation_that_is_no_layer_is_not_passed_over(refusal):
     image, x = pooled_image()
     model = keras.Model(image, layers.Conv2D(1, 3, name="last")(keras.ops.flip(x, axis=1)))
     assert "(Flip) has no receptive field" in refusal(fcn.receptive_field, model, "last")
 
 
-def test_global_pooling_is_refused(refusal):
+def test_a_layer_without_a_field_of_a_fixed_size_is_refused_with_those_behind_it(refusal):
+    for name in ("flatten", "dense"):
+        assert "'flatten' (Flatten)" in refusal(fcn.receptive_field, small_classifier(), name)
     image = keras.Input((8, 8, 3))
     model = keras.Model(image, layers.GlobalAveragePooling2D(name="pool")(image))
     assert "'pool'" in refusal(fcn.receptive_field, model, "pool")

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 import fcn_tutorial as fcn
-from fcn_tutorial.backbones import store
 from fcn_tutorial.data.shapes import single_shapes
-from fcn_tutorial.pretrained import FOLDER, NAMES, trained_scores
+from fcn_tutorial.pretrained import NAMES, trained_scores
 from fcn_tutorial.recipe import RECIPES
+from fcn_tutorial.weights import SHIPPED, store
 
 FCNS = ["fcn32s", "fcn8s"]
 
 
 def test_all_of_them_take_at_most_3_mb():
-    files = {path.name: path.stat().st_size for path in FOLDER.glob("*.npz")}
+    files = {path.name: path.stat().st_size for path in SHIPPED.glob("*.npz")}
     assert set(files) == {f"{name}.npz" for name in NAMES}
     assert sum(files.values()) <= 3_000_000
 

@@ -12,7 +12,7 @@ from keras.ops import convert_to_numpy
 import fcn_tutorial as fcn
 from fcn_tutorial.upsampling import BilinearInitializer, transposed_by_loop
 
-FACTORS = [*range(1, 34)]
+FACTORS = [1, 2, 3, 4, 7, 8, 15, 16, 32, 33]
 rng = np.random.default_rng(0)
 
 
@@ -38,22 +38,16 @@ def cropped(maps, factor, like):
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_kernel_is_the_reference_releases(factor):
+def test_kernel_is_the_reference_releases_and_each_phase_sums_to_one(factor):
     kernel = fcn.bilinear_kernel(factor)
     size = 2 * factor - factor % 2
     assert kernel.shape == (size, size)
     assert kernel.dtype == np.float32
     np.testing.assert_allclose(kernel, release_kernel(size), atol=1e-7)
-
-
-@pytest.mark.parametrize("factor", FACTORS)
-def test_kernel_is_symmetric_and_each_phase_sums_to_one(factor):
-    kernel = fcn.bilinear_kernel(factor)
     np.testing.assert_array_equal(kernel, kernel.T)
     np.testing.assert_array_equal(kernel, kernel[::-1])
-    for row in range(factor):
-        for column in range(factor):
-            assert kernel[row::factor, column::factor].sum() == pytest.approx(1, abs=1e-5)
+    phases = [kernel[i::factor, j::factor].sum() for i in range(factor) for j in range(factor)]
+    np.testing.assert_allclose(phases, 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("factor", [0, -2, 2.5])
@@ -83,15 +77,6 @@ def test_constant_map_stays_constant_to_the_border(factor, size):
     # TensorFlow adds a part of the cells' difference, which is zero; the others add weighted cells.
     rounding = 0 if keras.backend.backend() == "tensorflow" else 2.5e-7
     np.testing.assert_allclose(upsampled, expected, rtol=rounding)
-
-
-@pytest.mark.tensorflow_only("JAX and PyTorch always know the sizes of a map")
-def test_upsampling_in_a_graph_of_unknown_sizes():
-    layer = fcn.BilinearUpsampling(4)
-    graph = tf.function(layer, input_signature=[tf.TensorSpec([None, None, None, None])])
-    for shape in ((1, 1, 1, 1), (2, 3, 5, 4)):
-        maps = rng.normal(size=shape).astype(np.float32)
-        np.testing.assert_allclose(graph(maps), layer(maps), atol=1e-6)
 
 
 @pytest.mark.tensorflow_only("JAX and PyTorch always know the sizes of a map")
@@ -133,22 +118,6 @@ def test_upsampling_has_no_weights_and_knows_its_shape():
     assert layer(keras.Input((None, 5, 2), batch_size=7)).shape == (7, None, 15, 2)
     assert layer.compute_output_shape((None, 4, None, 2)) == (None, 12, None, 2)
     assert layer.weights == []
-
-
-@pytest.mark.parametrize("kind", [fcn.BilinearUpsampling, BilinearInitializer])
-def test_saved_models_know_the_library_by_its_name(kind):
-    assert keras.saving.get_registered_name(kind) == f"fcn_tutorial>{kind.__name__}"
-
-
-def test_upsampling_survives_saving(tmp_path):
-    image = keras.Input((None, None, 2))
-    model = keras.Model(image, fcn.BilinearUpsampling(5, name="up")(image))
-    model.save(tmp_path / "up.keras")
-    loaded = keras.models.load_model(tmp_path / "up.keras")
-    maps = rng.normal(size=(1, 3, 4, 2)).astype(np.float32)
-    assert loaded.get_layer("up").factor == 5
-    assert loaded.get_layer("up").get_config() == model.get_layer("up").get_config()
-    np.testing.assert_array_equal(loaded(maps), model(maps))
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4])
@@ -213,8 +182,8 @@ def test_transposed_convolution_keeps_classes_apart_and_is_frozen():
 
 def test_a_bilinear_kernel_of_another_size_or_type(refusal):
     initializer = BilinearInitializer(2)
-    assert "factor 2 is (4, 4)" in refusal(initializer, (3, 3, 5, 5))
-    assert "factor 2 is (4, 4)" in refusal(initializer, (4, 3, 5, 5))
+    assert "factor 2 must be (4, 4)" in refusal(initializer, (3, 3, 5, 5))
+    assert "factor 2 must be (4, 4)" in refusal(initializer, (4, 3, 5, 5))
     kernel = convert_to_numpy(initializer((4, 4, 2, 3), dtype="float16"))
     assert kernel.dtype == np.float16
     np.testing.assert_array_equal(
@@ -223,16 +192,17 @@ def test_a_bilinear_kernel_of_another_size_or_type(refusal):
     assert convert_to_numpy(initializer((4, 4, 1, 1))).dtype == np.float32
 
 
-def test_transposed_convolution_survives_saving(tmp_path):
+def test_both_layers_survive_saving_under_the_librarys_names(tmp_path):
     image = keras.Input((None, None, 2))
-    model = keras.Model(image, fcn.transposed_convolution(3, 2, name="upscore")(image))
+    x = fcn.transposed_convolution(3, 2, name="upscore")(image)
+    model = keras.Model(image, fcn.BilinearUpsampling(5, name="up")(x))
+    for kind in (fcn.BilinearUpsampling, BilinearInitializer):
+        assert keras.saving.get_registered_name(kind) == f"fcn_tutorial>{kind.__name__}"
     model.save(tmp_path / "up.keras")
     loaded = keras.models.load_model(tmp_path / "up.keras")
     maps = rng.normal(size=(1, 3, 4, 2)).astype(np.float32)
     np.testing.assert_array_equal(*(convert_to_numpy(each(maps)) for each in (loaded, model)))
-    config = loaded.get_layer("upscore").get_config()
-    again = keras.layers.Conv2DTranspose.from_config(config)
-    np.testing.assert_array_equal(*(convert_to_numpy(each(maps)) for each in (again, model)))
+    assert loaded.to_json() == model.to_json()
 
 
 @pytest.mark.parametrize(("kernel_size", "stride"), [(4, 2), (3, 2), (2, 3)])

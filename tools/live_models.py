@@ -37,8 +37,8 @@ def fingerprint():
 
 def network(name):
     """One of the networks on the shapes."""
-    from fcn_tutorial.backbones import restored
     from fcn_tutorial.fcn import build_fcn
+    from fcn_tutorial.weights import restored
 
     return restored(build_fcn(name, 6, backbone="vgg_narrow"), SHAPES[name])
 

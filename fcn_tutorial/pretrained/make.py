@@ -1,6 +1,6 @@
 """Train the small networks that the package carries: python -m fcn_tutorial.pretrained.make
 
-Takes about fifteen minutes on two CPU cores; runs that are in the folder already are gone on with.
+Takes about fifteen minutes on two CPU cores; runs in the folder are resumed.
 """
 
 import json
@@ -10,18 +10,19 @@ from pathlib import Path
 
 import keras
 
-from fcn_tutorial.backbones import SHAPES_CLASSIFIER, store, vgg_narrow
+from fcn_tutorial.backbones import vgg_narrow
 from fcn_tutorial.data.catalog import load_dataset
 from fcn_tutorial.data.shapes import single_shapes
 from fcn_tutorial.inference import evaluate
 from fcn_tutorial.metrics import constant_baseline
-from fcn_tutorial.pretrained import FOLDER, load_trained
+from fcn_tutorial.pretrained import load_trained
 from fcn_tutorial.training import train
+from fcn_tutorial.weights import SHIPPED, store
 
 CROPS, EPOCHS, BATCH = 3000, 3, 32
 
 
-def train_classifier():
+def train_classifier() -> tuple[keras.Model, float]:
     """Train the narrow VGG on single-shape crops; return it and its accuracy on other crops."""
     keras.utils.set_random_seed(0)
     images, labels = single_shapes(CROPS)
@@ -33,11 +34,10 @@ def train_classifier():
     return classifier, classifier.evaluate(*single_shapes(600, seed=1), verbose=0)[1]
 
 
-def make_fcn(variant, folder):
+def make_fcn(variant: str, folder: Path) -> None:
     """Train by the package's recipe, store the weights, and store what they reach beside them."""
-
     run = train(f"shapes_{variant}", folder / variant, verbose=2)
-    store(run.model, FOLDER / f"{variant}.npz")
+    store(run.model, SHIPPED / f"{variant}.npz")
     result = evaluate(load_trained(variant), load_dataset("shapes", "test"))
     content = {
         "recipe": asdict(run.recipe),
@@ -45,16 +45,17 @@ def make_fcn(variant, folder):
         "test_pixel_accuracy": result.pixel_accuracy,
         "test_mean_iou_of_all_background": constant_baseline(result.confusion)[1].mean_iou,
     }
-    path = FOLDER / f"{variant}.json"
+    path = SHIPPED / f"{variant}.json"
     path.write_text(json.dumps(content, indent=1) + "\n")
     print(f"Wrote {path.name}: mean IoU {result.mean_iou:.1%} on 200 held-out scenes")
 
 
-def main(folder):
+def main(folder: Path) -> None:
+    """Train what the folder of runs does not hold, and store it in the package."""
     if not (folder / "fcn32s").exists():
         classifier, accuracy = train_classifier()
-        store(classifier, SHAPES_CLASSIFIER)
-        print(f"Wrote {SHAPES_CLASSIFIER.name}: it names {accuracy:.1%} of 600 other crops")
+        store(classifier, SHIPPED / "classifier.npz")
+        print(f"Wrote classifier.npz: it names {accuracy:.1%} of 600 other crops")
     for variant in ("fcn32s", "fcn8s"):
         make_fcn(variant, folder)
 

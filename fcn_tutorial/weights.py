@@ -1,0 +1,102 @@
+"""Weights and models, read from files and written to them; nothing in a file is run.
+
+Model files are the reader's own and trusted, except that no code in them is executed. Whatever goes
+wrong becomes one sentence with the path.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from fcn_tutorial.errors import InputError, explained, reason_of
+
+Weights = str | os.PathLike | None  # a path, a word such as "imagenet", or None for random ones
+SHIPPED = Path(__file__).parent / "pretrained"  # the folder of files that come with the package
+ADVICE = "replace it, or train again"
+
+
+def opened(path: Path, read: Callable[[Path], Any], advice: str = ADVICE) -> Any:
+    """Read a file with a function; InputError, with the path and the advice, where that fails."""
+    with explained(f"{path} cannot be loaded", advice):
+        return read(path)
+
+
+def load_model(path: str | os.PathLike) -> keras.Model:
+    """Load a Keras model from a .keras file, without its optimizer.
+
+    Args:
+        path: the file, as `model.save` writes it.
+
+    Returns:
+        The model; it is not compiled.
+
+    Raises:
+        InputError: the file is missing, broken, of another kind, or holds Python code.
+    """
+    if Path(path).suffix != ".keras":
+        raise InputError(f"model {path} must be a .keras file: save it with model.save().")
+    with explained(f"{path} cannot be loaded", ADVICE):
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+
+
+def store(model: keras.Model, path: str | os.PathLike) -> None:
+    """Write a model's weights in 16 bits, half the size, as a compressed .npz file.
+
+    Args:
+        model: any built Keras model.
+        path: the file to write.
+    """
+    np.savez_compressed(path, *(weight.astype(np.float16) for weight in model.get_weights()))
+
+
+def restored(model: keras.Model, path: str | os.PathLike) -> keras.Model:
+    """Give a model the weights that `store` wrote.
+
+    Args:
+        model: one of the same architecture.
+        path: the .npz file.
+
+    Returns:
+        The same model.
+
+    Raises:
+        InputError: the file is missing, broken, or holds another model's weights.
+    """
+    with explained(f"{path} cannot be loaded", ADVICE), np.load(path, allow_pickle=False) as file:
+        model.set_weights([file[name].astype(np.float32) for name in file.files])
+    return model
+
+
+@contextmanager
+def pretrained(weights: Weights, files: dict[str, str]) -> Iterator[str | None]:
+    """Find a backbone's weights; what then goes wrong with them becomes one sentence.
+
+    Args:
+        weights: one of the words in `files`, the path of a file, or None for random ones.
+        files: for each word the file it stands for: a path, or a name in the folder $FCN_WEIGHTS.
+
+    Yields:
+        The path; None; or the word, where its file is not there and Keras has to download it.
+
+    Raises:
+        InputError: there is no such file, or something was raised inside.
+    """
+    if isinstance(weights, str) and weights in files:
+        path = Path(os.environ.get("FCN_WEIGHTS", SHIPPED)) / files[weights]
+        weights = path if path.is_file() else weights
+    elif weights is not None and not Path(weights).is_file():
+        words = ", ".join(f'"{word}"' for word in files)
+        raise InputError(f"weights {str(weights)!r} not found: give a file, {words} or None.")
+    try:
+        yield None if weights is None else str(weights)
+    except Exception as error:
+        if isinstance(error, InputError) and str(weights) in str(error):
+            raise
+        raise InputError(
+            f"weights {str(weights)!r} cannot be loaded: {reason_of(error)}"
+        ) from error
