@@ -25,10 +25,7 @@ CODE = ("layers", "upsampling", "backbones", "fcn", "export")  # what the files 
 
 def fingerprint():
     """Sha256 over what the files are made from."""
-    code = [
-        PACKAGE / name
-        for name in ("export.py", "fcn.py", "layers.py", "upsampling.py", "backbones.py")
-    ]
+    code = [PACKAGE / f"{name}.py" for name in CODE]
     digest = hashlib.sha256()
     for path in [*SHAPES.values(), *code, PHOTOS, EXAMPLE, Path(__file__)]:
         digest.update(path.read_bytes())
