@@ -3,6 +3,7 @@
 A checkpoint always holds the plain model, whatever trains it.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,9 @@ import numpy as np
 from fcn_tutorial.data.dataset import Dataset
 from fcn_tutorial.devices import OneDevice, one_device
 from fcn_tutorial.errors import InputError
-from fcn_tutorial.files import make_folder, write_whole
+from fcn_tutorial.files import cannot_write, make_folder, write_whole
 from fcn_tutorial.inference import evaluate
+from fcn_tutorial.recipe import Recipe
 from fcn_tutorial.runs import read_history, save_checkpoint, write_history, write_scores
 
 MOST_NAMES = 16  # of examples, in a sentence
@@ -154,3 +156,19 @@ def averaged(model: keras.Model) -> Iterator[None]:
     finally:
         for weight, value in zip(model.trainable_weights, current, strict=True):
             weight.assign(value)
+
+
+def explained(error: Exception, recipe: Recipe) -> Exception:
+    """The InputError for a full disk or a full GPU; any other error as it is."""
+    # TensorFlow has one error for both, and names the file in its text.
+    if written := re.search(r"(\S*/tensorboard/?\S*); ([^[\n]+)", str(error)):
+        path, reason = written.groups()
+        return cannot_write(path, OSError(reason))
+    full = type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError")
+    if not full and "RESOURCE_EXHAUSTED" not in str(error):
+        return error
+    return InputError(
+        f"the memory is full with batch_size {recipe.batch_size} and crop_size "
+        f"{recipe.crop_size}: set a smaller batch_size, for example "
+        f"{max(1, recipe.batch_size // 2)}."
+    )

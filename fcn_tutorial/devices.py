@@ -6,8 +6,10 @@ several processes, on one machine or on more, that JAX's own runtime brings toge
 """
 
 import os
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
+from typing import Any
 
 import keras
 
@@ -17,29 +19,30 @@ from fcn_tutorial.errors import InputError, check_whole
 class OneDevice:
     """How to train where nothing is shared: `scope` does nothing.
 
-    count: how many devices there are. process: the number of this process, of `processes` that
-    train one model; number 0 is the one that writes.
+    Attributes:
+        count: number of devices that share a batch.
+        process: number of this process, of the `processes` that train one model; 0 writes.
     """
 
     count, process, processes = 1, 0, 1
 
-    def scope(self):
+    def scope(self) -> AbstractContextManager:
         """A context in which models are built, resumed and, on JAX, trained."""
         return nullcontext()
 
     training = scope
 
-    def join(self, model):
+    def join(self, model: keras.Model) -> None:
         """Let each device's part of a compiled model see the complete batch where it must."""
 
-    def meet(self):
-        """Wait until all processes have come here."""
+    def meet(self) -> None:
+        """Wait until all processes have reached this point."""
 
 
 class Mirrored(OneDevice):
     """Devices of this machine that TensorFlow keeps equal; GPUs, or parts of the processor."""
 
-    def __init__(self, count):
+    def __init__(self, count: int) -> None:
         import tensorflow as tf
 
         self.count = count
@@ -47,23 +50,25 @@ class Mirrored(OneDevice):
         if kind == "CPU":
             parts = [tf.config.LogicalDeviceConfiguration()] * count
             processor = tf.config.list_physical_devices("CPU")[0]
-            with suppress(RuntimeError):  # TensorFlow is at work already, on those it then found
+            with suppress(
+                RuntimeError
+            ):  # TensorFlow has started already, with the devices that it found
                 tf.config.set_logical_device_configuration(processor, parts)
         names = [device.name for device in tf.config.list_logical_devices(kind)]
         _check_number(names, count)
         self.strategy = _mirrored(*names[:count])
 
-    def scope(self):
+    def scope(self) -> AbstractContextManager:
         return self.strategy.scope()
 
-    def join(self, model):
+    def join(self, model: keras.Model) -> None:
         for layer in model.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.synchronized = True
         model.loss.devices, model.loss.over_devices = self.count, _sum_over_replicas
 
 
-def _sum_over_replicas(value):
+def _sum_over_replicas(value: Any) -> Any:
     import tensorflow as tf
 
     replica = tf.distribute.get_replica_context()
@@ -71,7 +76,7 @@ def _sum_over_replicas(value):
 
 
 @cache
-def _mirrored(*names):
+def _mirrored(*names: str) -> Any:
     # A second strategy over the same devices would wait for messages that the first one took.
     import tensorflow as tf
 
@@ -81,12 +86,12 @@ def _mirrored(*names):
 class DataParallel(OneDevice):
     """Devices among which JAX shares a batch, of this process or of several.
 
-    Which processes belong together is said by KERAS_DISTRIBUTION_JOB_ADDRESSES (HOST:PORT of
-    number 0), _NUM_PROCESSES and _PROCESS_ID, as for any program with Keras on JAX. All of them
-    must see the run folder.
+    KERAS_DISTRIBUTION_JOB_ADDRESSES (HOST:PORT of number 0), _NUM_PROCESSES and _PROCESS_ID say
+    which processes belong together, as for any program with Keras on JAX. All of them must see the
+    run folder.
     """
 
-    def __init__(self, count):
+    def __init__(self, count: int) -> None:
         import jax
 
         self.count = count
@@ -96,7 +101,7 @@ class DataParallel(OneDevice):
                 f"KERAS_DISTRIBUTION_NUM_PROCESSES must be a number of at least 1, got {said!r}."
             )
         processes = int(said)
-        with suppress(RuntimeError):  # JAX is at work already, on those it then found
+        with suppress(RuntimeError):  # JAX has started already, with the devices that it found
             jax.config.update("jax_num_cpu_devices", max(1, count // processes))
         if processes > 1 and not jax.distributed.is_initialized():
             keras.distribution.initialize()
@@ -112,31 +117,31 @@ class DataParallel(OneDevice):
             devices=names[:count], auto_shard_dataset=False
         )
 
-    def scope(self):
+    def scope(self) -> AbstractContextManager:
         return self.distribution.scope()
 
     training = scope
 
-    def meet(self):
+    def meet(self) -> None:
         if self.processes > 1:
             from jax.experimental.multihost_utils import sync_global_devices
 
             sync_global_devices("fcn_tutorial")
 
 
-def device_names():
+def device_names() -> list[str]:
     """Names of the devices that Keras computes with, for example ["gpu:0"]."""
     if keras.backend.backend() == "torch":  # for which Keras lists none
         return [str(keras.ops.zeros(1).device)]
     return keras.distribution.list_devices()
 
 
-def on_gpu():
+def on_gpu() -> bool:
     """Whether Keras computes with anything but the processor."""
     return any(not name.startswith("cpu") for name in device_names())
 
 
-def mixed_policy():
+def mixed_policy() -> str:
     """Keras's name for computing in 16 bits with weights in 32, as this machine does it best.
 
     A GPU takes float16, whose gradients Keras scales. A processor has instructions for bfloat16
@@ -146,7 +151,7 @@ def mixed_policy():
 
 
 @contextmanager
-def precision(mixed):
+def precision(mixed: bool) -> Iterator[None]:
     """Within it, new layers compute in 16 bits if `mixed`, else in 32."""
     before = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy(mixed_policy() if mixed else "float32")
@@ -156,7 +161,7 @@ def precision(mixed):
         keras.mixed_precision.set_global_policy(before)
 
 
-def _check_number(names, count):
+def _check_number(names: Sequence[str], count: int) -> None:
     if len(names) < count:
         raise InputError(
             f"--devices {count} needs {count} devices, but there are {len(names)} "
@@ -164,11 +169,19 @@ def _check_number(names, count):
         )
 
 
-def devices(count, batch_size):
-    """How to train on `count` devices.
+def devices(count: int, batch_size: int) -> OneDevice:
+    """How to train on several devices.
 
-    Raises InputError when there are not as many, when the batch cannot be shared evenly among
-    them, or when Keras's backend trains on one only.
+    Args:
+        count: number of devices, those of other processes included.
+        batch_size: images of a batch, on all devices together.
+
+    Returns:
+        What the training uses to share its batches.
+
+    Raises:
+        InputError: there are not as many devices, the batch cannot be shared evenly among them, or
+            Keras's backend trains on one only.
     """
     check_whole("--devices", count, 1)
     if count == 1:
@@ -178,7 +191,7 @@ def devices(count, batch_size):
             f"a batch of {batch_size} cannot be shared evenly among {count} devices: set "
             f"batch_size to a multiple of {count}."
         )
-    kinds = {"tensorflow": Mirrored, "jax": DataParallel}
+    kinds: dict[str, type] = {"tensorflow": Mirrored, "jax": DataParallel}
     backend = keras.backend.backend()
     if backend not in kinds:
         raise InputError(
@@ -189,7 +202,7 @@ def devices(count, batch_size):
 
 
 @contextmanager
-def one_device():
+def one_device() -> Iterator[None]:
     """Within it, a model computes on its own, whatever the training around it shares."""
     shared = keras.distribution.distribution()
     keras.distribution.set_distribution(None)

@@ -33,7 +33,7 @@ def speed_up(
     On TensorFlow, batch normalization becomes one operation in training; on processors, a
     convolution whose kernel is wider and higher than half its map skips the zeros around it. Loss
     and metric read the logits once, and a large weight is updated in one pass. On other backends
-    nothing changes. `undo` takes the layers' ways back.
+    only the metric changes. `undo` takes the layers' ways back.
 
     Args:
         model: any Keras model, before its first training step: a compiled step stays as it is.
@@ -41,6 +41,8 @@ def speed_up(
         loss: `losses.CrossEntropy`, or with the Jaccard index.
         metric: a `keras.metrics.MeanIoU` of logits, with `ignore_class`.
     """
+    if metric is not None:
+        metric.update_state = partial(_count_in_one_pass, metric, _compiled(_confusion))
     if keras.backend.backend() != "tensorflow":
         return
     if optimizer is not None:
@@ -48,8 +50,6 @@ def speed_up(
     if loss is not None:
         loss.pixel_losses = _compiled(loss.pixel_losses)
         loss.overlaps = _compiled(loss.overlaps)
-    if metric is not None:
-        metric.update_state = partial(_count_in_one_pass, metric, _compiled(_confusion))
     import tensorflow as tf
 
     on_processors = not tf.config.list_physical_devices("GPU")
@@ -153,6 +153,9 @@ def _follow(running, value, momentum):
 
 
 def _compiled(function: Callable) -> Callable:
+    """The function, compiled by XLA on TensorFlow; JAX compiles the complete step anyway."""
+    if keras.backend.backend() != "tensorflow":
+        return function
     import tensorflow as tf
 
     return tf.function(function, jit_compile=True)

@@ -1,4 +1,4 @@
-"""The loss of a training step: cross-entropy without void, and a soft Jaccard index beside it.
+"""What a training step computes: cross-entropy without void, a soft Jaccard index, mean IoU.
 
 Source: Long, Shelhamer and Darrell 2015, section 4 ("per-pixel multinomial logistic loss"); the
 soft Jaccard index as in Rahman and Wang 2016, over the batch and class by class.
@@ -127,6 +127,12 @@ def build_loss(loss: str, jaccard: float) -> CrossEntropy:
     if jaccard:
         return CrossEntropyAndJaccard(jaccard, reduction=REDUCTIONS[loss])
     return CrossEntropy(REDUCTIONS[loss])
+
+
+def running_mean_iou(num_classes: int) -> keras.metrics.MeanIoU:
+    """Keras's mean IoU of logits (N, H, W, C), kept over an epoch; void is left out."""
+    options = {"sparse_y_pred": False, "ignore_class": 255, "name": "mean_iou"}
+    return keras.metrics.MeanIoU(num_classes, **options)
 
 
 def class_weights(dataset: Any, power: float) -> np.ndarray | None:

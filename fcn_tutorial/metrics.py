@@ -6,18 +6,29 @@ Source: Long, Shelhamer and Darrell 2015, section 5 ("Metrics").
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
-from fcn_tutorial.data.dataset import VOID
 from fcn_tutorial.errors import InputError
 
+VOID = 255  # the label of pixels that do not count
 
-def confusion_matrix(label, prediction, num_classes, void=VOID):
+
+def confusion_matrix(
+    label: ArrayLike, prediction: ArrayLike, num_classes: int, void: int = VOID
+) -> np.ndarray:
     """Count how often each true class (row) was predicted as each class (column).
 
-    label, prediction: integer arrays of one shape, class ids; pixels whose label is `void` are left
-    out. Returns int64 (num_classes, num_classes); matrices of several images may be added.
-    Raises InputError when the shapes differ or an id outside 0..num_classes-1 occurs.
+    Args:
+        label, prediction: class ids, integers of one shape.
+        num_classes: C.
+        void: pixels with this label are left out.
+
+    Returns:
+        int64 (C, C); matrices of several images may be added.
+
+    Raises:
+        InputError: the shapes differ, or an id outside 0..C-1 occurs.
     """
     label, prediction = np.asarray(label), np.asarray(prediction)
     if label.shape != prediction.shape:
@@ -67,12 +78,14 @@ class Scores:
     confusion: np.ndarray
 
 
-def scores(confusion):
+def scores(confusion: ArrayLike) -> Scores:
     """Turn a confusion matrix (C, C) of pixel counts into `Scores`.
 
     A class that occurs in neither label nor prediction is left out of the mean IoU, one without a
     labelled pixel is left out of the mean accuracy.
-    Raises InputError when the matrix is not square or has a negative count.
+
+    Raises:
+        InputError: the matrix is not square or has a negative count.
     """
     confusion = np.asarray(confusion)
     if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1] or (confusion < 0).any():
@@ -80,8 +93,9 @@ def scores(confusion):
             f"a confusion matrix must be square with counts >= 0, got shape {confusion.shape}."
         )
     with np.errstate(invalid="ignore"):
-        *means, iou = four_scores(confusion)
-    return Scores(*map(float, means), iou=iou, confusion=confusion.astype(np.int64))
+        pixels, mean, mean_iou, weighted, iou = four_scores(confusion)
+    counts = confusion.astype(np.int64)
+    return Scores(float(pixels), float(mean), float(mean_iou), float(weighted), iou, counts)
 
 
 def four_scores(n: np.ndarray) -> tuple:
@@ -103,10 +117,16 @@ def four_scores(n: np.ndarray) -> tuple:
     return pixel_accuracy, mean_accuracy, mean_iou, frequency_weighted_iou, iou
 
 
-def constant_baseline(confusion):
-    """Scores of predicting one class everywhere, the most frequent one, on the counted labels.
+def constant_baseline(confusion: ArrayLike) -> tuple[int, Scores]:
+    """The constant baseline: the most frequent class everywhere, on the counted labels.
 
-    On a data set with a background that is the all-background baseline. Returns (class id, Scores).
+    On a data set with a background that is the all-background baseline.
+
+    Args:
+        confusion: counts (C, C), of any prediction.
+
+    Returns:
+        The class id, and the scores.
     """
     labelled = np.asarray(confusion).sum(axis=1)
     baseline = np.zeros_like(confusion)
@@ -114,11 +134,14 @@ def constant_baseline(confusion):
     return int(labelled.argmax()), scores(baseline)
 
 
-def beat_baseline(result):
+def beat_baseline(result: Scores) -> None:
     """Print the mean IoU beside that of predicting the most frequent class everywhere.
 
-    On a data set with a background that is the all-background baseline. result: `Scores` of a
-    trained model. Raises RuntimeError when the model is not better: then it has learned nothing.
+    Args:
+        result: of a trained model.
+
+    Raises:
+        RuntimeError: the model is not better, so it has learned nothing.
     """
     _, baseline = constant_baseline(result.confusion)
     print(f"mean IoU {result.mean_iou:.1%}, one class everywhere {baseline.mean_iou:.1%}")
@@ -126,11 +149,17 @@ def beat_baseline(result):
         raise RuntimeError("the trained model is no better than one class everywhere.")
 
 
-def trimap(label, width):
-    """The band along the borders between regions: bool (H, W), True within `width` pixels of one.
+def trimap(label: ArrayLike, width: float) -> np.ndarray:
+    """The band along the borders between regions.
 
-    label: integer (H, W); void counts as a region. width 1 marks the pixels on both sides of a
-    border, width 2 one more on each side, and so on, by Euclidean distance between pixel centres.
+    Args:
+        label: integer (H, W); void counts as a region.
+        width: in pixels. 1 marks the pixels on both sides of a border, 2 one more on each side, and
+            so on, by Euclidean distance between pixel centres.
+
+    Returns:
+        bool (H, W), True in the band.
+
     Source: Kohli, Ladicky and Torr 2009.
     """
     label = np.asarray(label)

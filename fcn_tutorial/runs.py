@@ -1,9 +1,9 @@
-"""Run folders: what a training run leaves, how it is read back, and how it is kept whole.
+"""Run folders: what a training run writes, how it is read back, and what it depended on.
 
 A run folder holds recipe.toml, environment.json, classes.json, history.csv, scores.json,
 tensorboard/, run.lock and checkpoints/: best.keras (by validation mean IoU) and last.weights.h5
-(weights and optimizer, to resume from). Each file is written under another name first and then
-renamed, so that whenever training ends, each is whole.
+(weights and optimizer, to resume from). Each file is written completely or not at all, whenever
+training ends.
 """
 
 import csv
@@ -15,9 +15,12 @@ import platform
 import subprocess
 import tomllib
 import warnings
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -25,6 +28,7 @@ import numpy as np
 
 import fcn_tutorial.fcn  # noqa: F401 - a model that is opened has its layers
 from fcn_tutorial import files
+from fcn_tutorial.data.dataset import Dataset
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import write_text, write_whole
 from fcn_tutorial.metrics import Scores, constant_baseline, scores
@@ -52,11 +56,11 @@ class Run:
     history: list[dict]
 
 
-def load_run(folder):
+def load_run(folder: str | Path) -> Run:
     """Open a run folder and load its best model.
 
-    Raises InputError when a file that belongs to a run is missing, broken, or does not fit the
-    others.
+    Raises:
+        InputError: a file that belongs to a run is missing, broken, or does not fit the others.
     """
     folder = Path(folder)
     recipe_file, best = folder / "recipe.toml", folder / "checkpoints" / "best.keras"
@@ -124,7 +128,7 @@ def run_of_record(name: str) -> Record:
     )
 
 
-def _runs_of_record():
+def _runs_of_record() -> dict[str, tuple[Path, str]]:
     """{name: (folder of its study, name there)}; "camvid_seed1" of study "camvid" has no "/"."""
     names = {}
     for path in STUDIES.glob("*/confusions.json"):
@@ -148,26 +152,26 @@ def read_table(path: Path) -> list[dict]:
         return [{key: _number(text) for key, text in row.items()} for row in csv.DictReader(file)]
 
 
-def _number(text):
+def _number(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:
         return text
 
 
-def _read_legend(path):
+def _read_legend(path: Path) -> tuple[tuple[str, ...], np.ndarray]:
     legend = json.loads(path.read_text())
     classes = tuple(map(str, legend["classes"]))
     return classes, np.array(legend["palette"], np.uint8).reshape(len(classes), 3)
 
 
-def read_history(folder):
+def read_history(folder: Path) -> list[dict]:
     """The rows of a run's history.csv, {column: number}, one an epoch; [] where there is none."""
     path = folder / "history.csv"
     return opened(path, _read_rows) if path.is_file() else []
 
 
-def _read_rows(path):
+def _read_rows(path: Path) -> list[dict]:
     with path.open(newline="") as file:
         rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
     if not all("val_mean_iou" in row for row in rows):
@@ -175,13 +179,21 @@ def _read_rows(path):
     return [{**row, "epoch": int(row["epoch"])} for row in rows]
 
 
-def write_history(folder, rows):
+def write_history(folder: Path, rows: Sequence[dict]) -> None:
+    """Write history.csv: one row an epoch, the columns of the first."""
     lines = [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]
     write_text(folder / "history.csv", "\n".join(lines) + "\n")
 
 
-def write_scores(path, result, dataset, **more):
-    """Write scores as JSON: fractions of 1, beside those of always predicting one class."""
+def write_scores(path: Path, result: Scores, dataset: Dataset, **more: Any) -> None:
+    """Write scores as JSON: fractions of 1, beside those of always predicting one class.
+
+    Args:
+        path: the file.
+        result: the scores.
+        dataset: the data set they are of.
+        more: what else the file says about them.
+    """
     constant, baseline = constant_baseline(result.confusion)
     iou = [None if np.isnan(value) else value for value in result.iou]
     content = {
@@ -200,16 +212,18 @@ def write_scores(path, result, dataset, **more):
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 
-def held(folder):
+def held(folder: Path) -> AbstractContextManager:
     """Within it, no other process can train in the folder, which is made where it is missing.
 
-    A folder in which no run was begun is left as it was. Raises InputError when another process
-    trains in it.
+    A folder in which no run has begun is left as it was.
+
+    Raises:
+        InputError: another process trains in it.
     """
     return files.held(folder, LOCK, "trained in", stays=(folder / "recipe.toml").exists)
 
 
-def check_folder(folder, recipe):
+def check_folder(folder: Path, recipe: Recipe) -> None:
     """Raise InputError unless the folder is new, or holds a run by the same recipe."""
     path = folder / "recipe.toml"
     if path.is_file():
@@ -226,11 +240,16 @@ def check_folder(folder, recipe):
         raise InputError(f"{folder} has files but no recipe.toml: choose a new or empty folder.")
 
 
-def describe(folder, recipe, dataset, around, done):
+def describe(folder: Path, recipe: Recipe, dataset: Dataset, around: dict, done: int) -> None:
     """Write what a run depends on into its folder.
 
-    around: what `surroundings` says now. done: how many epochs it has behind it; when they were
-    trained in other surroundings, environment.json keeps those under "earlier".
+    Args:
+        folder: the run's.
+        recipe: goes into recipe.toml.
+        dataset: whose classes and palette go into classes.json.
+        around: what `surroundings` says now.
+        done: number of epochs trained before; when that was in other surroundings,
+            environment.json keeps those under "earlier".
     """
     # First, since a folder with files and without a recipe counts as somebody else's.
     recipe.save(folder / "recipe.toml")
@@ -246,27 +265,27 @@ def describe(folder, recipe, dataset, around, done):
     write_text(folder / "environment.json", json.dumps(around, indent=1) + "\n")
 
 
-def read_surroundings(folder):
+def read_surroundings(folder: Path) -> dict:
     """What a run's environment.json says; an empty dictionary where there is none."""
     path = folder / "environment.json"
     return opened(path, _read_surroundings) if path.is_file() else {}
 
 
-def _read_surroundings(path):
+def _read_surroundings(path: Path) -> dict:
     around = dict(json.loads(path.read_text()))
     for key, kind in (("data", dict), ("earlier", list)):
         if not isinstance(around.get(key, kind()), kind):
-            raise ValueError(f"{key!r} is no {kind.__name__}")
+            raise ValueError(f"{key!r} is not a {kind.__name__}")
     return around
 
 
-def surroundings(*datasets):
+def surroundings(*datasets: Dataset) -> dict:
     """What a run depends on beside its recipe: versions, machine, code and data, for JSON."""
     data = {f"{dataset.name} {dataset.split}": fingerprint(dataset) for dataset in datasets}
     return {**environment(), "data": data}
 
 
-def environment():
+def environment() -> dict:
     """Versions of what computes, the machine, and the project's revision, for the record."""
     backend = keras.backend.backend()
     packages = ["fcn-tutorial", "tensorflow", "keras", "numpy", "pillow", "h5py"]
@@ -282,7 +301,7 @@ def environment():
     }
 
 
-def _version(package):
+def _version(package: str) -> str | None:
     """Version of an installed package; None where it is not installed."""
     try:
         return importlib.metadata.version(package)
@@ -290,14 +309,14 @@ def _version(package):
         return None
 
 
-def _revision(folder):
+def _revision(folder: Path) -> str | None:
     """Git's name of the commit that is checked out, "+changes" behind it; None without a checkout.
 
     Only where the folder itself is a checkout: an installed library may lie inside somebody else's.
     """
     if not (folder / ".git").exists():
         return None
-    command = ["git", "--no-optional-locks", "-C", folder, "describe", "--always"]
+    command = ["git", "--no-optional-locks", "-C", str(folder), "describe", "--always"]
     command += ["--abbrev=12", "--exclude=*", "--dirty=+changes"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
@@ -306,7 +325,7 @@ def _revision(folder):
     return done.stdout.strip()
 
 
-def fingerprint(dataset):
+def fingerprint(dataset: Dataset) -> str:
     """SHA-256, in hex, of a data set's names, its first example, and the stamps of all examples.
 
     So of records, it covers every byte. Of files, it covers which there are and that none has
@@ -321,21 +340,21 @@ def fingerprint(dataset):
     return digest.hexdigest()
 
 
-def differences(then, now):
+def differences(then: dict, now: dict) -> list[tuple[str, Any, Any]]:
     """What two surroundings do not have in common: [(item, then, now)], of items that both name."""
     flat = [{**each, **each.get("data", {})} for each in (then, now)]
     shared = [key for key in flat[0] if key in flat[1] and key != "data"]
     return [(key, flat[0][key], flat[1][key]) for key in shared if flat[0][key] != flat[1][key]]
 
 
-def _checkpoint(folder):
+def _checkpoint(folder: Path) -> Path:
     return folder / "checkpoints" / "last.weights.h5"
 
 
-def save_checkpoint(folder, model, epochs):
-    """Write weights and optimizer of a model that has so many epochs behind it."""
+def save_checkpoint(folder: Path, model: keras.Model, epochs: int) -> None:
+    """Write weights and optimizer of a model after so many epochs of training."""
 
-    def write(path):
+    def write(path: Path) -> None:
         model.save_weights(path)
         # The optimizer's own count leaves out the steps that loss scaling has skipped.
         with h5py.File(path, "a") as file:
@@ -344,10 +363,33 @@ def save_checkpoint(folder, model, epochs):
     write_whole(_checkpoint(folder), write)
 
 
-def load_checkpoint(folder, model):
-    """Load the last checkpoint into a compiled model; returns its epochs, 0 where there is none.
+def resume(folder: Path, model: keras.Model, steps: int) -> int:
+    """Bring a compiled model to where its run was left.
 
-    Raises InputError when it is broken, or of another model or optimizer.
+    Args:
+        folder: the run's.
+        model: by the run's recipe.
+        steps: number of steps of an epoch.
+
+    Returns:
+        Number of epochs that are behind the run.
+
+    Raises:
+        InputError: as `load_checkpoint` does.
+    """
+    done = load_checkpoint(folder, model)
+    _advance_dropout(model, done * steps)
+    return done
+
+
+def load_checkpoint(folder: Path, model: keras.Model) -> int:
+    """Load the last checkpoint into a compiled model.
+
+    Returns:
+        Number of epochs it was trained for; 0 where there is no checkpoint.
+
+    Raises:
+        InputError: it is broken, or of another model or optimizer.
     """
     path = _checkpoint(folder)
     if path.is_file():
@@ -356,22 +398,31 @@ def load_checkpoint(folder, model):
     return epochs_behind(folder)
 
 
-def epochs_behind(folder):
-    """How many epochs the last checkpoint has behind it; 0 where there is none.
+def _advance_dropout(model: keras.Model, iterations: int) -> None:
+    """Put dropout's random state, which no checkpoint holds, where it is after `iterations`."""
+    for layer in model.layers:
+        if getattr(layer, "seed_generator", None) is not None:
+            state = layer.seed_generator.state
+            state.assign(keras.ops.convert_to_numpy(state) + np.array([0, iterations], "uint32"))
 
-    Raises InputError when it is broken.
+
+def epochs_behind(folder: Path) -> int:
+    """Number of epochs that the last checkpoint was trained for; 0 where there is none.
+
+    Raises:
+        InputError: it is broken.
     """
     path = _checkpoint(folder)
     return opened(path, _read_epochs, FROM_THE_START) if path.is_file() else 0
 
 
-def _load_all(model, path):
+def _load_all(model: keras.Model, path: Path) -> None:
     with warnings.catch_warnings():
         # Keras only warns when it leaves the optimizer as it is, as that of another precision.
         warnings.filterwarnings("error", message=".*[Ss]kipping variable loading")
         model.load_weights(path)
 
 
-def _read_epochs(path):
+def _read_epochs(path: Path) -> int:
     with h5py.File(path) as file:
         return int(file.attrs["epochs"])

@@ -4,7 +4,6 @@ Source: Long, Shelhamer and Darrell 2015, section 4.3, with AdamW and a cosine s
 SGD at a fixed rate.
 """
 
-import re
 import shutil
 from contextlib import nullcontext
 from importlib.util import find_spec
@@ -12,17 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from fcn_tutorial.callbacks import FiniteLoss, RunFolder
+from fcn_tutorial.callbacks import FiniteLoss, RunFolder, explained
 from fcn_tutorial.data.catalog import load_dataset
-from fcn_tutorial.data.dataset import (
-    VOID,
-    Dataset,
-    check_disjoint,
-    limited,
-    overlap,
-)
+from fcn_tutorial.data.dataset import Dataset, check_disjoint, limited, overlap
 from fcn_tutorial.data.pipeline import batches, names_in_batch
 from fcn_tutorial.data.records import open_records
 from fcn_tutorial.devices import OneDevice, precision
@@ -31,8 +23,7 @@ from fcn_tutorial.errors import InputError
 from fcn_tutorial.fast import speed_up
 from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.features import KeptFeatures, check_crops
-from fcn_tutorial.files import cannot_write
-from fcn_tutorial.losses import build_loss, class_weights
+from fcn_tutorial.losses import build_loss, class_weights, running_mean_iou
 from fcn_tutorial.optimizers import build_optimizer, freeze
 from fcn_tutorial.pretrained import NAMES as TRAINED
 from fcn_tutorial.pretrained import load_trained
@@ -43,8 +34,8 @@ from fcn_tutorial.runs import (
     describe,
     epochs_behind,
     held,
-    load_checkpoint,
     load_run,
+    resume,
     surroundings,
 )
 
@@ -94,8 +85,7 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice) -> Non
     with shared.scope():
         model = compiled_model(recipe, len(training.classes), steps)
         shared.join(model)
-        done = load_checkpoint(folder, model)
-        _advance_dropout(model, done * steps)
+        done = resume(folder, model, steps)
     data = _batches(recipe, training, done * steps, shared)
     kept = _kept_features(recipe, model, training, folder) if recipe.keep_features else None
 
@@ -193,16 +183,11 @@ def compiled_model(recipe: Recipe, num_classes: int, steps_per_epoch: int) -> ke
         )
     freeze(model, recipe.freeze, recipe.freeze_normalization)
     optimizer = build_optimizer(recipe, model, steps_per_epoch)
-    loss, metric = build_loss(recipe.loss, recipe.jaccard), _mean_iou(num_classes)
+    loss, metric = build_loss(recipe.loss, recipe.jaccard), running_mean_iou(num_classes)
     if recipe.fast:
         speed_up(model, optimizer, loss, metric)
     model.compile(optimizer, loss, metrics=[metric])
     return model
-
-
-def _mean_iou(num_classes: int) -> keras.Metric:
-    options = {"sparse_y_pred": False, "ignore_class": VOID, "name": "mean_iou"}
-    return keras.metrics.MeanIoU(num_classes, **options)
 
 
 def _initial_model(source: str) -> keras.Model | None:
@@ -219,16 +204,8 @@ def _kept_features(
     check_crops(dataset, recipe.crop_size)
     kept = KeptFeatures(model, recipe.freeze, folder / "features")
     model.optimizer.build(model.trainable_variables)
-    kept.head.compile(model.optimizer, model.loss, metrics=[_mean_iou(len(dataset.classes))])
+    kept.head.compile(model.optimizer, model.loss, metrics=[running_mean_iou(len(dataset.classes))])
     return kept
-
-
-def _advance_dropout(model: keras.Model, iterations: int) -> None:
-    """Put dropout's random state, which no checkpoint holds, where it is after `iterations`."""
-    for layer in model.layers:
-        if getattr(layer, "seed_generator", None) is not None:
-            state = layer.seed_generator.state
-            state.assign(keras.ops.convert_to_numpy(state) + np.array([0, iterations], "uint32"))
 
 
 def _fit(model: keras.Model, data: Any, recipe: Recipe, **options: Any) -> None:
@@ -238,20 +215,4 @@ def _fit(model: keras.Model, data: Any, recipe: Recipe, **options: Any) -> None:
         raise
     except Exception as error:
         # TensorFlow wraps what went wrong with a file in an error of its own.
-        raise (data.error or _explained(error, recipe)) from None
-
-
-def _explained(error: Exception, recipe: Recipe) -> Exception:
-    """What is said of a full disk or a full GPU, as one sentence; any other error as it is."""
-    # TensorFlow has one error for both, and names the file in its text.
-    if written := re.search(r"(\S*/tensorboard/?\S*); ([^[\n]+)", str(error)):
-        path, reason = written.groups()
-        return cannot_write(path, OSError(reason))
-    full = type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError")
-    if not full and "RESOURCE_EXHAUSTED" not in str(error):
-        return error
-    return InputError(
-        f"the memory is full with batch_size {recipe.batch_size} and crop_size "
-        f"{recipe.crop_size}: set a smaller batch_size, for example "
-        f"{max(1, recipe.batch_size // 2)}."
-    )
+        raise (data.error or explained(error, recipe)) from None

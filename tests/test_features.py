@@ -62,7 +62,7 @@ def test_kept_features_label_large_images_by_tiles(tmp_path, monkeypatch):
     freeze(network, "fc7", normalization=True)
     kept = features.KeptFeatures(network, "fc7", tmp_path)
     scene = fcn.load_dataset("shapes", "val", count=1)
-    monkeypatch.setattr(fcn.inference, "LARGEST_WHOLE", 100)
+    monkeypatch.setattr("fcn_tutorial.tiling.LARGEST_WHOLE", 100)
     assert fcn.evaluate(kept, scene).mean_iou == fcn.evaluate(network, scene).mean_iou
 
 

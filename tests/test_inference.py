@@ -5,10 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage, special
-from sklearn.metrics import confusion_matrix as reference
 
 import fcn_tutorial as fcn
-from fcn_tutorial import inference
 from fcn_tutorial.data.dataset import VOID, Dataset
 from fcn_tutorial.inference import probabilities
 
@@ -44,15 +42,6 @@ def test_segment_gives_one_class_for_each_pixel(model, size):
 def test_segment_refuses_what_is_no_rgb_image(model, shape):
     with pytest.raises(fcn.InputError, match=r"\(height, width, 3\)"):
         fcn.segment(model, np.zeros(shape, np.uint8))
-
-
-def test_evaluate_pools_all_pixels_that_are_not_void(model):
-    dataset = Noise()
-    labels = np.concatenate([label.ravel() for _, label in dataset])
-    guesses = np.concatenate([image.argmax(axis=-1).ravel() for image, _ in dataset])
-    known = labels != VOID
-    expected = reference(labels[known], guesses[known], labels=range(3))
-    np.testing.assert_array_equal(fcn.evaluate(model, dataset).confusion, expected)
 
 
 class Mixed(Noise):
@@ -108,13 +97,6 @@ def test_flip_averages_the_probabilities_of_the_image_and_its_mirror_image(lopsi
     np.testing.assert_array_equal(label, expected[0].argmax(axis=-1))
 
 
-def test_scales_average_the_answers_at_the_size_of_the_image(model):
-    image = np.full((1, 6, 10, 3), (10, 200, 30), np.float32)
-    found = probabilities(model, image, scales=(0.5, 1.0, 1.7), flip=True)
-    assert found.shape == image.shape
-    np.testing.assert_allclose(found, special.softmax(image / 255, axis=-1), rtol=1e-4)
-
-
 def bilinear(image, size):
     """Resize (H, W, C) between the centres of the pixels, by SciPy."""
     places = [
@@ -146,12 +128,6 @@ def test_the_copies_of_other_sizes_are_as_scipy_and_pillow_make_them(lopsided, s
     np.testing.assert_allclose(both, (plain + expected) / 2, atol=1e-4)
 
 
-@pytest.mark.parametrize("scale", [0.01, 0.3, 2.0])
-def test_any_scale_gives_a_label_of_the_image_size(model, scale):
-    image = np.zeros((5, 9, 3), np.uint8)
-    assert fcn.segment(model, image, scales=(scale,)).shape == (5, 9)
-
-
 def test_evaluate_pools_augmented_predictions(lopsided):
     dataset = Noise()
     predictions = [fcn.segment(lopsided, image, (1.0, 1.5), flip=True) for image, _ in dataset]
@@ -175,17 +151,6 @@ def rotated(shift):
     return keras.Model(image, keras.layers.Rescaling((shift + 1) / 255)(scores))
 
 
-def test_an_ensemble_averages_the_probabilities_of_its_members():
-    image = np.random.default_rng(0).integers(0, 256, (6, 7, 3), dtype=np.uint8)
-    members = [rotated(0), rotated(1)]
-    mean = np.mean(
-        [special.softmax((k + 1) * np.roll(image / 255, k, axis=-1), axis=-1) for k in (0, 1)],
-        axis=0,
-    )
-    np.testing.assert_allclose(probabilities(members, image[None])[0], mean, atol=1e-5)
-    np.testing.assert_array_equal(fcn.segment(members, image), mean.argmax(axis=-1))
-
-
 def test_copies_and_members_of_an_ensemble_all_count_the_same(lopsided):
     images = np.random.default_rng(1).integers(0, 256, (2, 6, 8, 3)).astype(np.float32)
     members = [rotated(0), rotated(1), lopsided]
@@ -198,20 +163,6 @@ def test_copies_and_members_of_an_ensemble_all_count_the_same(lopsided):
     together = probabilities(members, images, (0.5, 1.0, 1.5), flip=True)
     assert together.dtype == np.float32
     np.testing.assert_allclose(together, np.mean(alone, axis=0), atol=1e-6)
-
-
-def test_an_ensemble_of_a_model_with_itself_is_the_model(model):
-    image = Mixed()[0][0]
-    for members in ([model], [model, model], (model, model, model)):
-        np.testing.assert_array_equal(fcn.segment(members, image), fcn.segment(model, image))
-        together, alone = fcn.evaluate(members, Noise()), fcn.evaluate(model, Noise())
-        np.testing.assert_array_equal(together.confusion, alone.confusion)
-
-
-def test_a_model_alone_needs_no_probabilities(model, monkeypatch):
-    monkeypatch.setattr("fcn_tutorial.inference.probabilities", None)
-    fcn.evaluate(model, Noise())
-    fcn.evaluate([model], Noise())
 
 
 def test_members_with_other_classes_are_refused(model, refusal):
@@ -233,100 +184,8 @@ def test_evaluate_hands_over_each_label_map_with_its_name(model):
         np.testing.assert_array_equal(kept[name], fcn.segment(model, image))
 
 
-@pytest.mark.parametrize("size", [(200, 333), (64, 700), (129, 128)])
-@pytest.mark.parametrize(
-    ("variant", "backbone", "options"),
-    [
-        ("fcn8s", "vgg_narrow", {}),
-        ("fcn32s", "mobilenet", {}),
-        ("fcn8s", "mobilenet", {"enlarge": 2}),
-        ("fcn8s", "mobilenet", {"enlarge": 2, "fc6_dilation": 2}),
-    ],
-)
-@pytest.mark.slow
-def test_tiles_give_the_labels_of_the_whole_image(variant, backbone, options, size, monkeypatch):
-    network = fcn.build_fcn(variant, 5, backbone, **options)
-    rng = np.random.default_rng(0)
-    for weight in network.weights:
-        weight.assign(weight + rng.uniform(-0.05, 0.1, weight.shape))
-    image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
-    bias = network.get_layer("score_fr").bias
-    # So that no class wins everywhere.
-    bias.assign(bias - network.predict_on_batch(image[None]).mean(axis=(0, 1, 2)))
-    whole = network.predict_on_batch(image[None].astype(np.float32))[0]
-    monkeypatch.setattr(inference, "LARGEST_WHOLE", 100)
-    monkeypatch.setattr(inference, "TILE", 64)
-    label = fcn.segment(network, image)
-    # Where two classes score the same up to rounding, either is right.
-    chosen = np.take_along_axis(whole, label[..., None].astype(int), axis=-1)[..., 0]
-    np.testing.assert_allclose(chosen, whole.max(axis=-1), atol=1e-3 * np.abs(whole).max())
-    assert (label == whole.argmax(axis=-1)).mean() > 0.99 and len(np.unique(label)) > 1
-
-
-@pytest.mark.parametrize("options", [{}, {"enlarge": 2, "fc6_dilation": 2}, {"enlarge": 4}])
-def test_no_pixel_beyond_the_reach_changes_a_score(options):
-    network = fcn.build_fcn("fcn8s", 3, "vgg_narrow", **options)
-    rng = np.random.default_rng(0)
-    for weight in network.weights:
-        weight.assign(weight + rng.uniform(0, 0.1, weight.shape))
-    image = rng.uniform(0, 255, (1, 40, 640, 3)).astype(np.float32)
-    scores = network.predict_on_batch(image)
-    farthest = 0
-    for column in (300, 307, 315, 316, 319, 320):
-        changed = image.copy()
-        changed[:, :, column] = 255 - changed[:, :, column]
-        differs = (network.predict_on_batch(changed) != scores).any(axis=(0, 1, 3))
-        farthest = max(farthest, np.abs(np.flatnonzero(differs) - column).max())
-    reach = inference._reach(network)
-    assert farthest <= reach <= 1.25 * farthest
-
-
-@pytest.mark.parametrize("width", [333, 330, 352])
-def test_tiles_of_mirrored_copies_give_the_labels_of_the_whole_image(width, monkeypatch):
-    network = fcn.load_trained("fcn8s")
-    scenes = fcn.load_dataset("shapes", "test", count=2, size=384)
-    image = np.concatenate([scene for scene, _ in scenes], axis=1)[:70, :width]
-    whole = fcn.segment(network, image, flip=True)
-    monkeypatch.setattr(inference, "LARGEST_WHOLE", 100)
-    monkeypatch.setattr(inference, "TILE", 64)
-    tiled = fcn.segment(network, image, flip=True)
-    assert (tiled == whole).mean() > 0.9995 and len(np.unique(whole)) > 1
-
-
 @pytest.mark.parametrize("scales", [2, 2.0, [2.0], np.array([2.0])])
 def test_one_scale_may_be_given_as_a_number(model, scales):
     image = Mixed()[0][0]
     label = fcn.segment(model, image, scales=scales)
     np.testing.assert_array_equal(label, fcn.segment(model, image, scales=(2.0,)))
-
-
-@pytest.fixture
-def sizes(monkeypatch):
-    """The shapes of the images that are labelled at once."""
-    found = []
-
-    def note(model, images, *more):
-        found.append(images.shape)
-        return np.zeros(images.shape[:3], int)
-
-    monkeypatch.setattr(inference, "_labels_at_once", note)
-    return found
-
-
-def test_what_is_enlarged_or_scaled_is_cut_into_smaller_tiles(sizes):
-    image = np.broadcast_to(np.uint8(0), (1000, 1000, 3))
-    for enlarge, scales, factor in ((1, (1.0,), 1), (2, (1.0,), 2), (2, (0.5, 2.0), 4)):
-        network = fcn.build_fcn("fcn8s", 3, backbone="vgg_narrow", enlarge=enlarge)
-        fcn.segment(network, image, scales=scales)
-        margin = 0 if factor == 1 else max(shape[1] for shape in sizes) - 512 // factor
-        assert margin % 64 == 0 and margin <= 2 * 320
-        assert sizes[0][1:3] == (1000, 1000) if factor == 1 else max(sizes[0][1:3]) < 1000
-        sizes.clear()
-
-
-def test_memory_grows_with_the_tile_and_not_with_the_image(sizes):
-    network = fcn.build_fcn("fcn8s", 3, backbone="vgg_narrow")
-    image = np.broadcast_to(np.uint8(0), (4000, 6000, 3))
-    assert fcn.segment(network, image).shape == (4000, 6000)
-    reach = 2 * 192  # half of the 276 pixels that one sees, and a cell, in whole cells
-    assert max(shape[1] for shape in sizes) == max(shape[2] for shape in sizes) == 512 + reach

@@ -1,7 +1,5 @@
 """Confusion matrix and scores, against scikit-learn and the paper's formulas."""
 
-from dataclasses import FrozenInstanceError
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -42,11 +40,6 @@ def test_confusion_matrix_equals_scikit_learn_on_labelled_pixels(drawn):
             label[counted], prediction[counted], labels=range(num_classes)
         )
         np.testing.assert_array_equal(confusion, expected)
-
-
-def test_rows_are_labels_and_columns_predictions():
-    confusion = fcn.confusion_matrix([[0, 0, 1]], [[2, 2, 1]], 3)
-    np.testing.assert_array_equal(confusion, [[0, 0, 2], [0, 1, 0], [0, 0, 0]])
 
 
 @pytest.mark.parametrize("dtypes", [(np.uint8, np.uint64), (np.uint64, np.uint8)])
@@ -133,16 +126,6 @@ def test_scores_of_only_void_are_nan():
     assert np.isnan(scores.iou).all()
 
 
-def test_scores_keep_the_counts_as_int64():
-    confusion = np.array([[2**40, 1], [0, 5]])
-    scores = fcn.scores(confusion)
-    assert scores.confusion.dtype == np.int64
-    np.testing.assert_array_equal(scores.confusion, confusion)
-    assert fcn.scores(np.eye(2, dtype=np.uint8)).confusion.dtype == np.int64
-    with pytest.raises(FrozenInstanceError):
-        scores.mean_iou = 1.0
-
-
 def test_constant_baseline_predicts_the_most_frequent_class_everywhere():
     label = np.array([0, 1, 1, 1, 2, VOID])
     confusion = fcn.confusion_matrix(label, np.array([0, 0, 2, 1, 2, 0]), 4)
@@ -185,11 +168,6 @@ def test_beat_baseline_prints_both_and_refuses_a_model_that_is_no_better(capsys)
     lazy = fcn.scores(fcn.confusion_matrix(label, np.zeros(6, int), 3))
     with pytest.raises(RuntimeError, match="no better"):
         fcn.beat_baseline(lazy)
-
-
-def test_beat_baseline_refuses_scores_that_are_not_numbers():
-    with pytest.raises(RuntimeError, match="no better"):
-        fcn.beat_baseline(fcn.scores(np.zeros((3, 3))))
 
 
 @settings(deadline=None)

@@ -1,4 +1,4 @@
-"""What a run records of its surroundings, and how a later look finds them changed."""
+"""Run folders: read back, refused when broken, and what they record of their surroundings."""
 
 import json
 import re
@@ -102,3 +102,33 @@ def test_resuming_elsewhere_keeps_the_earlier_surroundings(run, tmp_path):
     after = runs.read_surroundings(folder)
     assert (after["keras"], after["from_epoch"]) == ("99", 2)
     assert [each["keras"] for each in after["earlier"]] == [keras.__version__]
+
+
+def test_a_folder_without_a_run_is_refused(run, tmp_path, refusal):
+    assert "recipe.toml is missing" in refusal(fcn.load_run, tmp_path)
+    shutil.copy(run / "recipe.toml", tmp_path)
+    assert "classes.json is missing" in refusal(fcn.load_run, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["classes.json", "history.csv", "checkpoints/best.keras"])
+def test_a_broken_file_of_a_run_is_named(run, tmp_path, refusal, name):
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / name).write_text("epoch,loss\n1,two\n")
+    assert f"{name} cannot be loaded" in refusal(fcn.load_run, tmp_path / "run")
+
+
+def test_a_broken_checkpoint_is_named_before_training_resumes(run, tmp_path, refusal):
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "checkpoints" / "last.weights.h5").write_bytes(b"no weights")
+    message = refusal(fcn.train, QUICK, tmp_path / "run", verbose=0)
+    assert "last.weights.h5 cannot be loaded" in message and "delete it" in message
+
+
+def test_a_run_of_record_is_read_by_its_name(refusal):
+    record = fcn.run_of_record("camvid")
+    assert record.recipe == fcn.Recipe.load("camvid")
+    assert [row["epoch"] for row in record.history] == list(range(1, 13))
+    best = max(row["val_mean_iou"] for row in record.history)
+    assert record.scores["scores"].mean_iou == pytest.approx(best)
+    assert len(record.classes) == len(record.scores["scores-camvid-test"].iou) == 11
+    assert "camvid_enlarged" in refusal(fcn.run_of_record, "camvid_enlarge")

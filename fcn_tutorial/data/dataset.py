@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from fcn_tutorial.errors import InputError
+from fcn_tutorial.metrics import VOID as VOID
 
-VOID = 255
 VOID_COLOR = (224, 224, 192)  # as in PASCAL VOC's own palette
 
 

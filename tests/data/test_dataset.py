@@ -15,6 +15,7 @@ from fcn_tutorial.data.dataset import (
     check_lists,
     data_root,
     fetch_command,
+    limited,
     overlap,
 )
 
@@ -142,3 +143,12 @@ def test_data_lives_where_the_caller_or_the_environment_says(tmp_path, monkeypat
     assert data_root(tmp_path / "other") == tmp_path / "other"
     monkeypatch.delenv("FCN_DATA")
     assert data_root().name == "fcn_tutorial"
+
+
+def test_limited_shows_only_the_first_examples():
+    dataset = fcn.load_dataset("shapes", "val")
+    few = limited(dataset, 3)
+    assert len(few) == 3 == len(list(few))
+    np.testing.assert_array_equal(few[2][1], dataset[2][1])
+    with pytest.raises(IndexError):
+        few[3]

@@ -1,0 +1,88 @@
+"""What a run does after steps and epochs: stop at what is not finite, average, keep."""
+
+import keras
+import numpy as np
+import pytest
+
+import fcn_tutorial as fcn
+from fcn_tutorial.callbacks import FiniteLoss, RunFolder, averaged
+from fcn_tutorial.data.dataset import limited
+from fcn_tutorial.data.pipeline import names_in_batch
+from fcn_tutorial.training import compiled_model
+
+RECIPE = fcn.Recipe(
+    dataset="shapes",
+    variant="fcn32s",
+    backbone="vgg_narrow",
+    weights="none",
+    limit=4,
+    crop_size=32,
+    batch_size=2,
+    epochs=2,
+)
+
+
+def poison(model):
+    layer = model.get_layer("score_fr")
+    layer.set_weights([np.nan * weight for weight in layer.get_weights()])
+
+
+def test_a_loss_that_is_not_finite_names_its_batch_and_keeps_the_checkpoint(
+    tmp_path, monkeypatch, refusal
+):
+    fit = keras.Model.fit
+
+    class Poison(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if int(self.model.optimizer.iterations) == 3:  # the second step of the second epoch
+                poison(self.model)
+
+    def poisoned(model, *data, callbacks, **options):
+        return fit(model, *data, callbacks=[*callbacks, Poison()], **options)
+
+    monkeypatch.setattr(keras.Model, "fit", poisoned)
+    message = refusal(fcn.train, RECIPE, tmp_path / "run", verbose=0)
+    dataset = limited(fcn.load_dataset("shapes"), RECIPE.limit)
+    names = names_in_batch(dataset, RECIPE.batch_size, RECIPE.seed, 3)
+    assert "nan in epoch 2, step 2" in message and ", ".join(names) in message
+    kept = fcn.load_run(tmp_path / "run")
+    assert all(np.isfinite(weight).all() for weight in kept.model.get_weights())
+    assert [row["epoch"] for row in kept.history] == [1]
+
+
+def test_the_files_of_the_batch_are_named_with_their_folder_and_no_more_than_sixteen(refusal):
+    stop = FiniteLoss(lambda *_: [f"n{i}" for i in range(20)], "runs/a", "data/train")
+    stop.on_epoch_begin(0)
+    stop.on_train_batch_end(0, {"loss": 1.0})
+    message = refusal(stop.on_train_batch_end, 0, {"loss": np.inf})
+    assert "n15, ... in data/train" in message and "n16" not in message
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path, refusal):
+    model = compiled_model(RECIPE, 6, 2)
+    poison(model)
+    callback = RunFolder(tmp_path, model, fcn.load_dataset("shapes", "val", count=1), done=0)
+    callback.on_train_begin()
+    assert "epoch 1" in refusal(callback.on_epoch_end, 0, {"loss": 1.0})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_history_shorter_than_the_checkpoint_says_is_refused(tmp_path, refusal):
+    model, validation = compiled_model(RECIPE, 6, 2), fcn.load_dataset("shapes", "val", count=1)
+    assert "history.csv" in refusal(RunFolder, tmp_path, model, validation, done=2)
+
+
+def test_averaged_weights_are_the_mean_of_the_steps_as_long_as_they_are_asked_for():
+    """The first step's weights, then half of old and new."""
+    layer = keras.layers.Dense(1, use_bias=False)
+    model = keras.Sequential([keras.Input((1,)), layer])
+    layer.kernel.assign([[1.0]])
+    model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), "mse")
+    average, weight = None, 1.0
+    for target in (0.0, 3.0, -1.0):
+        model.train_on_batch(np.ones((1, 1)), np.full((1, 1), target))
+        weight -= 0.1 * 2 * (weight - target)
+        average = weight if average is None else (average + weight) / 2
+    with averaged(model):
+        assert float(layer.kernel[0, 0]) == pytest.approx(average, rel=1e-5)
+    assert float(layer.kernel[0, 0]) == pytest.approx(weight, rel=1e-5)

@@ -1,0 +1,98 @@
+"""Labelling large images tile by tile: the same labels, and memory that does not grow."""
+
+import numpy as np
+import pytest
+
+import fcn_tutorial as fcn
+from fcn_tutorial import inference, tiling
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("variant", "backbone", "options", "size"),
+    [
+        ("fcn8s", "vgg_narrow", {}, (200, 333)),
+        ("fcn32s", "mobilenet", {}, (64, 700)),
+        ("fcn8s", "mobilenet", {"enlarge": 2}, (129, 128)),
+        ("fcn8s", "vgg_narrow", {"enlarge": 2, "fc6_dilation": 2}, (200, 333)),
+    ],
+)
+def test_tiles_give_the_labels_of_the_complete_image(variant, backbone, options, size, monkeypatch):
+    network = fcn.build_fcn(variant, 5, backbone, **options)
+    rng = np.random.default_rng(0)
+    for weight in network.weights:
+        weight.assign(weight + rng.uniform(-0.05, 0.1, weight.shape))
+    image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    bias = network.get_layer("score_fr").bias
+    # So that no class wins everywhere.
+    bias.assign(bias - network.predict_on_batch(image[None]).mean(axis=(0, 1, 2)))
+    whole = network.predict_on_batch(image[None].astype(np.float32))[0]
+    monkeypatch.setattr(tiling, "LARGEST_WHOLE", 100)
+    monkeypatch.setattr(tiling, "TILE", 64)
+    label = fcn.segment(network, image)
+    # Where two classes score the same up to rounding, either is right.
+    chosen = np.take_along_axis(whole, label[..., None].astype(int), axis=-1)[..., 0]
+    np.testing.assert_allclose(chosen, whole.max(axis=-1), atol=1e-3 * np.abs(whole).max())
+    assert (label == whole.argmax(axis=-1)).mean() > 0.99 and len(np.unique(label)) > 1
+
+
+@pytest.mark.parametrize("options", [{}, {"enlarge": 2, "fc6_dilation": 2}, {"enlarge": 4}])
+def test_no_pixel_beyond_the_reach_changes_a_score(options):
+    network = fcn.build_fcn("fcn8s", 3, "vgg_narrow", **options)
+    rng = np.random.default_rng(0)
+    for weight in network.weights:
+        weight.assign(weight + rng.uniform(0, 0.1, weight.shape))
+    image = rng.uniform(0, 255, (1, 40, 640, 3)).astype(np.float32)
+    scores = network.predict_on_batch(image)
+    farthest = 0
+    for column in (300, 307, 315, 316, 319, 320):
+        changed = image.copy()
+        changed[:, :, column] = 255 - changed[:, :, column]
+        differs = (network.predict_on_batch(changed) != scores).any(axis=(0, 1, 3))
+        farthest = max(farthest, np.abs(np.flatnonzero(differs) - column).max())
+    reach = tiling.reach(network)
+    assert farthest <= reach <= 1.25 * farthest
+
+
+@pytest.mark.parametrize("width", [333, 352])
+def test_tiles_of_mirrored_copies_give_the_labels_of_the_complete_image(width, monkeypatch):
+    network = fcn.load_trained("fcn8s")
+    scenes = fcn.load_dataset("shapes", "test", count=2, size=384)
+    image = np.concatenate([scene for scene, _ in scenes], axis=1)[:70, :width]
+    whole = fcn.segment(network, image, flip=True)
+    monkeypatch.setattr(tiling, "LARGEST_WHOLE", 100)
+    monkeypatch.setattr(tiling, "TILE", 64)
+    tiled = fcn.segment(network, image, flip=True)
+    assert (tiled == whole).mean() > 0.9995 and len(np.unique(whole)) > 1
+
+
+@pytest.fixture
+def sizes(monkeypatch):
+    """The shapes of the images that are labelled at once."""
+    found = []
+
+    def note(model, images, *more):
+        found.append(images.shape)
+        return np.zeros(images.shape[:3], int)
+
+    monkeypatch.setattr(inference, "_labels_at_once", note)
+    return found
+
+
+def test_what_is_enlarged_or_scaled_is_cut_into_smaller_tiles(sizes):
+    image = np.broadcast_to(np.uint8(0), (1000, 1000, 3))
+    for enlarge, scales, factor in ((1, (1.0,), 1), (2, (1.0,), 2), (2, (0.5, 2.0), 4)):
+        network = fcn.build_fcn("fcn8s", 3, backbone="vgg_narrow", enlarge=enlarge)
+        fcn.segment(network, image, scales=scales)
+        margin = 0 if factor == 1 else max(shape[1] for shape in sizes) - 512 // factor
+        assert margin % 64 == 0 and margin <= 2 * 320
+        assert sizes[0][1:3] == (1000, 1000) if factor == 1 else max(sizes[0][1:3]) < 1000
+        sizes.clear()
+
+
+def test_memory_grows_with_the_tile_and_not_with_the_image(sizes):
+    network = fcn.build_fcn("fcn8s", 3, backbone="vgg_narrow")
+    image = np.broadcast_to(np.uint8(0), (4000, 6000, 3))
+    assert fcn.segment(network, image).shape == (4000, 6000)
+    reach = 2 * 192  # half of the 276 pixels that one sees, and a cell, in whole cells
+    assert max(shape[1] for shape in sizes) == max(shape[2] for shape in sizes) == 512 + reach
