@@ -25,6 +25,7 @@ LARGE = {"published_vgg16", "vgg16", "vgg16_convolutional"}  # fixtures of gigab
 TRAINED = {"runs"}  # fixtures that train
 # Files whose tests train, convert or dilate networks.
 SLOW = {
+    "test_callbacks.py",
     "test_cli_train.py",
     "test_devices.py",
     "test_dilated.py",

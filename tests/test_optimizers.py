@@ -101,6 +101,7 @@ def test_schedules_warm_up_and_then_follow_their_formula(schedule, formula, warm
         assert float(rate(step)) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_frozen_layers_and_statistics_stay_as_they_are(refusal):
     recipe = replace(RECIPE, freeze="block2_pool", freeze_normalization=True, dropout=0)
     model = compiled_model(recipe, 6, 2)
