@@ -1,11 +1,14 @@
 """tools/build.py and tools/execute.py: what is executed again, and what is reported."""
 
+import re
+
 import nbformat
 import pytest
 from build import drop_stale, fill_cache, library_fingerprint
 from execute import main, outputs_are_its_own
 from jupyter_cache import get_cache
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from rules import ROOT
 
 KEPT = {"tags": ["hide-input"], "fcn_tutorial": {"equals": {"f": "fcn_tutorial.g"}}}
 
@@ -82,3 +85,15 @@ def test_a_chapter_is_executed_in_place(chapter):
     edit(chapter, lambda cell: cell.update(source="1"))
     with pytest.raises(SystemExit, match=r"01-toy\.ipynb"):
         main(["--check", str(chapter)])
+
+
+def test_the_lock_file_pins_what_requirements_txt_pins():
+    pinned = {
+        re.search(r"^[\w.-]+==[^ \\]+( ;[^\\]+)?", line)[0].strip()
+        for name in ("requirements.txt", "requirements.lock")
+        for line in (ROOT / name).read_text().splitlines()
+        if "==" in line and line[0].isalnum()
+    }
+    for name in ("requirements.txt", "requirements.lock"):
+        text = (ROOT / name).read_text()
+        assert [pin for pin in pinned if pin not in text] == [], f"{name}: run `make requirements`"
