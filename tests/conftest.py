@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from contextlib import contextmanager
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -56,6 +57,23 @@ def refusal():
         return message
 
     return message_of
+
+
+@pytest.fixture(scope="session")
+def small_files():
+    """Within small_files(room), this process makes no file longer than that: the disk is full."""
+    resource = pytest.importorskip("resource")
+
+    @contextmanager
+    def within(room):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return within
 
 
 @pytest.fixture

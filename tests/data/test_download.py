@@ -481,6 +481,17 @@ def test_stopped_while_it_checks_it_leaves_the_archive_only(
     assert files_of(root / "downloads") == {}
 
 
+def test_a_full_disk_stops_a_download_and_the_next_try_resumes_it(
+    serve, tmp_path, refusal, small_files
+):
+    server = serve()
+    with small_files(100_000):
+        message = refusal(fetch, "toy", tmp_path, archives_at(server), False)
+    assert "File too large" in message and str(tmp_path) in message
+    assert is_whole(fetch("toy", tmp_path, archives_at(server), False))
+    assert server.ranges[-1].startswith("bytes=")
+
+
 @pytest.mark.parametrize("name", ["camvid", "voc2012_trainaug", "voc2012_keras_fcn", "sbd"])
 def test_what_a_data_set_needs_can_be_fetched(name):
     assert archives_of(name) and set(archives_of(name)) <= set(ARCHIVES)

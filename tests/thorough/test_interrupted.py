@@ -3,32 +3,24 @@
 `make thorough` kills more trainings.
 """
 
-import functools
-import hashlib
-import http.server
 import importlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import tempfile
-import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import keras
-import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data.camvid import CamVid
-from fcn_tutorial.data.catalog import ARCHIVES, Archive
-from fcn_tutorial.data.download import fetch
 from fcn_tutorial.data.records import write_records
 
 pytestmark = [
@@ -92,19 +84,6 @@ def in_the_second_epoch(deed):
         yield
 
 
-@contextmanager
-def small_files(room):
-    """Within it, this process cannot make a file longer than `room` bytes, as on a full disk."""
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of a run that nothing has disturbed."""
@@ -126,7 +105,9 @@ def test_a_second_training_in_a_folder_is_refused_and_disturbs_nothing(run, tmp_
     assert fcn.train(QUICK, folder, verbose=0).folder == folder
 
 
-def test_a_full_disk_stops_training_and_the_next_try_ends_as_if_it_had_not(run, tmp_path, refusal):
+def test_a_full_disk_stops_training_and_the_next_try_ends_as_if_it_had_not(
+    run, tmp_path, refusal, small_files
+):
     folder, kept, full = tmp_path / "run", {}, small_files(20_000)
 
     def fill():
@@ -182,7 +163,7 @@ def shapes():
     return fcn.load_dataset("shapes", "val", count=6, size=64)
 
 
-def test_a_full_disk_stops_records_and_the_next_try_resumes(tmp_path, refusal):
+def test_a_full_disk_stops_records_and_the_next_try_resumes(tmp_path, refusal, small_files):
     alone = write_records(shapes(), tmp_path / "alone", 3)
     folder = tmp_path / "records"
     write_records(shapes(), folder, 3)
@@ -213,39 +194,6 @@ def test_records_are_not_written_by_two_at_once(camvid_root, tmp_path, monkeypat
 
 
 @pytest.fixture
-def archives(tmp_path):
-    """{"toy": an archive on a local server, with 500,000 random bytes in CamVid/noise}."""
-    made = tmp_path / "served"
-    (made / "CamVid").mkdir(parents=True)
-    (made / "CamVid" / "noise").write_bytes(np.random.default_rng(0).bytes(500_000))
-    with tarfile.open(made / "toy.tgz", "w:gz") as tar:
-        tar.add(made / "CamVid", "CamVid")
-    content = (made / "toy.tgz").read_bytes()
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *arguments):
-            pass
-
-    handler = functools.partial(Handler, directory=made)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.handle_error = lambda *arguments: None  # the other side hangs up
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/toy.tgz"
-        md5 = hashlib.md5(content).hexdigest()
-        yield {"toy": Archive("toy.tgz", (url,), "CamVid", len(content), md5)}
-        server.shutdown()
-
-
-def test_a_full_disk_stops_a_download_and_the_next_try_ends_well(archives, tmp_path, refusal):
-    with small_files(200_000):
-        message = refusal(fetch, "toy", tmp_path, archives, progress=False)
-    assert "File too large" in message and str(tmp_path) in message
-    assert not (tmp_path / "CamVid").exists()
-    folder = fetch("toy", tmp_path, archives, progress=False)
-    assert (folder / "noise").read_bytes() == np.random.default_rng(0).bytes(500_000)
-
-
-@pytest.fixture
 def read_only():
     """A folder that this process cannot write to; root lays down its rights for that."""
     folder = Path(tempfile.mkdtemp())
@@ -262,10 +210,7 @@ def read_only():
     shutil.rmtree(folder)
 
 
-def test_a_folder_that_cannot_be_written_to_is_refused(
-    archives, command_line, monkeypatch, read_only
-):
-    monkeypatch.setitem(ARCHIVES, "camvid", archives["toy"])
+def test_a_folder_that_cannot_be_written_to_is_refused(command_line, read_only):
     for arguments in (
         ("train", "shapes", "--output", read_only / "out"),
         ("train", "shapes", "--output", read_only),
