@@ -102,8 +102,7 @@ def vgg_narrow(
     normalisation so that it trains from scratch within a minute.
 
     Args:
-        num_classes: of the classifier.
-        input_size: height and width of an image in pixels.
+        num_classes, input_size: classes, and height and width of an image in pixels.
         widths: channels of each block.
         padding: "same" as in VGG, or "valid" for a network that never sees a padded zero.
         seed: of the random weights.
@@ -121,8 +120,17 @@ def vgg_narrow(
             f"at least {smallest}."
         )
     image = keras.Input((input_size, input_size, 3), name="image")
-    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocessing")(image)
     he = (keras.initializers.HeNormal(each) for each in range(seed, seed + 100))
+    x = keras.layers.Flatten(name="flatten")(_narrow_blocks(image, widths, padding, he))
+    for name in ("fc6", "fc7"):
+        x = keras.layers.Dense(128, activation="relu", kernel_initializer=next(he), name=name)(x)
+    glorot = keras.initializers.GlorotUniform(seed + 2 * len(widths) + 2)
+    logits = keras.layers.Dense(num_classes, kernel_initializer=glorot, name="fc8")(x)
+    return keras.Model(image, logits, name="vgg_narrow")
+
+
+def _narrow_blocks(image, widths, padding, he):
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocessing")(image)
     for block, channels in enumerate(widths, start=1):
         for index in (1, 2):
             options = {"padding": padding, "use_bias": False, "kernel_initializer": next(he)}
@@ -131,12 +139,7 @@ def vgg_narrow(
             x = keras.layers.BatchNormalization(momentum=0.9, name=f"block{block}_bn{index}")(x)
             x = keras.layers.ReLU(name=f"block{block}_relu{index}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
-    x = keras.layers.Flatten(name="flatten")(x)
-    for name in ("fc6", "fc7"):
-        x = keras.layers.Dense(128, activation="relu", kernel_initializer=next(he), name=name)(x)
-    glorot = keras.initializers.GlorotUniform(seed + 2 * len(widths) + 2)
-    logits = keras.layers.Dense(num_classes, kernel_initializer=glorot, name="fc8")(x)
-    return keras.Model(image, logits, name="vgg_narrow")
+    return x
 
 
 def _convolutional(vgg):

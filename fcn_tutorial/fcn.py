@@ -51,36 +51,26 @@ def build_fcn(
 ) -> keras.Model:
     """Build FCN-32s, FCN-16s, FCN-8s or a dilated network over a backbone (section 4.2).
 
-    Without `initial` the network is trained at once. Either way the skips' score layers start at
-    zero, so that the network starts out giving nearly what the coarser one gives.
-
     Args:
-        variant: "fcn32s", "fcn16s", "fcn8s"; or "dilated16" or "dilated8" over a VGG: without
-            skips, with score_fr at stride 16 or 8, and with the weights of an FCN-32s giving its
-            scores.
+        variant: "fcn32s", "fcn16s", "fcn8s"; over a VGG also "dilated16" and "dilated8": without
+            skips, with the weights of an FCN-32s, scored at stride 16 or 8.
         num_classes: 1..255.
-        backbone: "vgg16", "vgg_narrow", "mobilenet" or "efficientnet_lite0".
-        weights: of the backbone: "imagenet", None (random) or the path of a file; for vgg_narrow
-            "shapes" (the classifier of chapter 3), None or a classifier saved as .keras.
-        initial: a coarser FCN over the same backbone; its weights are copied, never shared (staged
-            training).
+        backbone: a name in `backbones.BACKBONES`.
+        weights: of the backbone: "imagenet" (for vgg_narrow "shapes"), a path, or None: random.
+        initial: a coarser FCN over the same backbone, to copy the weights of (staged training).
         dropout: the rate on fc6 and fc7.
-        enlarge: 1, 2 or 4; the network enlarges the images by this factor before its first layer,
-            so that all its strides are as many times finer in the image's own pixels.
-        fc6_dilation: 1..32; the cells of fc6's kernel lie this many cells of its map apart, so that
-            it sees further with the same weights.
+        enlarge: 1, 2 or 4: how many times the network enlarges the images before all else.
+        fc6_dilation: 1..32: how many cells of its map the cells of fc6's kernel lie apart.
 
     Returns:
-        A model from images in 0..255 (N, H, W, 3), H and W >= 1, to float32 logits
-        (N, H, W, num_classes).
+        A model from images 0..255 (N, H, W, 3), any size, to float32 logits (N, H, W, num_classes).
 
     Raises:
-        InputError: an unknown variant or backbone, or two that do not go together, a number out of
-            its range, weights that cannot be loaded, or an `initial` that does not fit.
+        InputError: an argument is out of range, two do not go together, or weights do not fit.
     """
     _check(variant, num_classes, backbone, enlarge, fc6_dilation)
     trunk, stride = BACKBONES[backbone], DILATED.get(variant, STRIDE)
-    dropped = {name: dropout for name in trunk.dropped}
+    dropped = dict.fromkeys(trunk.dropped, dropout)
     network = _adapted(trunk.network(weights), stride, enlarge, fc6_dilation, dropped)
     taps = {"pool3": trunk.taps[0], "pool4": trunk.taps[1]}
     skips = {name: network.get_layer(taps[name]).output for name in VARIANTS[variant]}
@@ -195,6 +185,7 @@ def score_and_fuse(
 
 
 def _score(name, num_classes, zero=False):
+    # From zero, the skips start out adding nothing: the network gives what the coarser one gives.
     initializer = "zeros" if zero else "glorot_uniform"
     return keras.layers.Conv2D(num_classes, 1, kernel_initializer=initializer, name=name)
 
