@@ -1,5 +1,6 @@
 """The networks that the package carries: their size, recipe and scores."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -7,7 +8,7 @@ import fcn_tutorial as fcn
 from fcn_tutorial.data.shapes import single_shapes
 from fcn_tutorial.pretrained import NAMES, trained_scores
 from fcn_tutorial.recipe import RECIPES
-from fcn_tutorial.weights import SHIPPED, store
+from fcn_tutorial.weights import SHIPPED, load_model, restored, store
 
 FCNS = ["fcn32s", "fcn8s"]
 
@@ -52,3 +53,14 @@ def test_stored_weights_are_the_models_own_to_16_bits(tmp_path):
 
 def test_an_unknown_name_is_refused(refusal):
     assert "fcn8s" in refusal(fcn.load_trained, "fcn4s")
+
+
+def test_a_file_that_is_missing_broken_or_of_another_network_is_named(tmp_path, refusal):
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    (tmp_path / "broken.npz").write_bytes(b"PK no weights")
+    (tmp_path / "broken.keras").write_bytes(b"PK no model")
+    store(keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)]), tmp_path / "other.npz")
+    for name in ("missing.npz", "broken.npz", "other.npz"):
+        assert str(tmp_path / name) in refusal(restored, network, tmp_path / name)
+    for name in ("missing.keras", "broken.keras", "model.h5"):
+        assert str(tmp_path / name) in refusal(load_model, tmp_path / name)
