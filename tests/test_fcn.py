@@ -66,6 +66,7 @@ def fcn8s(request):
 
 @settings(max_examples=5, deadline=None)
 @given(height=st.integers(1, 70), width=st.integers(1, 70), batch=st.integers(1, 2))
+@pytest.mark.slow
 def test_logits_are_float32_at_any_images_size(staged, height, width, batch):
     for model in staged.values():
         assert model.input_shape == (None, None, None, 3)
@@ -140,6 +141,7 @@ def test_training_moves_the_skips_from_zero_and_leaves_the_other_models_unchange
     model.set_weights(before)
 
 
+@pytest.mark.slow
 def test_saved_model_gives_exactly_the_same_logits(staged, tmp_path):
     model = staged["fcn8s"]
     model.save(tmp_path / "model.keras")
@@ -185,6 +187,7 @@ def test_narrow_vgg_takes_the_weights_of_a_saved_classifier(tmp_path):
         assert all(np.array_equal(a.ravel(), b.ravel()) for a, b in zip(ours, theirs, strict=True))
 
 
+@pytest.mark.slow
 def test_mobilenet_takes_the_weights_of_kerass_file(tmp_path, monkeypatch):
     published = perturb(
         keras.applications.MobileNet(include_top=False, weights=None, input_shape=(224, 224, 3))

@@ -20,6 +20,7 @@ def test_all_of_them_take_at_most_3_mb():
 
 
 @pytest.mark.parametrize("name", FCNS)
+@pytest.mark.slow
 def test_an_fcn_reaches_the_scores_that_stand_beside_it(name):
     test = fcn.load_dataset("shapes", "test")
     result = fcn.evaluate(fcn.load_trained(name), test)

@@ -267,6 +267,7 @@ def test_centre_cell_of_a_larger_image_sees_its_centre(padding):
     np.testing.assert_allclose([value for _, value in found], np.sort(window)[:-3:-1], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_shapes_classifier_names_shapes_alone_and_in_the_centre_of_a_scene():
     network = fcn.convolutionize(fcn.load_trained("classifier"))
     for size, right in ((96, 0.95), (96 + 2 * 64, 0.8)):
