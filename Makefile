@@ -90,7 +90,7 @@ requirements: install ## Pin what pyproject.toml asks for, in requirements.lock 
 		requirements.txt -o requirements.lock
 
 help: ## List these targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 26
 
 install: $(INSTALLED)
 
