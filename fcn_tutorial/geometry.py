@@ -11,13 +11,13 @@ k' + (k - 1) s' and s s'); the crop offsets are those of the reference release's
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import singledispatch
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 
 from fcn_tutorial.errors import InputError
 
-Layer = str | keras.Operation  # the name of a layer of the model, or the layer itself
+Layer: TypeAlias = str | keras.Operation  # the name of a layer of the model, or the layer itself
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def evaluate(
     folder = predictions
     if folder and "voc2012" in examples.name:
         folder = common.server_folder(folder, examples.split)
-    keep = folder and _label_writer(folder, examples.palette)
+    keep = _label_writer(folder, examples.palette) if folder else None
     models = [run.model for run in opened]
     result = inference.evaluate(models, examples, factors, flip, progress=True, keep=keep)
     _print_scores(result, examples.classes)
