@@ -158,7 +158,7 @@ def averaged(model: keras.Model) -> Iterator[None]:
             weight.assign(value)
 
 
-def explained(error: Exception, recipe: Recipe) -> Exception:
+def why_stopped(error: Exception, recipe: Recipe) -> Exception:
     """The InputError for a full disk or a full GPU; any other error as it is."""
     # TensorFlow has one error for both, and names the file in its text.
     if written := re.search(r"(\S*/tensorboard/?\S*); ([^[\n]+)", str(error)):

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from fcn_tutorial.callbacks import FiniteLoss, RunFolder, explained
+from fcn_tutorial.callbacks import FiniteLoss, RunFolder, why_stopped
 from fcn_tutorial.data.catalog import load_dataset
 from fcn_tutorial.data.dataset import Dataset, check_disjoint, limited, overlap
 from fcn_tutorial.data.pipeline import batches, names_in_batch
@@ -215,4 +215,4 @@ def _fit(model: keras.Model, data: Any, recipe: Recipe, **options: Any) -> None:
         raise
     except Exception as error:
         # TensorFlow wraps what went wrong with a file in an error of its own.
-        raise (data.error or explained(error, recipe)) from None
+        raise (data.error or why_stopped(error, recipe)) from None
