@@ -1,181 +1,223 @@
-"""Fetch published data sets: download, check, unpack; nothing half-finished is taken for whole.
+"""Fetch published data sets: download, check, unpack; a partial download is never used.
 
-A download goes on where it was cut, tries each mirror in turn, and is checked against the
-published size and MD5 sum before anything is unpacked. Archives are unpacked into a folder beside
-the data and moved into place as a whole.
+A download resumes where it was cut, tries each mirror in turn, and is checked against the published
+size and MD5 sum before anything is unpacked. Archives are unpacked into a folder beside the data,
+which is moved into place when it is complete.
 
 CamVid comes from a commit of a repository on GitHub, which packs the archive at each request: it
 has neither a size nor a sum that could be published, and after a cut GitHub sends it from its
-start. So gzip's own checksum says whether the archive came whole, and what was unpacked is checked
+start. So gzip's own checksum says whether the archive is complete, and what was unpacked is checked
 before it is moved into place: every image and label is decoded, and the SHA-256 sum of the names,
 sizes and pixels must be that of the published files. That sum is ours, not their authors'.
 """
 
 import gzip
 import hashlib
-import http.client
 import os
 import shutil
 import tarfile
 import time
-import urllib.error
-import urllib.request
 import zlib
-from contextlib import suppress
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 
-from fcn_tutorial.data.catalog import ARCHIVES, load_dataset, splits_of
+from fcn_tutorial.data.catalog import ARCHIVES, Archive, load_dataset, splits_of
 from fcn_tutorial.data.dataset import data_root
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, check_choice, explained, reason_of
 from fcn_tutorial.files import held
 
-TRIES = 5  # for each mirror, in a row without getting further
-PAUSE = 0.5  # seconds before the next try, doubled after each fruitless one
+TRIES = 5  # for each mirror, in a row without progress
+PAUSE = 0.5  # seconds before the next try, doubled after each without progress
 STALL = 30  # seconds without a byte after which a connection counts as cut
-CHUNK = 2**18
+CHUNK = 2**14
 GROWTH = 4  # an archive may unpack to at most this many times its own size
-CUT = (OSError, http.client.HTTPException)  # URLError, timeouts and resets are OSErrors
+MEMBERS = 200_000  # the most files and folders of an archive
+LATER = (408, 429, 500, 502, 503, 504)  # HTTP codes after which another try may succeed
 
-BROKEN = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error)
+CUT = (requests.RequestException, urllib3.exceptions.HTTPError, ValueError)
+BROKEN = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError, OverflowError)
 
 
-def fetch(name, root=None, archives=ARCHIVES, progress=True):
-    """Download a data set and unpack it below the data root; returns its folder.
+def fetch(
+    name: str,
+    root: str | os.PathLike | None = None,
+    archives: Mapping[str, Archive] = ARCHIVES,
+    progress: bool = True,
+) -> Path:
+    """Download a data set and unpack it below the data root; one that is there is left alone.
 
-    name: a key of `archives`. root: as for `load_dataset`. A data set that is there already is left
-    alone. Raises InputError for an unknown name, when no mirror gives the published file, when the
-    archive would write outside its folder or holds something else, when the disk does not take it,
-    or while another process downloads it.
+    Args:
+        name: a key of `archives`.
+        root: as for `load_dataset`.
+        archives: what can be fetched.
+        progress: whether to show bars.
+
+    Returns:
+        The folder of the data set.
+
+    Raises:
+        InputError: unknown name, no mirror gives the published file, the archive holds something
+            else, the disk is full, or another process is downloading it.
     """
-    if name not in archives:
-        raise InputError(f"cannot fetch {name!r}: use one of {', '.join(sorted(archives))}.")
-    archive, root = archives[name], data_root(root)
-    target = root / archive.folder
-    if target.exists():
-        return target
+    check_choice("archive", name, sorted(archives))
+    archive, folder = archives[name], data_root(root)
+    if not (folder / archive.folder).exists():
+        try:
+            _fetch(name, archive, folder, progress)
+        except OSError as error:
+            raise InputError(
+                f"{error.filename or folder} cannot be written ({reason_of(error)}): free some "
+                "space, or set FCN_DATA to another folder, and fetch again; what was downloaded is "
+                "kept."
+            ) from error
+    return folder / archive.folder
+
+
+def _fetch(name, archive, root, progress):
     downloads, unfinished = root / "downloads", root / f"unfinished-{name}"
-    try:
-        downloads.mkdir(parents=True, exist_ok=True)
-        with held(downloads, f"{archive.file}.lock", "downloaded to"):
-            path = download(archive, downloads, progress)
-            shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
-            try:
-                unpacked = unpack(path, archive, unfinished)
-                if archive.content:
-                    _check_content(name, unpacked, archive.content, path, progress)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(unpacked / archive.folder, target)
-            finally:
-                shutil.rmtree(unfinished, ignore_errors=True)
-            path.unlink()
-    except OSError as error:
-        raise InputError(
-            f"{error.filename or root} cannot be written ({error.strerror}): free some space, or "
-            "set FCN_DATA to another folder, and fetch again; what was downloaded is kept."
-        ) from error
-    return target
+    downloads.mkdir(parents=True, exist_ok=True)
+    with held(downloads, f"{archive.file}.lock", "downloaded to"):
+        path = download(archive, downloads, progress)
+        shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
+        try:
+            unpacked = unpack(path, archive, unfinished)
+            if archive.content:
+                _check_content(name, unpacked, archive.content, path, progress)
+            target = root / archive.folder
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(unpacked / archive.folder, target)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        path.unlink()
 
 
-def download(archive, folder, progress=True):
-    """Download an archive into `folder` and return its path, whole and checked.
+def download(archive: Archive, folder: Path, progress: bool = True) -> Path:
+    """Download an archive; a part that is already there is completed.
 
-    A part that is there already, from a cut connection or an earlier try, is gone on with.
-    Raises InputError, with the reason of each mirror, when none gives the published file.
+    Args:
+        archive: what to download.
+        folder: where to.
+        progress: whether to show a bar.
+
+    Returns:
+        The file, complete and checked.
+
+    Raises:
+        InputError: no mirror gives the published file; the message has the reason of each.
     """
     path, part = folder / archive.file, folder / f"{archive.file}.part"
     if _is_published(path, archive):
         return path
+    if part.is_symlink():  # writing would follow it
+        part.unlink()
     reasons = []
-    if _is_published(part, archive):  # of a process that was killed before it could say so
-        os.replace(part, path)
-        return path
-    for url in archive.urls:
-        reason = _download_from(url, archive, part, progress)
-        if reason is None:
-            os.replace(part, path)
-            return path
-        reasons.append(f"{url}: {reason}")
-    raise InputError(
-        f"{archive.file} cannot be downloaded ({'; '.join(reasons)}): try again later."
-    )
+    # A process that was killed may have left all of it.
+    if not _is_published(part, archive):
+        for url in archive.urls:
+            reason = _download_from(url, archive, part, progress)
+            if reason is None:
+                break
+            reasons.append(f"{url}: {reason}")
+        else:
+            raise InputError(
+                f"{archive.file} cannot be downloaded ({'; '.join(reasons)}): try again later."
+            )
+    os.replace(part, path)
+    return path
+
+
+class _Useless(Exception):
+    """A mirror does not have the published file; the message says what it does instead."""
 
 
 def _download_from(url, archive, part, progress):
-    """Go on with `part` until it is whole; returns None, or why this mirror cannot give it."""
+    """Add to `part` until it is complete; returns None, or why this mirror cannot give it."""
     fruitless, furthest = 0, _size(part)
-    while fruitless < TRIES:
-        try:
-            ended = _receive(url, archive, part, progress)
-        except urllib.error.HTTPError as error:
-            reason = f"HTTP {error.code}"
-            if error.code == 416:  # the part is longer than the mirror's file
-                part.unlink(missing_ok=True)
-                furthest = 0
-            elif error.code in (403, 404, 410):
-                return reason
-        except CUT as error:
-            if isinstance(error, OSError) and error.filename:
-                raise  # the disk's fault, not the mirror's
-            reason = str(error) or type(error).__name__
-        else:
-            if ended and _is_published(part, archive):
-                return None
-            if ended:
+    with _session() as session:
+        while fruitless < TRIES:
+            try:
+                _receive(session, url, archive, part, progress)
+                if _is_published(part, archive):
+                    return None
                 if _size(part) >= (archive.size or 0):  # a shorter one is of another mirror
                     part.unlink(missing_ok=True)
                 return "its file is not the published one (size or checksum)"
-            reason = "the connection was cut"
-        # A mirror that cannot go on starts over, so that only a longer part than ever is progress.
-        fruitless = 0 if _size(part) > furthest else fruitless + 1
-        furthest = max(furthest, _size(part))
-        time.sleep(PAUSE * 2**fruitless)
+            except _Useless as error:
+                return str(error)
+            except CUT as error:
+                reason = reason_of(error)
+            if not part.exists():  # it was longer than the file
+                furthest = 0
+            # A mirror that cannot resume starts over: only a longer part than ever is progress.
+            fruitless = 0 if _size(part) > furthest else fruitless + 1
+            furthest = max(furthest, _size(part))
+            time.sleep(PAUSE * 2**fruitless)
     return reason
 
 
-def _receive(url, archive, part, progress):
-    """One connection: append what it gives to `part`; returns whether it gave all it announced."""
+def _session():
+    """A session that tries again where connecting fails or a server is busy."""
+    retries = urllib3.Retry(
+        TRIES - 1,
+        status_forcelist=LATER,
+        backoff_factor=PAUSE,
+        raise_on_status=False,
+        respect_retry_after_header=False,  # a server may ask for any time
+    )
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retries))
+    return session
+
+
+def _receive(session, url, archive, part, progress):
+    """One connection: append what it gives to `part`; raises CUT where that is not all of it."""
     have = _size(part)
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    with urllib.request.urlopen(request, timeout=STALL) as response:
-        if not (response.status == 206 and _first_byte(response) == have):
-            have = 0
-        announced = response.headers.get("Content-Length")
-        total = have + int(announced) if announced else archive.size
-        if archive.size and total != archive.size:
-            return True  # as whole as it will become, and not the published file
-        bar = tqdm(
-            desc=archive.file,
-            total=total,
-            initial=have,
-            unit="B",
-            unit_scale=True,
-            disable=not progress,
-        )
-        with part.open("ab" if have else "wb") as file, bar:
-            # read1 gives what has come, so that nothing of it is lost when the connection is cut.
-            while chunk := response.read1(CHUNK):
-                _write(file, chunk)
-                bar.update(len(chunk))
-    return _size(part) >= (total or 0)
-
-
-def _write(file, chunk):
-    """Write to a file; an error says which, so that the disk's fault is told from the mirror's."""
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     try:
-        file.write(chunk)
-        file.flush()
-    except OSError as error:
-        with suppress(OSError):  # closing tries to write the rest again
-            file.close()
-        error.filename = file.name
-        raise
+        response = session.get(url, headers=headers, stream=True, timeout=STALL)
+    except CUT as error:  # after TRIES tries
+        raise _Useless(reason_of(error)) from error
+    with response:
+        if response.status_code == 416:  # the part is longer than the mirror's file
+            part.unlink(missing_ok=True)
+            raise requests.RequestException("HTTP 416")
+        have, total = _extent(response, have, archive)
+        most = archive.size or archive.ceiling
+        how = {"unit": "B", "unit_scale": True, "disable": not progress}
+        bar = tqdm(desc=archive.file, total=total, initial=have, **how)
+        with part.open("ab" if have else "wb") as file, bar:
+            for chunk in response.raw.stream(CHUNK, decode_content=False):
+                have += len(chunk)
+                if have > most:
+                    break
+                file.write(chunk)
+                bar.update(len(chunk))
+    if have > most:
+        part.unlink()
+        raise _Useless(f"it sends more than {most:,} bytes")
+    if have < (total or 0):
+        raise requests.RequestException("the connection was cut")
 
 
-def _first_byte(response):
-    """Where the part that a server sends begins, from `Content-Range: bytes 5-9/10`."""
-    digits = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-    return int(digits) if digits.isdigit() else None
+def _extent(response, have, archive):
+    """Where a response starts in the file and how long the file is (None: unknown), in bytes."""
+    if response.status_code == 200:
+        have = 0
+    elif response.status_code != 206:
+        raise _Useless(f"HTTP {response.status_code}")
+    elif not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+        raise _Useless("it sends another part of the file than was asked for")
+    length = response.headers.get("Content-Length", "")
+    total = have + int(length) if length.isdecimal() and len(length) < 20 else archive.size
+    if archive.size not in (None, total) or (total or 0) > archive.ceiling:
+        raise _Useless("its file is not the published one (size)")
+    return have, total
 
 
 def _size(path):
@@ -186,7 +228,7 @@ def _is_published(path, archive):
     if not path.is_file() or archive.size not in (None, _size(path)):
         return False
     if archive.md5 is None:
-        return _gzip_is_whole(path)
+        return _gzip_is_complete(path, GROWTH * archive.ceiling)
     digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(2**20):
@@ -194,38 +236,62 @@ def _is_published(path, archive):
     return digest.hexdigest() == archive.md5
 
 
-def _gzip_is_whole(path):
-    """Whether a gzip file can be read to its end, where its length and checksum stand."""
+def _gzip_is_complete(path, left):
+    """Whether a gzip file can be read to its end, where its checksum is, within `left` bytes."""
     try:
         with gzip.open(path) as file:
-            while file.read(2**20):
-                pass
+            while left >= 0 and (chunk := file.read(2**20)):
+                left -= len(chunk)
     except BROKEN:
         return False
-    return True
+    return left >= 0
 
 
-def unpack(path, archive, folder):
-    """Unpack what is wanted of a tar archive; returns the folder in which `archive.folder` lies.
+def unpack(path: Path, archive: Archive, folder: Path) -> Path:
+    """Unpack the regular files and folders of a tar archive that the data set consists of.
 
-    Raises InputError when a member would be written outside, is a link or a device that tarfile's
-    filter "data" refuses, or when the archive unpacks to far more than its own size.
+    Args:
+        path: the archive.
+        archive: what it must hold.
+        folder: where to; it must not exist.
+
+    Returns:
+        The folder that `archive.folder` is in.
+
+    Raises:
+        InputError: the archive is damaged, lacks the data set, has a link or a device in its place,
+            or unpacks to far more than its own size.
     """
-    try:
-        with tarfile.open(path) as tar:
-            inside = f"{archive.top}/{archive.folder}/" if archive.top else ""
-            wanted = [member for member in tar if member.name.startswith(inside)]
-            total = sum(member.size for member in wanted)
-            if total > GROWTH * path.stat().st_size:
-                raise InputError(f"{path} would unpack to {total:,} bytes: it is not as published.")
-            tar.extractall(folder, wanted, filter="data")
-    except BROKEN as error:
-        raise InputError(
-            f"{path} cannot be unpacked ({error}): delete it and fetch again."
-        ) from error
-    if not (folder / archive.top / archive.folder).is_dir():
+    inside = PurePosixPath(archive.top, archive.folder)
+    left = GROWTH * path.stat().st_size
+    folder.mkdir()
+    damaged = explained(f"{path} cannot be unpacked", "delete it and fetch again", BROKEN)
+    with damaged, tarfile.open(path) as tar:
+        for count, member in enumerate(tar):
+            name = PurePosixPath(member.name)
+            wanted = name.is_relative_to(inside)
+            left -= wanted * abs(member.size)
+            if left < 0 or count == MEMBERS:
+                raise ValueError("it holds far more than was published")
+            if wanted:
+                _unpack_member(tar, member, folder, name)
+    if not (folder / inside).is_dir():
         raise InputError(f"{path} has no folder {archive.folder}: delete it.")
     return folder / archive.top
+
+
+def _unpack_member(tar, member, folder, name):
+    if ".." in name.parts or "\\" in member.name or ":" in member.name:
+        raise ValueError(f"{member.name!r} is outside its folder")
+    target = folder / name
+    if member.isdir():
+        target.mkdir(parents=True, exist_ok=True)
+    elif member.isreg():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tar.extractfile(member) as content, target.open("xb") as file:
+            shutil.copyfileobj(content, file)
+    else:
+        raise ValueError(f"{member.name!r} is not a regular file")
 
 
 def _check_content(name, root, content, path, progress):
@@ -233,7 +299,9 @@ def _check_content(name, root, content, path, progress):
     try:
         found = content_digest(name, root, progress)
     except InputError as error:
-        raise InputError(f"{path} is not as published: delete it, fetch again ({error})") from error
+        raise InputError(
+            f"{path} is not as published: delete it and fetch again ({error})"
+        ) from error
     if found != content:
         raise InputError(
             f"{path} is not as published (its images and labels have the SHA-256 sum {found}, not "
@@ -241,11 +309,20 @@ def _check_content(name, root, content, path, progress):
         )
 
 
-def content_digest(name, root=None, progress=True):
-    """SHA-256 sum, in hex, of what a data set holds: names, sizes and pixels of all its splits.
+def content_digest(name: str, root: str | os.PathLike | None = None, progress: bool = True) -> str:
+    """SHA-256 sum of what a data set holds: names, sizes and pixels of all its splits.
 
-    How the files are compressed does not count. Raises InputError, naming the file, when one is
-    missing or cannot be read, or when a label is not of its image's size.
+    How the files are compressed does not count.
+
+    Args:
+        name, root: as for `load_dataset`.
+        progress: whether to show bars.
+
+    Returns:
+        The sum, in hex.
+
+    Raises:
+        InputError: a file is missing or damaged.
     """
     digest = hashlib.sha256()
     for split in splits_of(name):

@@ -4,6 +4,7 @@ import os
 import re
 import warnings
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -21,26 +22,32 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def read_image(path):
-    """Read an image file of any mode as uint8 RGB (H, W, 3), turned upright as its EXIF data says.
+def read_image(path: str | os.PathLike) -> np.ndarray:
+    """Read an image file of any mode, turned upright as its EXIF data says.
 
-    Raises InputError, naming the file, when it is missing, truncated or no image, or when it has
-    more than LARGEST pixels.
+    Args:
+        path: the file.
+
+    Returns:
+        The image, RGB uint8 (H, W, 3).
+
+    Raises:
+        InputError: the file is missing, damaged or not an image, or has more than LARGEST pixels.
     """
     return _decoded(_present(path), path, _upright_rgb)
 
 
-def decode_image(content, where):
+def decode_image(content: bytes, where: str) -> np.ndarray:
     """As `read_image`, from the bytes of a file; `where` is named in errors."""
     return _decoded(BytesIO(content), where, _upright_rgb)
 
 
-def decode_label(content, where, num_classes):
-    """The ids uint8 (H, W) in the bytes of a PNG that `encode_png` made, checked by `check_ids`."""
+def decode_label(content: bytes, where: str, num_classes: int) -> np.ndarray:
+    """As `read_label`, from the bytes of a PNG that `encode_png` made."""
     return _label(BytesIO(content), where, num_classes, VOID)
 
 
-def encode_png(array):
+def encode_png(array: np.ndarray) -> bytes:
     """The bytes of a PNG of an image uint8 (H, W, 3) or of the ids of a label map uint8 (H, W)."""
     content = BytesIO()
     # Packed less tightly, a label is read a quarter faster, and is still small beside its photo.
@@ -48,11 +55,19 @@ def encode_png(array):
     return content.getvalue()
 
 
-def read_label(path, num_classes, void=VOID):
-    """Read a label map (greyscale or palette PNG) as uint8 (H, W); the id `void` becomes 255.
+def read_label(path: str | os.PathLike, num_classes: int, void: int = VOID) -> np.ndarray:
+    """Read a label map from a greyscale or palette PNG.
 
-    Raises InputError, naming the file, when it is missing, truncated, coloured, or holds an id that
-    is neither below num_classes nor void.
+    Args:
+        path: the file.
+        num_classes: ids must be below, or void.
+        void: the id of void in the file; it becomes 255.
+
+    Returns:
+        The label, uint8 (H, W).
+
+    Raises:
+        InputError: the file is missing, damaged, coloured, or holds another id.
     """
     return _label(_present(path), path, num_classes, void)
 
@@ -69,10 +84,19 @@ def _label(file, where, num_classes, void):
     return check_ids(_decoded(file, where, read), where, num_classes, void)
 
 
-def check_ids(ids, where, num_classes, void=VOID):
-    """The label map uint8 (H, W) with 255 for the id `void`; `where` is named in errors.
+def check_ids(ids: np.ndarray, where: Any, num_classes: int, void: int = VOID) -> np.ndarray:
+    """Make sure that a label map, uint8 (H, W), holds only class ids and void, which becomes 255.
 
-    Raises InputError for an id that is neither below num_classes nor void.
+    Args:
+        ids: the label, changed in place.
+        where: what errors name.
+        num_classes, void: as for `read_label`.
+
+    Returns:
+        The label.
+
+    Raises:
+        InputError: another id.
     """
     if void != VOID:
         ids[ids == void] = VOID
@@ -85,14 +109,16 @@ def check_ids(ids, where, num_classes, void=VOID):
     return ids
 
 
-def read_pair(image_path, label_path, num_classes, void=VOID):
-    """Read an image and its label; raises InputError when they are of different sizes."""
+def read_pair(
+    image_path: str | os.PathLike, label_path: str | os.PathLike, num_classes: int, void: int = VOID
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read an image and its label, which must be of one size; as `read_image`, `read_label`."""
     image, label = read_image(image_path), read_label(label_path, num_classes, void)
     check_sizes(image, label, label_path)
     return image, label
 
 
-def check_sizes(image, label, where):
+def check_sizes(image: np.ndarray, label: np.ndarray, where: Any) -> None:
     """Raise InputError unless image and label are of one size; `where` names the label."""
     if image.shape[:2] != label.shape:
         raise InputError(
@@ -101,12 +127,12 @@ def check_sizes(image, label, where):
         )
 
 
-def write_image(path, image):
+def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
     """Write an image uint8 (H, W, 3) to a file whose suffix says the format."""
     write_whole(path, Image.fromarray(image).save)
 
 
-def write_label(path, label, palette):
+def write_label(path: str | os.PathLike, label: np.ndarray, palette: np.ndarray) -> None:
     """Write a label map uint8 (H, W) as a palette PNG: ids as they are, colours for viewers."""
     # With fewer than 256 colours the PNG would have fewer than eight bits, too few for void.
     colors = np.full((256, 3), VOID_COLOR, np.uint8)

@@ -1,5 +1,7 @@
 """Say what of a data set is on this machine: what is there, what is missing, what is damaged."""
 
+import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +33,10 @@ class Report:
     faults: tuple[Fault, ...]
 
     @property
-    def is_published(self):
+    def is_published(self) -> bool:
         return self.published in (None, self.count)
 
-    def __str__(self):
+    def __str__(self) -> str:
         text = f"{self.good} of {self.count} examples are good"
         if not self.count:
             text = "nothing is known without its list"
@@ -43,7 +45,7 @@ class Report:
         return f"{self.split}: {'; '.join(filter(None, (text, count_faults(self.faults))))}"
 
 
-def check_presence(name, root=None):
+def check_presence(name: str, root: str | os.PathLike | None = None) -> None:
     """Raise InputError, with how to get it, when nothing of a data set is below the data root."""
     root, archives = data_root(root), archives_of(name)
     if archives and not any((root / ARCHIVES[archive].folder).is_dir() for archive in archives):
@@ -54,10 +56,17 @@ def check_presence(name, root=None):
         )
 
 
-def check_files(name, split, root=None):
-    """Read every image and label of a split, and print what is wrong as it is found: a Report.
+def check_files(name: str, split: str, root: str | os.PathLike | None = None) -> Report:
+    """Read every image and label of a split, and print what is wrong as it is found.
 
-    Raises InputError for an unknown name or split.
+    Args:
+        name, split, root: as for `load_dataset`.
+
+    Returns:
+        What was found.
+
+    Raises:
+        InputError: unknown name or split.
     """
     published = published_size(name, split)
     try:
@@ -107,7 +116,7 @@ def _fault(path, read):
     return None
 
 
-def count_faults(faults):
+def count_faults(faults: Collection[Fault]) -> str:
     """How many files are missing and how many damaged, in words; an empty string where none is.
 
     A list that two splits need counts once.
@@ -117,7 +126,7 @@ def count_faults(faults):
     return ", ".join(f"{count} file{'s' * (count > 1)} {state}" for count, state in counts if count)
 
 
-def remedy(name, faults, root=None):
+def remedy(name: str, faults: Collection[Fault], root: str | os.PathLike | None = None) -> str:
     """What to do about faults of a data set: half a sentence."""
     root = data_root(root)
     folders = {archive: root / ARCHIVES[archive].folder for archive in archives_of(name)}

@@ -33,10 +33,8 @@ def offsets_of_records(answer: Any) -> str | None:
     """Exercise 2.3: where records start in a shard, as a function of their payloads' sizes."""
     import itertools
 
-    from fcn_tutorial.data.tfrecord import frame
-
     for sizes in ([100, 250, 40], [7], [0, 0, 12, 5000]):
-        ends = list(itertools.accumulate(len(frame(bytes(size))) for size in sizes))
+        ends = list(itertools.accumulate(8 + 4 + size + 4 for size in sizes))
         given = [int(offset) for offset in answer(list(sizes))]
         if given != [0, *ends[:-1]]:
             return f"For payloads of {sizes} bytes it gives {given}: recall the parts of a record."

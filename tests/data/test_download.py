@@ -25,7 +25,7 @@ def tar_of(members):
     """A tar archive as bytes: {name: bytes, or a TarInfo that says something else}."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=1) as tar:
-        for name, content in members.items():
+        for name, content in members.items() if isinstance(members, dict) else members:
             if isinstance(content, tarfile.TarInfo):
                 tar.addfile(content)
             else:
@@ -68,6 +68,14 @@ class Handler(BaseHTTPRequestHandler):
         server.ranges.append(wanted)
         if isinstance(fault, int):
             self.send_error(fault)
+            return
+        if isinstance(fault, tuple):
+            code, headers = fault
+            self.send_response(code)
+            for each in headers.items():
+                self.send_header(*each)
+            self.end_headers()
+            self.wfile.write(server.content)
             return
         ranged = wanted and server.resumes and fault != "ignores ranges"
         start = int(wanted[len("bytes=") : -1]) if ranged else 0
@@ -144,17 +152,7 @@ def leftovers(root):
 
 @pytest.mark.parametrize("size", [True, False])
 @pytest.mark.parametrize(
-    "faults",
-    [
-        [],
-        ["cuts"],
-        ["cuts", "cuts", "cuts"],
-        ["stalls"],
-        ["cuts", "ignores ranges"],
-        [500, 503, None],
-        ["cuts", 500, "stalls"],
-    ],
-    ids=str,
+    "faults", [[], ["cuts", "cuts"], ["cuts", "ignores ranges"], ["cuts", 500, "stalls"]], ids=str
 )
 def test_fetches_over_a_connection_that_cuts_stalls_and_fails(serve, tmp_path, faults, size):
     server = serve(faults=faults)
@@ -163,51 +161,73 @@ def test_fetches_over_a_connection_that_cuts_stalls_and_fails(serve, tmp_path, f
     assert leftovers(tmp_path) == ["noise.bin", "one.txt"]
 
 
-def test_goes_on_where_the_connection_was_cut(serve, tmp_path):
+def part_of(root, content):
+    """Leave a part of a download, as a program that was interrupted does."""
+    (root / "downloads").mkdir(parents=True)
+    (root / "downloads" / "toy.tgz.part").write_bytes(content)
+
+
+def test_resumes_where_the_connection_was_cut(serve, tmp_path):
     server = serve(faults=["cuts"])
     fetch("toy", tmp_path, archives_at(server), progress=False)
     assert server.ranges[0] is None
-    assert server.ranges[1] == f"bytes={len(GOOD) // 2}-"
+    have = int(server.ranges[1].removeprefix("bytes=").removesuffix("-"))
+    assert len(GOOD) // 2 - module.CHUNK <= have <= len(GOOD) // 2
 
 
-def test_goes_on_with_the_part_of_an_interrupted_program(serve, tmp_path):
-    (tmp_path / "downloads").mkdir()
-    (tmp_path / "downloads" / "toy.tgz.part").write_bytes(GOOD[:1000])
+@pytest.mark.parametrize(("part", "ranges"), [(GOOD[:1000], ["bytes=1000-"]), (GOOD, [])])
+def test_the_part_of_an_interrupted_program_is_completed(serve, tmp_path, part, ranges):
+    part_of(tmp_path, part)
     server = serve()
     assert is_whole(fetch("toy", tmp_path, archives_at(server), progress=False))
-    assert server.ranges == ["bytes=1000-"]
-
-
-def test_a_part_that_is_whole_is_not_asked_for_again(serve, tmp_path):
-    (tmp_path / "downloads").mkdir()
-    (tmp_path / "downloads" / "toy.tgz.part").write_bytes(GOOD)
-    server = serve()
-    assert is_whole(fetch("toy", tmp_path, archives_at(server), progress=False))
-    assert server.ranges == []
+    assert server.ranges == ranges
 
 
 def test_a_mirror_with_another_file_leaves_the_part_of_the_others(serve, refusal, tmp_path):
     slow, other = serve(faults=["cuts", *[503] * 99]), serve(b"something else")
     refusal(fetch, "toy", tmp_path, archives_at(slow, other), False)
-    part = tmp_path / "downloads" / "toy.tgz.part"
-    assert part.read_bytes() == GOOD[: len(GOOD) // 2]
+    part = (tmp_path / "downloads" / "toy.tgz.part").read_bytes()
+    assert part and GOOD.startswith(part)
 
 
-@pytest.mark.parametrize("fault", ["says less", "says more", 404])
-def test_takes_the_next_mirror_when_the_first_lies_or_lacks_the_file(serve, tmp_path, fault):
-    liar, honest = serve(faults=[fault] * 20), serve()
-    assert is_whole(fetch("toy", tmp_path, archives_at(liar, honest), progress=False))
+# What a server may say in place of the file.
+ODD = {
+    "no file": 404,
+    "shorter": "says less",
+    "longer": "says more",
+    "length is text": (200, {"Content-Length": "many"}),
+    "length is negative": (200, {"Content-Length": "-5"}),
+    "two lengths": (200, {"Content-Length": "5, 6"}),
+    "length beyond any file": (200, {"Content-Length": "9" * 5000}),
+    "another range": (206, {"Content-Range": "bytes 7-9/10"}),
+    "range is text": (206, {"Content-Range": "all of it"}),
+    "redirects nowhere": (302, {"Location": "http://"}),
+    "redirects to a file": (302, {"Location": "file:///etc/passwd"}),
+    "redirects to no host": (302, {"Location": "http://[::1"}),
+    "redirects to itself": (302, {"Location": "/toy.tgz"}),
+    "waits for years": (503, {"Retry-After": "99999999"}),
+}
 
 
-def test_takes_the_next_mirror_when_the_first_has_another_file(serve, tmp_path):
-    other = serve(GOOD[:-1] + bytes([GOOD[-1] ^ 1]))
-    assert is_whole(fetch("toy", tmp_path, archives_at(other, serve()), progress=False))
+@pytest.mark.parametrize("kind", ODD)
+def test_an_odd_server_is_left_for_the_next_mirror_or_named(serve, refusal, tmp_path, kind):
+    odd = serve(GOOD[:-1] + b"?", faults=[ODD[kind]] * 50)
+    assert is_whole(fetch("toy", tmp_path / "both", archives_at(odd, serve()), progress=False))
+    message = refusal(fetch, "toy", tmp_path / "odd", archives_at(odd), progress=False)
+    assert odd.url in message and not (tmp_path / "odd" / FOLDER).exists()
+
+
+@pytest.mark.parametrize("framing", ["length", "chunks", "nothing"])
+def test_no_more_is_downloaded_than_the_ceiling_allows(serve, refusal, tmp_path, framing):
+    server = serve(framing=framing)
+    toy = replace(archives_at(server, size=False)["toy"], ceiling=50_000)
+    assert server.url in refusal(fetch, "toy", tmp_path, {"toy": toy}, progress=False)
+    assert leftovers(tmp_path) == []
 
 
 def test_a_part_that_is_longer_than_the_file_is_dropped(serve, tmp_path):
-    (tmp_path / "downloads").mkdir()
-    (tmp_path / "downloads" / "toy.tgz.part").write_bytes(GOOD + b"more")
-    server = serve(faults=[416])
+    part_of(tmp_path, GOOD + b"more")
+    server = serve(faults=[416, *["cuts"] * (module.TRIES + 2)])
     assert is_whole(fetch("toy", tmp_path, archives_at(server), progress=False))
 
 
@@ -238,10 +258,13 @@ def device(name):
 
 HOSTILE = {
     "above": {"../outside.txt": b"!"},
+    "absolute": {f"/{FOLDER}/one.txt": b"one"},
     "deep above": {f"{FOLDER}/../../../outside.txt": b"!"},
     "link outside": {f"{FOLDER}/a": link(f"{FOLDER}/a", "/etc"), f"{FOLDER}/a/outside.txt": b"!"},
     "hard link": {f"{FOLDER}/a": link(f"{FOLDER}/a", "../../../outside.txt", tarfile.LNKTYPE)},
     "device": {f"{FOLDER}/null": device(f"{FOLDER}/null")},
+    "twice": [(f"{FOLDER}/one.txt", b"one"), (f"{FOLDER}/one.txt", b"two")],
+    "drive": {f"{FOLDER}/C:one.txt": b"one"},
     "bomb": {f"{FOLDER}/zeros": bytes(5_000_000)},
     "other folder": {"Other/one.txt": b"one"},
 }
@@ -254,13 +277,6 @@ def test_a_hostile_archive_writes_nothing(serve, refusal, tmp_path, kind):
     refusal(fetch, "toy", root, archives_at(serve(content), content=content), False)
     assert leftovers(tmp_path) == ["toy.tgz"]
     assert not (root / FOLDER).exists()
-
-
-def test_an_absolute_name_stays_inside(serve, tmp_path):
-    content = tar_of({f"/{FOLDER}/one.txt": b"one", f"/{FOLDER}/noise.bin": NOISE})
-    root = tmp_path / "root"
-    folder = fetch("toy", root, archives_at(serve(content), content=content), progress=False)
-    assert is_whole(folder)
 
 
 def test_a_damaged_archive_is_refused(serve, refusal, tmp_path):
@@ -289,24 +305,14 @@ def test_an_unknown_name_and_a_folder_that_cannot_be_written_are_refused(refusal
 def test_a_mirror_that_starts_over_and_is_cut_each_time_is_given_up(serve, refusal, tmp_path):
     server = serve(faults=["cuts early", "cuts"] * 50, resumes=False)
     refusal(fetch, "toy", tmp_path, archives_at(server), False)
-    assert len(server.ranges) == module.TRIES + 2  # the first two tries got further than ever
-
-
-def test_a_part_that_was_dropped_does_not_count_against_the_mirror(serve, tmp_path):
-    (tmp_path / "downloads").mkdir()
-    (tmp_path / "downloads" / "toy.tgz.part").write_bytes(GOOD + b"more")
-    server = serve(faults=[416, *["cuts"] * (module.TRIES + 2)])
-    assert is_whole(fetch("toy", tmp_path, archives_at(server), progress=False))
+    assert len(server.ranges) <= module.TRIES + 2  # the first two tries got further than ever
 
 
 TOP = "Tutorial-fcaf7c4"
 # How a server may send an archive, and what may go wrong meanwhile. Where it says no length, a cut
 # cannot be told from the end: that is tested apart.
 WAYS = [
-    *product(
-        [("chunks", False), ("chunks", True), ("length", True)],
-        [[], ["cuts"], ["stalls"], [503, "cuts", "cuts"]],
-    ),
+    *product([("chunks", False), ("length", True)], [[], ["stalls"], [503, "cuts", "cuts"]]),
     *product([("nothing", True)], [[], ["stalls"]]),
 ]
 
@@ -354,7 +360,9 @@ def test_camvid_comes_out_of_the_archive_of_a_commit(
     assert len(fcn.load_dataset("camvid", "train", root)) == 6
 
 
-def test_an_archive_without_a_length_goes_on_where_the_server_can(camvid_at, published, tmp_path):
+def test_an_archive_without_a_length_is_resumed_where_the_server_can(
+    camvid_at, published, tmp_path
+):
     server, archives = camvid_at(published, resumes=True, faults=["cuts"])
     fetch("camvid", tmp_path / "root", archives, progress=False)
     assert len(server.ranges) == 2 and server.ranges[1].startswith("bytes=")
@@ -365,9 +373,7 @@ def test_an_archive_without_a_length_goes_on_where_the_server_can(camvid_at, pub
     assert server.ranges[2:] == ["bytes=1000-"]
 
 
-def test_an_archive_that_ends_too_soon_is_not_taken_for_whole(
-    camvid_at, published, refusal, tmp_path
-):
+def test_an_archive_that_ends_too_soon_is_never_used(camvid_at, published, refusal, tmp_path):
     root = tmp_path / "root"
     _, archives = camvid_at(published, "nothing", faults=["cuts"])
     message = refusal(fetch, "camvid", root, archives, False)
@@ -414,17 +420,9 @@ IN_CAMVID = f"{TOP}/CamVid/"
 ALTERED = {
     "one pixel of an image": lambda f: {"train/train3.png": altered(f["train/train3.png"])},
     "one id of a label": lambda f: {"valannot/val1.png": altered(f["valannot/val1.png"])},
-    "two examples swapped": lambda f: {
-        "test/test0.png": f["test/test1.png"],
-        "testannot/test0.png": f["testannot/test1.png"],
-        "test/test1.png": f["test/test0.png"],
-        "testannot/test1.png": f["testannot/test0.png"],
-    },
     "a shorter list": lambda f: {"val.txt": b"".join(f["val.txt"].splitlines(True)[:-1])},
-    "an empty list": lambda f: {"val.txt": b""},
     "no list": lambda f: {"val.txt": None},
     "an image gone": lambda f: {"test/test2.png": None},
-    "half an image": lambda f: {"test/test2.png": f["test/test2.png"][:60]},
     "no image": lambda f: {"test/test2.png": b"version https://git-lfs.github.com/spec/v1"},
 }
 
@@ -442,24 +440,6 @@ def test_what_is_not_as_published_is_not_put_in_place(
     assert "tutorial.tar.gz is not as published" in message and "delete it" in message
     assert list(files_of(root)) == ["downloads/tutorial.tar.gz"]
     assert os.listdir(root) == ["downloads"]
-
-
-HOSTILE_CAMVID = {
-    "above": {f"{IN_CAMVID}../../../outside.txt": b"!"},
-    "link outside": {
-        f"{IN_CAMVID}a": link(f"{IN_CAMVID}a", "/etc"),
-        f"{IN_CAMVID}a/outside.txt": b"!",
-    },
-    "device": {f"{IN_CAMVID}null": device(f"{IN_CAMVID}null")},
-    "bomb": {f"{IN_CAMVID}zeros": bytes(5_000_000)},
-}
-
-
-@pytest.mark.parametrize("kind", HOSTILE_CAMVID)
-def test_a_hostile_camvid_writes_nothing(camvid_at, published, refusal, tmp_path, kind):
-    _, archives = camvid_at(published | HOSTILE_CAMVID[kind])
-    refusal(fetch, "camvid", tmp_path / "root" / "deep", archives, False)
-    assert list(files_of(tmp_path / "root")) == ["deep/downloads/tutorial.tar.gz"]
 
 
 def test_stopped_while_it_checks_it_leaves_the_archive_only(
@@ -503,3 +483,17 @@ def test_what_a_data_set_needs_can_be_fetched(name):
 )
 def test_published_camvid_has_the_content_that_fetch_expects():
     assert content_digest("camvid", progress=False) == ARCHIVES["camvid"].content
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs symbolic links")
+def test_no_link_in_the_place_of_a_download_is_followed(serve, refusal, tmp_path):
+    (tmp_path / "victim").write_bytes(b"precious")
+    (tmp_path / "root" / "downloads").mkdir(parents=True)
+    (tmp_path / "root" / "downloads" / "toy.tgz.part").symlink_to(tmp_path / "victim")
+    assert is_whole(fetch("toy", tmp_path / "root", archives_at(serve()), progress=False))
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "unfinished-toy").symlink_to(tmp_path / "outside")
+    refusal(fetch, "toy", tmp_path / "other", archives_at(serve()), progress=False)
+    assert (tmp_path / "victim").read_bytes() == b"precious"
+    assert not os.listdir(tmp_path / "outside")
