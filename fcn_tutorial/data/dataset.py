@@ -169,6 +169,14 @@ class _Limited(Dataset):
         return self.dataset[range(len(self))[index]]
 
 
-def limited(dataset, limit):
-    """The data set, or only its first `limit` examples where limit is not 0."""
+def limited(dataset: Dataset, limit: int) -> Dataset:
+    """A data set, or only its first examples, for quick runs.
+
+    Args:
+        dataset: any data set.
+        limit: how many examples; 0 = all.
+
+    Returns:
+        The data set itself, or one that reads from it.
+    """
     return _Limited(dataset, limit) if limit else dataset
