@@ -32,7 +32,8 @@ def test_a_run_of_record_is_complete_and_its_scores_follow_from_its_confusion_ma
     assert {row["scores"] for row in rows} == set(record.scores)
     for row in rows:
         scores = record.scores[row["scores"]]
-        assert [row[metric] for metric in METRICS] == [getattr(scores, each) for each in METRICS]
+        recorded = [getattr(scores, metric) for metric in METRICS]
+        assert [row[metric] for metric in METRICS] == pytest.approx(recorded, rel=1e-12)
         assert len(scores.iou) == len(record.classes)
     best = max(record.history, key=lambda row: row["val_mean_iou"])
     first = next(row for row in rows if row["scores"] == "scores")

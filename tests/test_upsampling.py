@@ -213,4 +213,6 @@ def test_a_loop_over_cells_equals_kerass_transposed_convolution(kernel_size, str
     layer.build((None, 3, 4, 2))
     layer.set_weights([kernel[..., None, None] * np.eye(2)])
     large = keras.ops.convert_to_numpy(layer(scores[None].astype("float32")))[0]
-    np.testing.assert_allclose(transposed_by_loop(scores, kernel, stride), large, atol=1e-5)
+    by_loop = transposed_by_loop(scores, kernel, stride)
+    # Where the stride exceeds the kernel, Keras appends rows that no cell reaches.
+    np.testing.assert_allclose(by_loop, large[: len(by_loop), : by_loop.shape[1]], atol=1e-5)
