@@ -14,15 +14,12 @@ import os
 import platform
 import subprocess
 import tomllib
-import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 
@@ -30,10 +27,10 @@ import fcn_tutorial.fcn  # noqa: F401 - a model that is opened has its layers
 from fcn_tutorial import files
 from fcn_tutorial.data.dataset import Dataset
 from fcn_tutorial.errors import InputError
-from fcn_tutorial.files import write_text, write_whole
+from fcn_tutorial.files import write_text
 from fcn_tutorial.metrics import Scores, constant_baseline, scores
 from fcn_tutorial.recipe import Recipe
-from fcn_tutorial.weights import load_model, opened
+from fcn_tutorial.weights import epochs_of, load_model, load_state, opened, save_state
 
 METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
 PACKAGE = Path(__file__).parent
@@ -41,7 +38,6 @@ CHECKOUT = PACKAGE.parent  # of the project, where the library was not installed
 # A wheel holds them inside the package, a checkout beside it.
 STUDIES = PACKAGE / "studies" if (PACKAGE / "studies").is_dir() else CHECKOUT / "studies"
 LOCK = "run.lock"
-FROM_THE_START = "delete it to train from the start"
 
 
 @dataclass(frozen=True)
@@ -353,14 +349,7 @@ def _checkpoint(folder: Path) -> Path:
 
 def save_checkpoint(folder: Path, model: keras.Model, epochs: int) -> None:
     """Write weights and optimizer of a model after so many epochs of training."""
-
-    def write(path: Path) -> None:
-        model.save_weights(path)
-        # The optimizer's own count leaves out the steps that loss scaling has skipped.
-        with h5py.File(path, "a") as file:
-            file.attrs["epochs"] = epochs
-
-    write_whole(_checkpoint(folder), write)
+    save_state(model, _checkpoint(folder), epochs)
 
 
 def resume(folder: Path, model: keras.Model, steps: int) -> int:
@@ -393,8 +382,7 @@ def load_checkpoint(folder: Path, model: keras.Model) -> int:
     """
     path = _checkpoint(folder)
     if path.is_file():
-        model.optimizer.build(model.trainable_variables)
-        opened(path, partial(_load_all, model), FROM_THE_START)
+        load_state(model, path)
     return epochs_behind(folder)
 
 
@@ -413,16 +401,4 @@ def epochs_behind(folder: Path) -> int:
         InputError: it is broken.
     """
     path = _checkpoint(folder)
-    return opened(path, _read_epochs, FROM_THE_START) if path.is_file() else 0
-
-
-def _load_all(model: keras.Model, path: Path) -> None:
-    with warnings.catch_warnings():
-        # Keras only warns when it leaves the optimizer as it is, as that of another precision.
-        warnings.filterwarnings("error", message=".*[Ss]kipping variable loading")
-        model.load_weights(path)
-
-
-def _read_epochs(path: Path) -> int:
-    with h5py.File(path) as file:
-        return int(file.attrs["epochs"])
+    return epochs_of(path) if path.is_file() else 0

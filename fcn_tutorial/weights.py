@@ -5,19 +5,23 @@ wrong becomes one sentence with the path.
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 
 from fcn_tutorial.errors import InputError, explained, reason_of
+from fcn_tutorial.files import write_whole
 
 Weights = str | os.PathLike | None  # a path, a word such as "imagenet", or None for random ones
 SHIPPED = Path(__file__).parent / "pretrained"  # the folder of files that come with the package
 ADVICE = "replace it, or train again"
+FROM_THE_START = "delete it to train from the start"
 
 
 def opened(path: Path, read: Callable[[Path], Any], advice: str = ADVICE) -> Any:
@@ -70,6 +74,50 @@ def restored(model: keras.Model, path: str | os.PathLike) -> keras.Model:
     with explained(f"{path} cannot be loaded", ADVICE), np.load(path, allow_pickle=False) as file:
         model.set_weights([file[name].astype(np.float32) for name in file.files])
     return model
+
+
+def save_state(model: keras.Model, path: Path, epochs: int) -> None:
+    """Write a compiled model's weights and optimizer, from which training resumes.
+
+    Args:
+        model: one in training.
+        path: the .weights.h5 file, which is written completely or not at all.
+        epochs: how many epochs the model was trained for.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+
+    def write(temporary: Path) -> None:
+        model.save_weights(temporary)
+        # The optimizer's own count leaves out the steps that loss scaling has skipped.
+        with h5py.File(temporary, "a") as file:
+            file.attrs["epochs"] = epochs
+
+    write_whole(path, write)
+
+
+def load_state(model: keras.Model, path: Path) -> None:
+    """Load what `save_state` wrote into a compiled model of the same kind.
+
+    Args:
+        model: its weights and optimizer are changed.
+        path: the .weights.h5 file.
+
+    Raises:
+        InputError: the file is broken, or of another model or optimizer.
+    """
+    model.optimizer.build(model.trainable_variables)
+    with explained(f"{path} cannot be loaded", FROM_THE_START), warnings.catch_warnings():
+        # Keras only warns when it leaves the optimizer as it is, as that of another precision.
+        warnings.filterwarnings("error", message=".*[Ss]kipping variable loading")
+        model.load_weights(path)
+
+
+def epochs_of(path: Path) -> int:
+    """How many epochs a model in a file by `save_state` was trained for; InputError if broken."""
+    with explained(f"{path} cannot be loaded", FROM_THE_START), h5py.File(path) as file:
+        return int(file.attrs["epochs"])
 
 
 @contextmanager
