@@ -1,4 +1,4 @@
-"""The classifiers that become fully convolutional, and what an FCN has to know of each.
+"""The classifiers that become fully convolutional, and what an FCN needs to know about each.
 
 VGG-16 and the narrow VGG are stacks of 3 x 3 convolutions and 2 x 2 poolings that end in three
 fully-connected layers, `fc6`, `fc7` and `fc8`. MobileNet and EfficientNet-Lite0 are cut where their
@@ -29,15 +29,15 @@ TURNED = ("conv_pad_4", "conv_pad_12")
 
 @dataclass(frozen=True)
 class Backbone:
-    """What an FCN has to know of a network that it stands on.
+    """What an FCN needs to know about the network it is built on.
 
-    build: from the path of a weight file, or None for random weights, to a network from images
-    0..255 (N, any, any, 3), whose first layer is `preprocessing`, to the map that is scored at
-    stride 32. taps: its layers whose maps lie at strides 8, 16 and 32, before the head.
-    files: the weight file that a word such as "imagenet" stands for; where Keras can download it,
-    `build` may get the word. new_layers: those of the head that no weight file holds.
-    dropped: those of the head that dropout follows. pools: whether all strides are those of 2 x 2
-    poolings in a chain of layers, so that the network can be dilated.
+    build: takes the path of a weight file, or None for random weights (or the word, where Keras
+        downloads the file); returns a network from images 0..255 (N, any, any, 3), with the first
+        layer `preprocessing`, to the map that is scored at stride 32.
+    taps: layers before the head whose maps lie at strides 8, 16 and 32.
+    files: the weight file that each word, such as "imagenet", stands for.
+    new_layers: layers of the head without pretrained weights. dropped: those dropout follows.
+    pools: whether all strides come from 2 x 2 poolings in a chain, so that it can be dilated.
     """
 
     build: Callable[[str | None], keras.Model]
@@ -48,7 +48,7 @@ class Backbone:
     pools: bool = False
 
     def network(self, weights: Weights) -> keras.Model:
-        """Build the network; InputError when the weights cannot be loaded or are another one's."""
+        """Build the network; InputError when the weights cannot be loaded or do not fit."""
         with pretrained(weights, self.files) as file:
             network = self.build(file)
             missing = set(self.taps) - {layer.name for layer in network.layers}
