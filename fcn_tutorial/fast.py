@@ -1,8 +1,8 @@
-"""The same results, quicker: other ways for TensorFlow to compute what a finished model says.
+"""The same results, quicker: other ways for TensorFlow to compute what a finished model computes.
 
-`speed_up(model)` gives some layers of a model another `call`; loss, metric and optimizer get other
-ways, too. Their configuration and weights, and so checkpoints and exports, stay those of the plain
-model. No chapter needs this module.
+`speed_up(model)` replaces `call` in some layers of a model, and the matching methods of its loss,
+metric and optimizer. Configuration and weights, and so checkpoints and exports, stay those of the
+plain model. No chapter needs this module.
 
 Source: Vasudevan, Anderson and Gregg 2017, "Parallel multi channel convolution using general matrix
 multiplication" (`_sum_of_products`); Ioffe and Szegedy 2015, Algorithm 1 (`_normalize`).
@@ -17,8 +17,6 @@ import keras
 from keras import ops
 
 LARGE_KERNEL = 2**20  # numbers; with fewer, one operation is as fast as many
-
-
 LARGE_WEIGHT = 2**20  # numbers; the update of a smaller one takes no time
 
 
