@@ -32,14 +32,7 @@ class Shapes(Dataset):
     classes = CLASSES
     palette = np.array(PALETTE, np.uint8)
 
-    def __init__(
-        self,
-        split: str,
-        size: tuple[int, int],
-        count: int,
-        seed: int,
-        objects: tuple[int, int],
-    ):
+    def __init__(self, split, size, count, seed, objects):
         self.split = split
         self.size = size
         self.seed = seed
