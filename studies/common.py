@@ -13,6 +13,7 @@ keeps two runs that the command line has trained and scored.
 
 import csv
 import json
+import math
 import multiprocessing
 import os
 import platform
@@ -66,6 +67,19 @@ def peak():
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
 
 
+def multiply_adds(model, side):
+    """Multiplications of a model's convolutions and matrices, for one image of side x side."""
+    import keras
+
+    layers = [x for x in model.layers if isinstance(x, (keras.layers.Conv2D, keras.layers.Dense))]
+    maps = keras.Model(model.inputs[0], [layer.output for layer in layers])
+    specs = maps.compute_output_spec(keras.KerasTensor((1, side, side, 3)))
+    return sum(
+        math.prod(spec.shape[1:-1]) * math.prod(layer.kernel.shape)
+        for spec, layer in zip(specs, layers, strict=True)
+    )
+
+
 def read_rows(path):
     """The rows of a CSV file as dictionaries of text; [] where there is no file."""
     if not path.is_file():
@@ -92,6 +106,16 @@ def fill_table(path, plan, measure):
             measured = measure(*row)
             add_rows(path, [measured])
             print(*measured.values(), flush=True)
+
+
+def scored(result):
+    """The scores of a run on the shapes, as a table of many seeds has them."""
+    from fcn_tutorial.metrics import constant_baseline
+
+    baseline = constant_baseline(result.confusion)[1].mean_iou
+    shares = {"mean_iou": result.mean_iou, "pixel_accuracy": result.pixel_accuracy}
+    shares["baseline_mean_iou"] = baseline
+    return {name: f"{share:.4f}" for name, share in shares.items()}
 
 
 def keep(study, folder, name=None, minutes=""):

@@ -1,33 +1,21 @@
 """FCN-8s, U-Net and a small DeepLab over one trunk, with the same budget, on the shapes data set.
 
-    python benchmarks/beyond.py
+    python -m studies.beyond.run
 
 Trains each for 1,000 steps of 8 scenes with seeds 0 to 2 and scores it on the held-out scenes.
-After each run it adds a line to results/beyond/shapes.csv; runs that stand there already are
+After each run it adds a line to table.csv beside it; runs that stand there already are
 skipped. The networks are those of chapter 10.
 """
 
-import csv
 import time
 from pathlib import Path
 
 import keras
-import numpy as np
 from keras import layers
 
 import fcn_tutorial as fcn
-from fcn_tutorial.metrics import constant_baseline
+from studies.common import fill_table, scored
 
-TABLE = Path(__file__).with_name("table.csv")
-COLUMNS = (
-    "network",
-    "seed",
-    "mean_iou",
-    "pixel_accuracy",
-    "baseline_mean_iou",
-    "weights",
-    "seconds",
-)
 STEPS, SEEDS = 1000, range(3)
 
 
@@ -77,38 +65,15 @@ def measure(name, seed):
     started = time.perf_counter()
     net.fit(data, steps_per_epoch=STEPS, epochs=1, shuffle=False, verbose=0)
     seconds = round(time.perf_counter() - started)
-    result = fcn.evaluate(net, test)
-    baseline = constant_baseline(result.confusion)[1].mean_iou
-    shares = (result.mean_iou, result.pixel_accuracy, baseline)
-    shares = [f"{share:.4f}" for share in shares]
-    return (name, seed, *shares, net.count_params(), seconds)
-
-
-def rows():
-    """The lines of the table, as a list of dicts."""
-    if not TABLE.is_file():
-        return []
-    with TABLE.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def main():
-    TABLE.parent.mkdir(parents=True, exist_ok=True)
-    done = {(row["network"], int(row["seed"])) for row in rows()}
-    for seed in SEEDS:
-        for name in NETWORKS:
-            if (name, seed) not in done:
-                line = measure(name, seed)
-                with TABLE.open("a", newline="") as file:
-                    new = file.tell() == 0
-                    csv.writer(file, lineterminator="\n").writerows(
-                        [COLUMNS, line] if new else [line]
-                    )
-                print(*line, flush=True)
-    for name in NETWORKS:
-        scores = [float(row["mean_iou"]) for row in rows() if row["network"] == name]
-        print(f"{name:8} mean IoU {np.mean(scores):.1%} over {len(scores)} seeds")
+    return {
+        "network": name,
+        "seed": seed,
+        **scored(fcn.evaluate(net, test)),
+        "weights": net.count_params(),
+        "seconds": seconds,
+    }
 
 
 if __name__ == "__main__":
-    main()
+    plan = [(name, seed) for seed in SEEDS for name in NETWORKS]
+    fill_table(Path(__file__).with_name("table.csv"), plan, measure)

@@ -1,25 +1,21 @@
 """What is each skip and each ingredient of the recipe worth on CamVid? Short runs, one change each.
 
-    FCN_DATA=DATA python benchmarks/camvid.py runs/camvid_short
+    FCN_DATA=DATA python -m studies.camvid_short.run runs/camvid_short
 
 Trains FCN-32s, FCN-16s and FCN-8s over MobileNet under one short recipe with seeds 0 to 2, then
 FCN-8s with one thing changed at a time. All are scored on the 101 validation images; the test
-images are not touched. What a run leaves, less its checkpoints, goes to results/camvid_short/NAME,
-with the minutes of processor time that it took in cost.json. Runs that stand there already are
-skipped, and one that was interrupted goes on, so this can be stopped at will.
-Several processes may work on the same folder: one that finds a run taken goes on to the next.
+images are not touched. Runs that are kept beside this script already are skipped, and one that was
+interrupted is resumed, so this can be stopped at will.
 """
 
-import argparse
-import json
-import shutil
+import sys
 import time
 from pathlib import Path
 
 import fcn_tutorial as fcn
+from studies.common import keep, read_rows
 
-RESULTS = Path(__file__).resolve().parents[1] / "results" / "camvid_short"
-KEPT = ("recipe.toml", "environment.json", "classes.json", "history.csv", "scores.json")
+STUDY = Path(__file__).parent
 # What the recipe "camvid" was before these runs, on smaller crops and in 600 steps. What they say
 # is in it now: a trunk that learns at the full rate, larger crops, weights for rare classes.
 SHORT = {
@@ -81,38 +77,24 @@ def recipe_of(name, folder):
 
 
 def measure(name, folder):
-    """Make one run, or go on with it, and keep what is worth keeping."""
-    run = folder / name
-    cost_file = folder / f"{name}.minutes.json"
-    before = json.loads(cost_file.read_text()) if cost_file.is_file() else 0.0
+    """Make one run, or resume it, and keep what is worth keeping."""
+    minutes = folder / f"{name}.minutes"  # of processor time, of all its parts
+    before = float(minutes.read_text()) if minutes.is_file() else 0.0
     started = time.process_time()
     try:
-        fcn.train(recipe_of(name, folder), run, verbose=0)
+        fcn.train(recipe_of(name, folder), folder / name, verbose=0)
     finally:
-        minutes = before + (time.process_time() - started) / 60
-        cost_file.write_text(json.dumps(minutes))
-    kept = RESULTS / name
-    kept.mkdir(parents=True, exist_ok=True)
-    (kept / "cost.json").write_text(json.dumps({"processor_minutes": round(minutes, 1)}) + "\n")
-    for file in KEPT:
-        shutil.copyfile(run / file, kept / file)
-    score = json.loads((kept / "scores.json").read_text())["mean_iou"]
-    print(f"{name:22} {score:.1%}  {minutes:.1f} minutes of processor time", flush=True)
+        minutes.write_text(str(before + (time.process_time() - started) / 60))
+    keep(STUDY, folder / name, minutes=round(float(minutes.read_text()), 1))
+    print(name, "is kept.", flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("names", nargs="*", help="runs to make; all where none is named")
-    options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    for name in options.names or plan():
-        if not (RESULTS / name / "scores.json").is_file():
-            try:
-                measure(name, options.folder)
-            except fcn.InputError as error:
-                print(f"{name}: {error}", flush=True)
+def main(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in plan():
+        if name not in {row["run"] for row in read_rows(STUDY / "table.csv")}:
+            measure(name, folder)
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))

@@ -1,24 +1,21 @@
 """Time each chapter of the book alone, from the start of its kernel to its last cell.
 
-    python benchmarks/chapters.py [CHAPTER...]
+    python -m studies.chapters.seconds [CHAPTER...]
 
-Without names it times all of them. Writes results/chapters/seconds.json, by which a test holds the
-minutes at the head of the chapters, and the rule that none takes longer than 90 seconds.
+Without names it times all of them, else those, and keeps the times of the others.
 """
 
 import json
-import os
-import platform
 import sys
 import time
 from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
+from studies.common import STUDIES, write
 
-from execute import BOOK, execute, report  # noqa: E402
+sys.path.insert(0, str(STUDIES.parent / "tools"))
+from execute import BOOK, execute, report
 
 
 def seconds_of(path):
@@ -31,17 +28,12 @@ def seconds_of(path):
 
 
 def main(names):
-    machine = f"{os.cpu_count()} CPUs, {platform.machine()}"
-    path = ROOT / "results" / "chapters" / "seconds.json"
-    path.parent.mkdir(exist_ok=True)
-    seconds = json.loads(path.read_text())["chapters"] if names and path.is_file() else {}
-    chapters = [Path(name) for name in names] or sorted(BOOK.glob("*.ipynb"))
-    seconds |= {chapter.stem: seconds_of(chapter) for chapter in chapters}
-    content = {"machine": machine, "chapters": seconds, "together": round(sum(seconds.values()), 1)}
-    path.write_text(json.dumps(content, indent=1) + "\n")
-    for name, value in seconds.items():
-        print(f"{name:32}{value:6.0f} s")
-    print(f"Wrote {path.relative_to(ROOT)}: {content['together']:.0f} s for all, one after another")
+    stored = Path(__file__).with_suffix(".json")
+    seconds = json.loads(stored.read_text())["chapters"] if names else {}
+    for chapter in map(Path, names or sorted(BOOK.glob("*.ipynb"))):
+        seconds[chapter.stem] = seconds_of(chapter)
+        print(f"{chapter.stem:32}{seconds[chapter.stem]:6.0f} s", flush=True)
+    write(__file__, {"chapters": seconds, "together": round(sum(seconds.values()), 1)})
 
 
 if __name__ == "__main__":

@@ -1,32 +1,28 @@
 """Training VGG-16's FCN-8s on 512 x 512 crops on a GPU: images a second, memory, share of the peak.
 
-    python benchmarks/gpu_training.py --batch-size 8
+    python -m studies.gpu.training --batch-size 8
 
 Measures in float32 and in mixed precision, each with and without compilation by XLA, on noise that
 lies in memory. Each rate also stands as a share of what the same card does in a product of two
 large square matrices of the same precision. A step of training counts as three forward passes, and
 those as the multiplications and additions of their convolutions: nothing else adds up to much.
-Runs on Keras's TensorFlow or JAX backend (KERAS_BACKEND). Writes results/gpu/training.json.
+Runs on Keras's TensorFlow or JAX backend (KERAS_BACKEND).
 Without a GPU it stops with exit code 2; --allow-cpu goes on, for which the sizes should be small.
 """
 
 import argparse
-import json
 import math
-import multiprocessing
 import platform
 import sys
-import time
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import product
-from pathlib import Path
 
 import keras
 import numpy as np
 
 import fcn_tutorial as fcn
+from studies.common import fresh, in_turn, multiply_adds, peak, write
 
-RESULT = Path(__file__).with_suffix(".json")
 PRECISIONS = {"float32": "float32", "mixed_float16": "float16"}  # what the products are made in
 PRODUCTS = 10  # of matrices, between two looks at the clock
 
@@ -39,7 +35,6 @@ def options(arguments):
     parser.add_argument("--crop-size", type=int, default=512)
     parser.add_argument("--steps", type=int, default=20, help="Steps that are timed.")
     parser.add_argument("--matrix", type=int, default=8192, help="Side of the matrices.")
-    parser.add_argument("--output", type=Path, default=RESULT)
     parser.add_argument("--allow-cpu", action="store_true", help="Go on without a GPU.")
     return parser.parse_args(arguments)
 
@@ -66,9 +61,7 @@ def gpu():
 def peak_memory():
     """The most bytes that this process has held, on the GPU or else of the machine's memory."""
     if not sees_gpu():
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return peak()
     if keras.backend.backend() == "jax":
         import jax
 
@@ -78,30 +71,20 @@ def peak_memory():
     return tf.config.experimental.get_memory_info("GPU:0")["peak"]
 
 
-def multiply_adds(model, side):
-    """Multiplications with additions in the convolutions, for one image of side x side pixels."""
-    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    maps = keras.Model(model.inputs[0], [layer.output for layer in layers])
-    specs = maps.compute_output_spec(keras.KerasTensor((1, side, side, 3)))
-    return sum(
-        math.prod(spec.shape[1:3]) * math.prod(layer.kernel.shape)
-        for spec, layer in zip(specs, layers, strict=True)
-    )
-
-
 def operations_a_second(side, dtype, rounds=5):
     """The best rate at which square matrices are multiplied, one product after the other."""
     # Entries of this size neither grow nor vanish from one product to the next.
     matrix = np.random.default_rng(0).normal(size=(side, side)) / math.sqrt(side)
     factor = keras.ops.convert_to_tensor(matrix, dtype)
-    seconds = []
-    for _ in range(rounds + 1):
-        started, result = time.perf_counter(), factor
+
+    def products():
+        result = factor
         for _ in range(PRODUCTS):
             result = keras.ops.matmul(factor, result)
         keras.ops.convert_to_numpy(result[:1, :1])  # waits until the device is done
-        seconds.append(time.perf_counter() - started)
-    return 2 * side**3 * PRODUCTS / min(seconds[1:])
+
+    seconds = in_turn({"products": products}, rounds)["products"]
+    return 2 * side**3 * PRODUCTS / min(seconds)
 
 
 def compiled(backbone, precision, with_xla):
@@ -120,27 +103,19 @@ def train(sizes, precision, with_xla):
     rng, shape = np.random.default_rng(0), (sizes.batch_size, sizes.crop_size, sizes.crop_size)
     images = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
     labels = rng.integers(0, 21, shape, dtype=np.uint8)
-    seconds = []
-    for _ in range(2 + sizes.steps):
-        started = time.perf_counter()
-        model.train_on_batch(images, labels)  # returns the loss, so it waits for the device
-        seconds.append(time.perf_counter() - started)
-    step = float(np.median(seconds[2:]))
+    # The loss that it returns waits for the device.
+    call = {"step": partial(model.train_on_batch, images, labels)}
+    first = in_turn(call, 1, warm_up=0)["step"]
+    step = float(np.median(in_turn(call, sizes.steps)["step"]))
     return {
         "precision": precision,
         "compiled": with_xla,
-        "seconds_to_first_step": seconds[0],
+        "seconds_to_first_step": float(first[0]),
         "seconds_a_step": step,
         "images_a_second": sizes.batch_size / step,
         "operations_a_step": 6 * sizes.batch_size * multiply_adds(model, sizes.crop_size),
         "peak_bytes": peak_memory(),
     }
-
-
-def fresh(function, *arguments):
-    """Call a function in a process of its own, so that memory is counted from nothing."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result()
 
 
 def measure(sizes, device):
@@ -179,15 +154,12 @@ def main(arguments):
     device = fresh(gpu)
     if device is None and not sizes.allow_cpu:
         print(
-            f"gpu_training.py: Keras's backend {keras.backend.backend()} sees no GPU on this "
+            f"studies.gpu.training: Keras's backend {keras.backend.backend()} sees no GPU on this "
             "machine: run it where there is one, or with --allow-cpu and small sizes.",
             file=sys.stderr,
         )
         sys.exit(2)
-    table = measure(sizes, device)
-    sizes.output.parent.mkdir(parents=True, exist_ok=True)
-    sizes.output.write_text(json.dumps(table, indent=1) + "\n")
-    print(f"Wrote {sizes.output}.")
+    write(__file__, measure(sizes, device))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,10 @@
 """Peak memory and time of labelling a photo of 24 megapixels through the command line.
 
-    python benchmarks/photo.py RUN
+    python -m studies.memory.photo RUN
 
 RUN is a run folder, such as runs/camvid_enlarged. The photo is noise and stripes, 6000 x 4000.
-Writes results/memory/photo.json.
 """
 
-import json
-import platform
 import resource
 import subprocess
 import sys
@@ -18,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-RESULT = Path(__file__).with_suffix(".json")
+from studies.common import write
+
 WIDTH, HEIGHT = 6000, 4000
 
 
@@ -41,15 +39,10 @@ def main(run):
             assert label.size == (WIDTH, HEIGHT)
     # Of the command alone: it is the only child. Linux counts in kibibytes.
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    content = {
-        "machine": platform.machine(),
-        "run": Path(run).name,
-        "pixels": WIDTH * HEIGHT,
-        "peak_bytes": peak,
-        "seconds": seconds,
-    }
-    RESULT.write_text(json.dumps(content, indent=1) + "\n")
-    print(f"Peak memory {peak / 1e9:.2f} GB in {seconds:.0f} s. Wrote {RESULT}.")
+    print(f"Peak memory {peak / 1e9:.2f} GB in {seconds:.0f} s.")
+    pixels = WIDTH * HEIGHT
+    content = {"run": Path(run).name, "pixels": pixels, "peak_bytes": peak, "seconds": seconds}
+    write(__file__, content)
 
 
 if __name__ == "__main__":

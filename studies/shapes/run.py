@@ -1,9 +1,9 @@
-"""Time the course's story on the shapes data set: classifier -> FCN-32s -> FCN-16s -> FCN-8s.
+"""How far do FCN-32s, FCN-16s and FCN-8s get on the shapes in a few minutes?
 
-    python benchmarks/story.py runs/story
+    python -m studies.shapes.run runs/story
 
-Trains the narrow VGG on single-shape crops, then the three networks, each from the one before, and
-prints minutes and mean IoU on held-out scenes beside the all-background baseline.
+Trains the narrow VGG on single-shape crops, then the three networks, each from the one before.
+Writes minutes and mean IoU on held-out scenes into the folder's story.json.
 """
 
 import json
@@ -35,7 +35,6 @@ def train_stages(folder, classifier):
 
 
 def main(folder):
-    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         sys.exit(f"{folder} is not empty: name a new folder, or remove it.")
@@ -55,13 +54,8 @@ def main(folder):
     rows["all background"] = {"mean_iou": baseline.mean_iou}
     machine = f"{platform.machine()}, {keras.backend.backend()}"
     (folder / "story.json").write_text(json.dumps({"machine": machine, **rows}, indent=1) + "\n")
-    print(f"\n{'':16}{'mean IoU':>10}{'minutes so far':>16}")
-    for name, row in rows.items():
-        score = f"{100 * row['mean_iou']:.1f} %" if "mean_iou" in row else ""
-        minutes = f"{row['minutes']:.1f}" if "minutes" in row else ""
-        print(f"{name:16}{score:>10}{minutes:>16}")
-    print(f"The classifier names {accuracy:.1%} of 600 other crops. Wrote {folder}/story.json.")
+    print(json.dumps(rows, indent=1))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "runs/story")
+    main(Path(sys.argv[1]))

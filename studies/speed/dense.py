@@ -1,6 +1,6 @@
 """A convolutionized classifier beside the same classifier slid over the image, window by window.
 
-    python benchmarks/dense.py
+    python -m studies.speed.dense
 
 Windows lie 32 pixels apart, the network's stride, and go through the classifier in batches of 32.
 With padding, as VGG has it, a window ends in zeros where the whole image goes on, so the two give
@@ -8,22 +8,15 @@ the same scores where the window is the whole image; without padding, they do at
 is checked. Beside the measured ratio stands that of the multiply-adds.
 
 The whole image and a batch of windows take turns, and the windows' time is the batch's times the
-number of batches. Weights are random. Writes results/speed/dense.json.
+number of batches. Weights are random.
 """
-
-import argparse
-import json
-import os
-import platform
-import time
-from pathlib import Path
 
 import keras
 import numpy as np
 
 import fcn_tutorial as fcn
+from studies.common import in_turn, multiply_adds, write
 
-RESULT = Path(__file__).with_suffix(".json")
 STRIDE, BATCH = 32, 32
 TOLERANCE = 1e-3  # of the range of the scores
 # What is timed: the classifier, whether it pads, and sides of the image.
@@ -82,29 +75,17 @@ def difference(classifier, side):
     return float(np.abs(dense - slid).max() / np.ptp(slid))
 
 
-def multiply_adds(model, side):
-    """Multiplications of the convolutions and matrices, for one square image."""
-    layers = [x for x in model.layers if isinstance(x, (keras.layers.Conv2D, keras.layers.Dense))]
-    every = keras.Model(model.inputs[0], [layer.output for layer in layers])
-    outputs = every.compute_output_spec(keras.KerasTensor((1, side, side, 3)))
-    cells = [np.prod(output.shape[1:-1], dtype=int) for output in outputs]
-    return sum(int(n) * int(np.prod(x.kernel.shape)) for n, x in zip(cells, layers, strict=True))
-
-
 def measure(classifier, side, rounds):
     """Seconds for all scores of an image, both ways, in turn; the first round does not count."""
     image, window = noise(side), classifier.input_shape[1]
     network = fcn.convolutionize(classifier, padding="valid")
     windows = np.ascontiguousarray(windows_of(image, window)[:BATCH])
     count = ((side - window) // STRIDE + 1) ** 2
-    times = []
-    for _ in range(1 + rounds):
-        started = time.perf_counter()
-        network.predict_on_batch(image[None])
-        between = time.perf_counter()
-        classifier.predict_on_batch(windows)
-        times.append((between - started, time.perf_counter() - between))
-    dense, slid = np.array(times[1:]).T
+    calls = {
+        "dense": lambda: network.predict_on_batch(image[None]),
+        "windows": lambda: classifier.predict_on_batch(windows),
+    }
+    dense, slid = in_turn(calls, rounds).values()
     slid = slid * count / len(windows)
     work = multiply_adds(network, side), count * multiply_adds(classifier, window)
     return {
@@ -130,25 +111,16 @@ def check(name, padded):
     return classifier, found
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+def main(rounds=5):
     rows = []
     for name, padded, sides in CASES:
         classifier, found = check(name, padded)
         for side in sides:
             row = {"backbone": name, "padded": padded, "difference": found}
             rows.append({**row, **measure(classifier, side, rounds)})
-            print(f"{name}, windows of {rows[-1]['window']} in {side}:", end=" ")
-            print(f"{rows[-1]['ratio']:.1f} times as fast,", end=" ")
-            print(f"{rows[-1]['multiply_adds_ratio']:.1f} by arithmetic", flush=True)
+            print(f"{name}, {side} pixels: {rows[-1]['ratio']:.1f} times as fast", flush=True)
     _, found = check("vgg16", False)
-    machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "keras": keras.__version__}
-    content = {"machine": machine, "vgg16_unpadded_difference": found, "rows": rows}
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps(content, indent=1) + "\n")
-    print(f"Wrote {RESULT}.")
+    write(__file__, {"vgg16_unpadded_difference": found, "rows": rows})
 
 
 if __name__ == "__main__":

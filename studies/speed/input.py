@@ -1,19 +1,16 @@
-"""Does a network wait for its input?  Steps fed from photographs beside steps on fixed batches.
+"""Does a network wait for its input? Steps fed from photographs beside steps on fixed batches.
 
     FCN_DATA=DATA python -m studies.speed.input
 
 FCN-8s over MobileNet learns from crops of 256 x 256 of VOC 2012's training images, with random
 scale, flip and colour, by the recipe voc_mobilenet_fcn8s, whose frozen trunk makes the steps short.
 In turns, `fit` makes the same number of steps on batches that lie in memory and on batches that are
-read, cropped and coloured while it works. Writes studies/speed/input.json.
+read, cropped and coloured while it works.
 """
 
 import argparse
-import json
 import os
-import platform
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -22,8 +19,8 @@ import fcn_tutorial as fcn
 from fcn_tutorial.data.pipeline import Batches
 from fcn_tutorial.recipe import Recipe
 from fcn_tutorial.training import compiled_model
+from studies.common import write
 
-RESULT = Path(__file__).with_suffix(".json")
 FIXED = 4  # batches in memory
 
 
@@ -87,8 +84,7 @@ def main():
     options = parser.parse_args()
     dataset = fcn.load_dataset("voc2012", "train")
     found = {
-        "machine": {"cpus": os.cpu_count(), "machine": platform.machine()},
-        "keras": f"{keras.__version__} on {keras.backend.backend()}",
+        "backend": keras.backend.backend(),
         "images": len(dataset),
         "rounds": options.rounds,
         "steps": options.steps,
@@ -97,8 +93,7 @@ def main():
     found |= measure(dataset, options.rounds, options.steps)
     print(f"{found['ratio']:.3f} of the steps a second on fixed batches")
     found["load"] = os.getloadavg()  # of the machine, for what else was at work
-    RESULT.write_text(json.dumps(found, indent=1) + "\n")
-    print(f"Wrote {RESULT}.")
+    write(__file__, found)
 
 
 if __name__ == "__main__":

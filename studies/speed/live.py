@@ -1,25 +1,20 @@
 """How long the live page takes for a picture of 256 x 256, in Chromium, in one thread.
 
-    python benchmarks/live.py
+    python -m studies.speed.live
 
 Needs the built book and Chromium. Each of twelve scenes is labelled by the three networks, and the
 example photo as often; the first time of each network, which includes its loading, does not count.
-Writes results/speed/live.json.
 """
 
-import json
-import os
-import platform
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULT = Path(__file__).with_suffix(".json")
+from studies.common import STUDIES, write
+
 TIMES = 13
 
 
@@ -41,7 +36,7 @@ def times(page):
 
 
 def main():
-    handler = partial(Quiet, directory=ROOT / "_build" / "html")
+    handler = partial(Quiet, directory=STUDIES.parent / "_build" / "html")
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as playwright:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         arguments = ["--no-sandbox", "--disable-gpu"]
@@ -56,13 +51,9 @@ def main():
         name: {"median": float(np.median(each)), "slowest": max(each)}
         for name, each in measured.items()
     }
-    machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "chromium": version}
-    result = {"machine": machine, "pictures": TIMES - 1, "side": 256, "milliseconds": rows}
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
-    for name, row in rows.items():
-        print(f"{name}: {row['median']:.0f} ms, slowest {row['slowest']:.0f} ms")
-    print(f"Wrote {RESULT}.")
+    print(rows)
+    content = {"chromium": version, "pictures": TIMES - 1, "side": 256, "milliseconds": rows}
+    write(__file__, content)
 
 
 if __name__ == "__main__":

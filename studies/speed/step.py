@@ -1,33 +1,26 @@
 """A training step of FCN-8s beside that of the construction in kevinddchen/Keras-FCN.
 
-    python benchmarks/step.py
+    python -m studies.speed.step
 
 The baseline is that repository's network as its source builds it, written anew: each upsampling is
 a full transposed convolution that mixes all 21 classes and learns, with L2; every convolution has
 L2; the last layer is a softmax, and the loss takes the logarithm of a probability; Adam; void
 counts as background; its own mean IoU, by argmax. This library's side is what `fcn-tutorial train`
-compiles for the recipe keras_fcn_fcn8s_at_once: `ours` as it is, in 32 bits as the baseline, and
-`mixed` with mixed_precision, whose layers compute in 16. All start from random weights.
-
-The networks make steps in turn in one process, on the same batch that lies in memory, so that
-whatever else the machine does meets all alike. Writes results/speed/step.json.
+compiles for the recipe keras_fcn_fcn8s_at_once: `plain` with fast = false, `ours` as it is, both in
+32 bits as the baseline, and `mixed` with mixed_precision, whose layers compute in 16. All start
+from random weights, and make steps in turn on the same batch that lies in memory.
 """
 
 import argparse
-import json
-import os
-import platform
-import time
-from pathlib import Path
+from functools import partial
 
 import keras
 import numpy as np
 
 import fcn_tutorial as fcn
 from fcn_tutorial.training import compiled_model
-from fcn_tutorial.upsampling import bilinear_kernel
+from studies.common import in_turn, write
 
-RESULT = Path(__file__).with_suffix(".json")
 NUM_CLASSES = 21
 L2 = 1e-6
 # Of each trunk: channels and convolutions of its blocks, channels of fc6, side of fc6's kernel.
@@ -79,7 +72,7 @@ def transposed(factor, activation=None):
     """Upsampling in which each class is interpolated from all classes, with as many weights."""
 
     def every_pair(shape, dtype=None):
-        return keras.ops.broadcast_to(bilinear_kernel(factor)[..., None, None], shape)
+        return keras.ops.broadcast_to(fcn.bilinear_kernel(factor)[..., None, None], shape)
 
     return keras.layers.Conv2DTranspose(
         NUM_CLASSES,
@@ -93,8 +86,8 @@ def transposed(factor, activation=None):
     )
 
 
-def ours(backbone, side, mixed=False):
-    changes = {"backbone": backbone, "crop_size": side, "weights": "none", "mixed_precision": mixed}
+def ours(backbone, side, **changes):
+    changes |= {"backbone": backbone, "crop_size": side, "weights": "none"}
     recipe = fcn.Recipe.load("keras_fcn_fcn8s_at_once", **changes)
     return compiled_model(recipe, NUM_CLASSES, steps_per_epoch=100)
 
@@ -106,20 +99,14 @@ def measure(backbone, side, batch, steps):
     labels = rng.integers(0, NUM_CLASSES, (batch, side, side)).astype(np.uint8)
     networks = {
         "baseline": baseline(backbone),
+        "plain": ours(backbone, side, fast=False),
         "ours": ours(backbone, side),
-        "mixed": ours(backbone, side, mixed=True),
+        "mixed": ours(backbone, side, mixed_precision=True),
     }
-    seconds = {name: [] for name in networks}
-    for _ in range(2 + steps):
-        for name, network in networks.items():
-            started = time.perf_counter()
-            network.train_on_batch(images, labels)
-            seconds[name].append(time.perf_counter() - started)
-    medians = {name: float(np.median(times[2:])) for name, times in seconds.items()}
-    pairs = {
-        name: np.array(seconds["baseline"][2:]) / np.array(seconds[name][2:])
-        for name in ("ours", "mixed")
-    }
+    calls = {name: partial(each.train_on_batch, images, labels) for name, each in networks.items()}
+    seconds = in_turn(calls, steps, warm_up=2)
+    medians = {name: float(np.median(times)) for name, times in seconds.items()}
+    pairs = {name: seconds["baseline"] / seconds[name] for name in networks if name != "baseline"}
     return {
         "backbone": backbone,
         "side": side,
@@ -149,12 +136,8 @@ def main():
     rows = []
     for backbone in options.backbone or TRUNKS:
         rows.append(measure(backbone, options.side, options.batch, options.steps))
-        for name, ratio in rows[-1]["ratio"].items():
-            print(f"{backbone}, {name}: {ratio:.2f} times the images a second", flush=True)
-    machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "keras": keras.__version__}
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
-    print(f"Wrote {RESULT}.")
+        print(backbone, rows[-1]["ratio"], flush=True)
+    write(__file__, {"rows": rows})
 
 
 if __name__ == "__main__":

@@ -1,22 +1,21 @@
-"""Count the names that lists of training and validation images share.
+"""Count the names that published lists of training and validation images share.
 
-    python benchmarks/audit_splits.py FOLDER
+    python -m studies.splits.audit FOLDER
 
-FOLDER holds the lists, one name a line, under the file names in LISTS. Writes
-results/splits/audit.json: for each list its size and the sha256 of its files, for each pair of
-lists how many names are in both, with three of them.
+FOLDER holds the lists, one name a line, under the file names in LISTS. Writes for each list its
+size and the sha256 of its files, for each pair of lists how many names are in both, with three of
+them.
 """
 
 import hashlib
-import json
 import sys
 from itertools import combinations
 from pathlib import Path
 
 from fcn_tutorial.data.dataset import overlap
 from fcn_tutorial.errors import InputError
+from studies.common import write
 
-OUTPUT = Path(__file__).with_suffix(".json")
 LISTS = {
     "VOC 2012 train": ["voc2012_train.txt"],
     "VOC 2012 val": ["voc2012_val.txt"],
@@ -29,52 +28,31 @@ LISTS = {
 }
 
 
-def read_lists(folder):
-    """{title: (set of names, {file: sha256})}; raises InputError for a file that is missing."""
-    lists = {}
+def audit(folder):
+    """What the lists in a folder share; raises InputError for a list that is missing."""
+    names, lists = {}, {}
     for title, files in LISTS.items():
         paths = [Path(folder) / file for file in files]
         for path in paths:
             if not path.is_file():
                 raise InputError(f"the list {path} is missing: give the folder that holds it.")
-        names = {name for path in paths for name in path.read_text().split()}
+        names[title] = {name for path in paths for name in path.read_text().split()}
         digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-        lists[title] = names, digests
-    return lists
-
-
-def audit(folder):
-    """What the audit of the lists in a folder finds, as it is written to the file."""
-    lists = read_lists(folder)
+        lists[title] = {"size": len(names[title]), "sha256": digests}
     pairs = []
-    for (one, (names, _)), (other, (other_names, _)) in combinations(lists.items(), 2):
-        shared = overlap(names, other_names)
+    for one, other in combinations(LISTS, 2):
+        shared = overlap(names[one], names[other])
         pairs.append({"lists": [one, other], "shared": len(shared), "examples": shared[:3]})
-    return {
-        "command": "python benchmarks/audit_splits.py FOLDER",
-        "lists": {
-            title: {"size": len(names), "sha256": digests}
-            for title, (names, digests) in lists.items()
-        },
-        "pairs": pairs,
-    }
+    return {"command": "python -m studies.splits.audit FOLDER", "lists": lists, "pairs": pairs}
 
 
 def main(folder):
     found = audit(folder)
     for pair in found["pairs"]:
-        one, other = pair["lists"]
-        sizes = [found["lists"][title]["size"] for title in pair["lists"]]
-        print(f"{one} ({sizes[0]}), {other} ({sizes[1]}): {pair['shared']} in both")
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    OUTPUT.write_text(json.dumps(found, indent=1) + "\n")
-    print(f"Wrote {OUTPUT}.")
+        one, other = (f"{each} ({found['lists'][each]['size']})" for each in pair["lists"])
+        print(f"{one}, {other}: {pair['shared']} in both")
+    write(__file__, found)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python benchmarks/audit_splits.py FOLDER")
-    try:
-        main(sys.argv[1])
-    except InputError as error:
-        sys.exit(f"audit_splits.py: {error}")
+    main(*sys.argv[1:])

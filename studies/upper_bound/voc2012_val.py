@@ -1,22 +1,19 @@
 """How good can a coarse grid be? True labels of VOC 2012 brought down to a grid and up again.
 
-    FCN_DATA=DATA python benchmarks/upper_bound.py
+    FCN_DATA=DATA python -m studies.upper_bound.voc2012_val
 
 DATA is the folder that holds VOCdevkit. Two ways down and up are scored at each stride, those of
 chapter 4: the classes' shares in each cell, upsampled bilinearly, and a majority vote in each cell,
-repeated. Writes results/upper_bound/voc2012_val.json, with the number of images that were there.
+repeated.
 
 Source: the idea is that of Long, Shelhamer and Darrell 2015, Appendix A.
 """
 
-import json
-from pathlib import Path
-
 import numpy as np
 
 import fcn_tutorial as fcn
+from studies.common import write
 
-OUTPUT = Path(__file__).with_suffix(".json")
 STRIDES = (4, 8, 16, 32, 64, 128)
 
 
@@ -65,16 +62,8 @@ def measure(labels, num_classes, strides=STRIDES):
 def main():
     dataset = fcn.load_dataset("voc2012", "val")
     labels = [label for _, label in dataset]
-    table = {
-        "dataset": "PASCAL VOC 2012, val",
-        "images": len(labels),
-        "command": "FCN_DATA=DATA python benchmarks/upper_bound.py",
-        "strides": list(STRIDES),
-        **measure(labels, len(dataset.classes)),
-    }
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    OUTPUT.write_text(json.dumps(table, indent=1) + "\n")
-    print(f"Wrote {OUTPUT}.")
+    found = {"dataset": "PASCAL VOC 2012, val", "images": len(labels), "strides": list(STRIDES)}
+    write(__file__, {**found, **measure(labels, len(dataset.classes))})
 
 
 if __name__ == "__main__":

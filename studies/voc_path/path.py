@@ -1,18 +1,16 @@
-"""The whole way of VGG-16 on PASCAL VOC, from the download to a segmented photo, in few steps.
+"""The complete path of VGG-16 on PASCAL VOC, from the download to a segmented photo, in few steps.
 
-    FCN_DATA=DATA python benchmarks/voc_path.py [RECIPE ...]
+    FCN_DATA=DATA python -m studies.voc_path.path [RECIPE ...]
 
 Serves what DATA/VOCdevkit holds from this machine as the published archive, fetches it, writes
 records, makes a weight file of VGG-16 in the layout of the published one, and runs each recipe over
 VGG-16 for 20 steps on small crops. The first is also killed after 10 steps and resumed. The last
 evaluates and segments through the command line. Weights are random and nothing is learned in 20
-steps: what is shown is that each part fits the next. Writes results/voc_path/path.json, again after
-each recipe; when recipes are named, what stands there of the others is kept.
+steps: what is shown is that each part fits the next.
 """
 
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 import subprocess
@@ -21,7 +19,6 @@ import tarfile
 import tempfile
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -39,8 +36,8 @@ from fcn_tutorial.data.download import fetch
 from fcn_tutorial.data.records import write_records
 from fcn_tutorial.recipe import RECIPES
 from fcn_tutorial.runs import environment
+from studies.common import fresh, write
 
-RESULT = Path(__file__).with_suffix(".json")
 COMMAND = Path(sys.executable).with_name("fcn-tutorial")
 VARIANTS = ("fcn32s", "fcn16s", "fcn8s")
 PUBLISHED = "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
@@ -171,7 +168,7 @@ def small(name, folder, **changes):
 
 
 def trained(recipe, run):
-    """Train, or go on with what is there; returns the losses of the epochs and the steps' time."""
+    """Train, or resume what is there; returns the losses of the epochs and the steps' time."""
     seconds = []
 
     class Timed(training.RunFolder):
@@ -251,12 +248,6 @@ def used(run, root, folder):
     }
 
 
-def fresh(function, *arguments):
-    """Call a function in a process of its own, so that its memory comes back."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result()
-
-
 def prepared(folder):
     """Data, records and weights, which the environment then points at; returns what they are."""
     root = fetched(data_root(), folder)
@@ -278,7 +269,7 @@ def prepared(folder):
 
 
 def resumed(recipe, left_alone, run):
-    """Kill a run in its second epoch, go on with it, and compare it with one left alone."""
+    """Kill a run in its second epoch, resume it, and compare it with one left alone."""
     behind = kill_in_second_epoch(recipe, run)
     again = fresh(trained, recipe, run)
     largest = difference(checkpoint(left_alone), checkpoint(run))
@@ -295,35 +286,20 @@ def clean(folder, names):
             shutil.rmtree(run.parent)
 
 
-def earlier():
-    """Runs, and those that were killed and resumed, that stand in the file."""
-    if not RESULT.is_file():
-        return {"runs": {}, "resumed": {}}
-    return {key: json.loads(RESULT.read_text())[key] for key in ("runs", "resumed")}
-
-
-def write(result):
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
-
-
 def main(names):
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        result = prepared(folder) | earlier()
+        result = {**prepared(folder), "runs": {}, "resumed": {}}
         for place, name in enumerate(names):
             clean(folder, names[place:])
             recipe, run = small(name, folder), folder / name
-            row = fresh(trained, recipe, run) | fresh(moved, recipe, run)
-            result["runs"][name] = row
-            print(f"{name}: {row}", flush=True)
+            result["runs"][name] = fresh(trained, recipe, run) | fresh(moved, recipe, run)
+            print(f"{name}: {result['runs'][name]}", flush=True)
             if place == 0:
                 result["resumed"][name] = resumed(recipe, run, folder / "resumed")
                 print(f"resumed: {result['resumed'][name]}", flush=True)
-            write(result)
         result["used"] = {"run": name, **used(run, data_root(), folder)}
-        write(result)
-    print(f"Wrote {RESULT}.")
+    write(__file__, result)
 
 
 if __name__ == "__main__":
