@@ -22,8 +22,6 @@ from studies.splits import audit
 from studies.upper_bound import voc2012_val as upper_bound
 from studies.voc_path import path as voc_path
 
-SHAPES = fcn.load_dataset("shapes", "train", count=16, size=64)
-
 
 def test_a_run_that_is_kept_is_read_as_it_was(tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "STUDIES", tmp_path)
