@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from fcn_tutorial.errors import InputError, reason_of
+from fcn_tutorial.errors import InputError, explained, reason_of
 
 UNFINISHED = re.compile(r"unfinished-[0-9a-f]{16}-.+")  # the name of a file still being written
 
@@ -69,8 +69,8 @@ def cannot_write(path: str | os.PathLike, error: Exception) -> InputError:
         The error, for the caller to raise.
     """
     return InputError(
-        f"{path} cannot be written ({reason_of(error)}): make room or choose a folder that can be "
-        "written to, and start again; what was written before stays."
+        f"{path} cannot be written ({reason_of(error)}): free some space or choose another "
+        "folder, and start again; what was written before is kept."
     )
 
 
@@ -83,12 +83,8 @@ def make_folder(path: str | os.PathLike) -> None:
     Raises:
         InputError: the folder cannot be made.
     """
-    try:
+    with explained(f"output folder {path} cannot be made", "choose another one"):
         Path(path).mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"output folder {path} cannot be made ({reason_of(error)}): choose another one."
-        ) from error
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from fcn_tutorial.data.dataset import VOID, VOID_COLOR
-from fcn_tutorial.errors import InputError, reason_of
+from fcn_tutorial.errors import InputError, check_file, explained
 from fcn_tutorial.files import write_whole
 
 LARGEST = 100_000_000  # pixels; an image of more is refused before it is decoded
@@ -163,31 +163,23 @@ def _rgb(image):
 
 
 def _present(path):
-    if not os.path.isfile(path):
-        raise InputError(
-            f"image {path} is missing: check the path, or, if it belongs to a data set, run "
-            '"fcn-tutorial data check".'
-        )
+    advice = 'check the path or, if it belongs to a data set, run "fcn-tutorial data check"'
+    check_file(path, "image", advice)
     return path
 
 
 def _decoded(file, where, read):
     """Decode an image and `read` it; whatever goes wrong becomes one sentence that says where."""
-    try:
-        with Image.open(file, formats=FORMATS) as image:
-            if image.width * image.height > LARGEST:
-                raise _too_large(image.width * image.height, where)
-            image.load()
-            return read(image)
-    except InputError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise _too_large(int(re.search(r"\d+", str(error)).group()), where) from error
-    except Exception as error:
-        # Broken files make Pillow raise OSError, SyntaxError, ValueError and more.
-        raise InputError(
-            f"image {where} cannot be read ({reason_of(error)}): replace it."
-        ) from error
+    # Broken files make Pillow raise OSError, SyntaxError, ValueError and more.
+    with explained(f"image {where} cannot be read", "replace it"):
+        try:
+            with Image.open(file, formats=FORMATS) as image:
+                if image.width * image.height > LARGEST:
+                    raise _too_large(image.width * image.height, where)
+                image.load()
+                return read(image)
+        except Image.DecompressionBombError as error:
+            raise _too_large(int(re.search(r"\d+", str(error)).group()), where) from error
 
 
 def _too_large(count, where):
