@@ -10,7 +10,7 @@ recipes that followed it.
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import keras
 import numpy as np
@@ -19,8 +19,7 @@ from PIL import Image
 from fcn_tutorial.data.dataset import VOID, Dataset
 from fcn_tutorial.errors import InputError, check_whole
 
-# ImageNet's mean colour: what a network's preprocessing turns into about zero.
-PAD_COLOR = (124, 117, 104)
+PAD_COLOR = (124, 117, 104)  # ImageNet's mean, which preprocessing turns into about zero
 ORDER, CHANGES = 0, 1  # keep the random numbers of the two apart
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -48,11 +47,7 @@ def crop_pair(image: np.ndarray, label: np.ndarray, top: int, left: int, side: i
 
 
 def resize_pair(image: np.ndarray, label: np.ndarray, side: int) -> Pair:
-    """Resize an image (H, W, 3) bilinearly, and its label (H, W) without blending class ids.
-
-    Returns:
-        Image uint8 (side, side, 3) and label uint8 (side, side).
-    """
+    """Make an image (H, W, 3), bilinearly, and its label (H, W), by nearest neighbour, a square."""
     resized = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
     ids = Image.fromarray(label).resize((side, side), Image.Resampling.NEAREST)
     return np.asarray(resized), np.asarray(ids)
@@ -159,8 +154,8 @@ def batches(
 
     Args:
         dataset: any sequence of (image, label) pairs with a name and a split.
-        batch_size: crops in a batch.
-        crop_size, scale, flip, color: as for `augment`.
+        batch_size, crop_size: crops in a batch, and their side in pixels.
+        scale, flip, color: as for `augment`.
         seed: from 0; with the position in the stream it determines all that is random.
         class_weights: (C,); adds to each batch the weight of each pixel's class; void weighs 0.
         first_batch: start at this batch of the stream.
@@ -176,22 +171,26 @@ def batches(
     """
     _check(dataset, batch_size, crop_size, scale, seed)
     share = batch_size // part[1]
-    weights = None
-    if class_weights is not None:
-        weights = np.pad(class_weights, (0, 256 - len(class_weights))).astype(np.float32)
-
-    def example(position: int) -> Pair:
-        image, label = dataset[_index(position, len(dataset), seed)]
-        random = np.random.default_rng((seed, CHANGES, position))
-        return augment(image, label, random, crop_size, scale, flip, color)
+    changes = partial(augment, crop_size=crop_size, scale=scale, flip=flip, color=color)
 
     def make(number: int) -> tuple:
         first = (first_batch + number) * batch_size + part[0] * share
-        pairs = [example(position) for position in range(first, first + share)]
-        images, labels = (np.stack(each) for each in zip(*pairs, strict=True))
-        return (images, labels) if weights is None else (images, labels, weights[labels])
+        return _batch(dataset, range(first, first + share), seed, changes, class_weights)
 
     return Batches(make, workers)
+
+
+def _batch(dataset, positions, seed, changes, class_weights):
+    pairs = []
+    for position in positions:
+        image, label = dataset[_index(position, len(dataset), seed)]
+        random = np.random.default_rng((seed, CHANGES, position))
+        pairs.append(changes(image, label, random))
+    images, labels = (np.stack(each) for each in zip(*pairs, strict=True))
+    if class_weights is None:
+        return images, labels
+    weights = np.pad(class_weights, (0, 256 - len(class_weights))).astype(np.float32)
+    return images, labels, weights[labels]
 
 
 def names_in_batch(dataset: Dataset, batch_size: int, seed: int, number: int) -> list[str]:
