@@ -18,7 +18,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 CHAPTERS = Path(__file__).resolve().parent.parent / "book" / "chapters"
-SECONDS_FOR_A_CELL = 300
+SECONDS_FOR_A_CELL = 600
 WORKERS = 2
 
 # TensorFlow's C++ code writes start-up notes to stderr. The variable silences some of them; the
