@@ -88,7 +88,7 @@ def test_a_chapter_is_executed_in_place(chapter):
 
 
 def test_the_lock_file_pins_what_requirements_txt_pins():
-    pin = re.compile(r"^([\w.-]+)(?:\[[\w,]+\])?==([^ ;\\]+)", re.M)
+    pin = re.compile(r"^([\w.-]+)(?:\[[\w,]+\])?==([^\s;\\]+)", re.M)
     plain, locked = (
         set(pin.findall((ROOT / name).read_text()))
         for name in ("requirements.txt", "requirements.lock")
