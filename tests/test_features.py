@@ -28,7 +28,7 @@ FIXED = fcn.Recipe(
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """(the run that computes everything anew, the one that keeps the features)."""
+    """(the run that computes everything again, the one that keeps the features)."""
     folder = tmp_path_factory.mktemp("features")
     return tuple(
         fcn.train(replace(FIXED, keep_features=keep), folder / f"{keep}", verbose=0)
