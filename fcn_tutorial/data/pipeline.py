@@ -163,8 +163,7 @@ def batches(
         workers: how many threads make batches; None takes one for each processor.
 
     Returns:
-        Images uint8 (N, crop, crop, 3), labels uint8 (N, crop, crop) and, with class_weights,
-        weights float32 (N, crop, crop): for `fit`, to iterate over or to index.
+        Images uint8 (N, crop, crop, 3), labels uint8 and, with class_weights, weights float32.
 
     Raises:
         InputError: the data set is empty or a setting makes no sense; later, an example is broken.
