@@ -2,7 +2,7 @@
 
     python -m studies.speed.step
 
-The baseline is that repository's network as its source builds it, written afresh: each upsampling is
+The baseline is that repository's network as its source builds it, rewritten: each upsampling is
 a full transposed convolution that mixes all 21 classes and learns, with L2; every convolution has
 L2; the last layer is a softmax, and the loss takes the logarithm of a probability; Adam; void
 counts as background; its own mean IoU, by argmax. This library's side is what `fcn-tutorial train`
