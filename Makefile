@@ -16,7 +16,7 @@ book: install ## Execute the chapters and build the book (the default)
 pdf: book ## Print the book into _build/fcn-tutorial.pdf (needs Chromium)
 	$(BIN)/python tools/pdf.py
 
-check: install ## Lint, check types, and run the tests that train nothing (a minute)
+check: install ## Lint, check types, and run the tests that train nothing (a minute or two)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
