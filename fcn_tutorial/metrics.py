@@ -144,9 +144,9 @@ def beat_baseline(result: Scores) -> None:
         RuntimeError: the model is not better, so it has learned nothing.
     """
     _, baseline = constant_baseline(result.confusion)
-    print(f"mean IoU {result.mean_iou:.1%}, one class everywhere {baseline.mean_iou:.1%}")
+    print(f"mean IoU {result.mean_iou:.1%}, constant baseline {baseline.mean_iou:.1%}")
     if not result.mean_iou > baseline.mean_iou:
-        raise RuntimeError("the trained model is no better than one class everywhere.")
+        raise RuntimeError("the trained model is no better than the constant baseline.")
 
 
 def trimap(label: ArrayLike, width: float) -> np.ndarray:

@@ -164,7 +164,7 @@ def test_beat_baseline_prints_both_and_refuses_a_model_that_is_no_better(capsys)
     label = np.array([0, 0, 0, 1, 1, 2])
     trained = fcn.scores(fcn.confusion_matrix(label, np.array([0, 0, 0, 1, 1, 1]), 3))
     fcn.beat_baseline(trained)
-    assert capsys.readouterr().out == "mean IoU 55.6%, one class everywhere 16.7%\n"
+    assert capsys.readouterr().out == "mean IoU 55.6%, constant baseline 16.7%\n"
     lazy = fcn.scores(fcn.confusion_matrix(label, np.zeros(6, int), 3))
     with pytest.raises(RuntimeError, match="no better"):
         fcn.beat_baseline(lazy)
