@@ -11,7 +11,7 @@ ON_ALL_BACKENDS := fcn backbones surgery upsampling dilated losses metrics fast 
 	test-without-tensorflow notebooks address tables weights format clean requirements help install
 
 book: install ## Execute the chapters and build the book (the default)
-	$(BIN)/python tools/build.py
+	$(BIN)/jupyter-book build .
 
 pdf: book ## Print the book into _build/fcn-tutorial.pdf (needs Chromium)
 	$(BIN)/python tools/pdf.py
@@ -31,7 +31,7 @@ test: install ## Lint, test the library, execute the chapters, build the book an
 	$(BIN)/codespell
 	$(BIN)/mypy
 	$(ON_TWO_CORES) $(BIN)/pytest -n 2 --dist loadfile --ignore=tests/book tests
-	$(BIN)/python tools/build.py
+	$(BIN)/jupyter-book build -W -n --keep-going --all .
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 book/chapters/01-*.ipynb
 	REQUIRE_BOOK=true $(BIN)/pytest tests/book
 

@@ -58,11 +58,11 @@ def execute_all(notebooks):
         return {path: error for path, error in zip(notebooks, errors, strict=True) if error}
 
 
-def report(failed):
-    """Print the errors of the chapters that failed, then stop the program with their names."""
-    for path, error in failed.items():
-        print(f"\n{path.name}:\n{error}", file=sys.stderr)
-    sys.exit("These chapters failed: " + ", ".join(path.name for path in failed))
+def failures(failed):
+    """The errors of the chapters that failed, and last their names."""
+    errors = [f"{path.name}:\n{error}\n" for path, error in failed.items()]
+    names = ", ".join(path.name for path in failed)
+    return "\n".join([*errors, f"These chapters failed: {names}"])
 
 
 def tidy(notebook):
@@ -107,7 +107,7 @@ def main(arguments):
             nbformat.write(notebook, path)
             print(f"Wrote {path.name} with its outputs")
     if failed:
-        report(failed)
+        sys.exit(failures(failed))
 
 
 if __name__ == "__main__":

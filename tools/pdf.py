@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from build import environment
 from colab import project
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +42,7 @@ def join():
     """Build all chapters as one page; returns its file."""
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [jupyter_book, "build", "-n", "--builder", "singlehtml", "."]
-    if subprocess.run(command, cwd=ROOT, env=environment()).returncode:
+    if subprocess.run(command, cwd=ROOT).returncode:
         sys.exit("The chapters were not joined: see the messages above, and run `make book` first.")
     text = (PAGE / "book" / "pages" / "intro.html").read_text(encoding="utf-8")
     page = PAGE / "book.html"  # its links start in this folder, not in the one of intro.html

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
-sys.path.insert(0, str(ROOT / "tools"))  # the tests use tools/build.py and tools/execute.py
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "book" / "_ext")]
 
 
 class Compressed(SimpleHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Put the networks of the live page into book/_vendor/live/models, as files for the browser.
+"""Sphinx extension: put the networks of the live page into book/_vendor, as files for the browser.
 
 The three networks on the shapes are exported from their weights; the one for photographs lies in
 studies/ as a file for the browser already, at half the size of its weights in 16 bits.
@@ -8,7 +8,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
 PACKAGE = ROOT / "fcn_tutorial"
 MODELS = BOOK / "_vendor" / "live" / "models"
@@ -52,7 +52,7 @@ def fill():
     shutil.copy(EXAMPLE, MODELS / "example.jpg")
 
 
-def main():
+def bring(app):
     stamp, wanted = MODELS / "made-from.sha256", fingerprint()
     if not (stamp.is_file() and stamp.read_text() == wanted):
         MODELS.mkdir(parents=True, exist_ok=True)
@@ -60,5 +60,6 @@ def main():
         stamp.write_text(wanted)
 
 
-if __name__ == "__main__":
-    main()
+def setup(app):
+    app.connect("builder-inited", bring, priority=600)  # after vendor, which empties the folder
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

