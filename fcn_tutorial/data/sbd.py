@@ -8,27 +8,21 @@ Source: Hariharan et al. 2011; https://github.com/kevinddchen/Keras-FCN.
 """
 
 import os
-import struct
-import zlib
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from scipy import io
 
 from fcn_tutorial.data import voc
 from fcn_tutorial.data.dataset import check_lists, data_root, read_lines
 from fcn_tutorial.data.images import check_ids
+from fcn_tutorial.data.matlab import LARGEST, read_field
 from fcn_tutorial.data.voc import VOC, voc_files, voc_list, voc_names
-from fcn_tutorial.errors import InputError, check_choice, check_file, explained
+from fcn_tutorial.errors import check_choice, check_file, explained
 
 FOLDER = "benchmark_RELEASE"
 AUG_LABELS = "SegmentationClassAug"  # SBD's labels as PNGs, in VOC's folder
 SPLITS = ("train", "val")
 KERAS_FCN_VAL = 1200  # images
-HEADER = 128  # bytes of a MATLAB file
-COMPRESSED = 15  # the type of a compressed data element
-LARGEST = 2**27  # bytes that such an element may unpack to
 
 
 class SBD(VOC):
@@ -129,7 +123,7 @@ def read_mat(path: str | os.PathLike, num_classes: int) -> np.ndarray:
     """Read the label map of an SBD file, GTcls.Segmentation.
 
     Args:
-        path: a compressed MATLAB file of level 5, as those of SBD are.
+        path: a MATLAB file of level 5, compressed as those of SBD are, or not.
         num_classes: ids must be below.
 
     Returns:
@@ -139,30 +133,9 @@ def read_mat(path: str | os.PathLike, num_classes: int) -> np.ndarray:
         InputError: the file is missing, damaged, or holds no map of class ids.
     """
     check_file(path, "label", "check the path")
-    with explained(f"label {path} cannot be read", "replace it"):
-        content = Path(path).read_bytes()
-        _check_intact(content)
-        structure = io.loadmat(BytesIO(content), variable_names=["GTcls"])["GTcls"]
-        ids = structure["Segmentation"][0, 0]
-    if ids.dtype != np.uint8 or ids.ndim != 2:
-        raise InputError(f"label {path} holds no map of 8-bit class ids: replace it.")
-    return check_ids(np.array(ids, order="C"), path, num_classes)
-
-
-def _check_intact(content):
-    """Raise ValueError for a damaged MATLAB file, which could make SciPy end the process."""
-    if not content.startswith(b"MATLAB 5.0") or content[124:HEADER] != b"\x00\x01IM":
-        raise ValueError("it is not a MATLAB file of level 5")
-    place = HEADER
-    while place < len(content):
-        kind, size = struct.unpack_from("<II", content, place)
-        if kind != COMPRESSED:
-            raise ValueError("it is not compressed, as SBD's files are")
-        unpacker = zlib.decompressobj()  # which compares the checksum
-        unpacker.decompress(content[place + 8 : place + 8 + size], LARGEST)
-        if not unpacker.eof:
-            raise ValueError("it is cut off or too large")
-        place += 8 + size
+    with explained(f"label {path} cannot be read", "replace it"), Path(path).open("rb") as file:
+        ids = read_field(file.read(LARGEST), "GTcls", "Segmentation")
+    return check_ids(ids, path, num_classes)
 
 
 def _sbd_list(split):

@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from devkit import SBD_LISTS, VOC_LISTS, label_of, make_devkit, write_lists, write_mat
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from scipy import io
 
@@ -193,10 +191,10 @@ MAT_DAMAGE = {
     "g.mat is missing": lambda path: path.unlink(),
     "g.mat cannot be read (it is cut off": lambda path: path.write_bytes(path.read_bytes()[:-9]),
     "it is not a MATLAB file": lambda path: path.write_bytes(b"\x89PNG" * 99),
-    "it is not compressed": lambda path: io.savemat(path, {"GTcls": 1}),
-    "('GTcls')": lambda path: io.savemat(path, {"other": 1}, do_compression=True),
+    "it has no structure GTcls": lambda path: io.savemat(path, {"GTcls": 1, "other": {"a": 1}}),
+    "no field Segmentation": lambda path: io.savemat(path, {"GTcls": {"Boundaries": 1}}),
     "g.mat has class id 21": lambda path: write_mat(path, np.full((6, 5), 21, np.uint8)),
-    "g.mat holds no map": lambda path: write_mat(path, np.full((6, 5), 2.5)),
+    "it holds no map": lambda path: write_mat(path, np.full((6, 5), 2.5)),
     "g.mat is 6 x 5": lambda path: write_mat(path, np.ones((5, 6), np.uint8)),
 }
 
@@ -208,36 +206,13 @@ def test_a_damaged_matlab_file_is_named(root, refusal, sentence):
     assert sentence in message and "g.mat" in message
 
 
-@settings(max_examples=20, deadline=None)
-@given(height=st.integers(1, 5), width=st.integers(1, 5), value=st.integers(0, 20))
-def test_a_map_of_any_size_survives_its_matlab_file(tmp_path_factory, height, width, value):
-    ids = np.full((height, width), value, np.uint8)
-    path = write_mat(tmp_path_factory.mktemp("mat") / "a.mat", ids)
-    np.testing.assert_array_equal(read_mat(str(path), 21), ids)
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4)
-)
-def test_a_matlab_file_with_changed_bytes_gives_the_map_or_a_refusal(tmp_path_factory, changes):
-    path = write_mat(tmp_path_factory.mktemp("mat") / "a.mat", label_of("a", "sbd"))
-    content = bytearray(path.read_bytes())
-    for place, value in changes:
-        content[int(place * len(content))] = value
-    path.write_bytes(content)
-    try:
-        np.testing.assert_array_equal(read_mat(path, 21), label_of("a", "sbd"))
-    except fcn.InputError as error:
-        assert "a.mat" in str(error) and "\n" not in str(error)
-
-
 @published
 def test_published_labels_are_maps_of_class_ids():
     files = sorted((DATA / "benchmark_RELEASE/dataset/cls").glob("*.mat"))[:20]
     assert files
     for path in files:
-        assert 0 < read_mat(path, 21).max() <= 20
+        expected = io.loadmat(path)["GTcls"]["Segmentation"][0, 0]
+        np.testing.assert_array_equal(read_mat(path, 21), expected)
 
 
 @pytest.mark.skipif(
