@@ -8,9 +8,9 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fcn_tutorial.data import camvid, sbd, shapes, voc
+from fcn_tutorial.data import camvid, folder, sbd, shapes, voc
 from fcn_tutorial.data.dataset import Dataset
-from fcn_tutorial.errors import check_choice
+from fcn_tutorial.errors import InputError, shown
 
 
 @dataclass(frozen=True)
@@ -101,18 +101,19 @@ SOURCES = {
 
 
 def load_dataset(
-    name: str, split: str = "train", root: str | os.PathLike | None = None, **options
+    name: str | os.PathLike, split: str = "train", root: str | os.PathLike | None = None, **options
 ) -> Dataset:
-    """Open one split of a data set by name.
+    """Open one split of a data set: one with a name, or a folder of your own.
 
     Args:
         name: "shapes" (procedural, nothing to download), "camvid", "voc2012" (PASCAL VOC 2012),
             "sbd", "voc2012_trainaug" (VOC's training images and SBD's, less VOC's validation
             images) or "voc2012_keras_fcn" (that repository's split, which trains on most of VOC's
-            validation images).
+            validation images); or the path of a folder with images and masks, in one of the layouts
+            of `data.layouts`.
         split: "train", "val", and what else the data set has: "test" of shapes and CamVid,
             "seg11valid" of VOC 2012 and SBD, and any list in VOC's ImageSets/Segmentation.
-        root: the folder that holds the data; None means $FCN_DATA, else a cache folder.
+        root: the folder that holds the data sets; None means $FCN_DATA, else a cache folder.
         options: passed to the data set (for shapes: size, count, seed, objects).
 
     Returns:
@@ -125,22 +126,33 @@ def load_dataset(
     return source(name).load(split, root, **options)
 
 
-def source(name: str) -> Source:
-    """What is known of a data set before it is on this machine; InputError for an unknown name."""
-    check_choice("data set", name, sorted(SOURCES))
-    return SOURCES[name]
+def source(name: str | os.PathLike) -> Source:
+    """What is known of a data set before it is read.
+
+    Raises:
+        InputError: it is neither the name of one nor a folder that can be used as one.
+    """
+    if name in SOURCES:
+        return SOURCES[str(name)]
+    if os.path.isdir(name) or os.sep in os.fspath(name):
+        splits = dict.fromkeys(folder.splits_of(name))
+        return Source(lambda split, root=None: folder.load(name, split), splits)
+    raise InputError(
+        f"unknown data set {shown(name)}: use one of {', '.join(sorted(SOURCES))}, or the path of "
+        "a folder with images and masks."
+    )
 
 
-def splits_of(name: str) -> tuple[str, ...]:
-    """The splits that are disjoint and together make up a data set; as `source` for others."""
+def splits_of(name: str | os.PathLike) -> tuple[str, ...]:
+    """The splits that are disjoint and together make up a data set; raises as `source` does."""
     return tuple(source(name).splits)
 
 
-def published_size(name: str, split: str) -> int | None:
+def published_size(name: str | os.PathLike, split: str) -> int | None:
     """How many examples a split of a data set has as published; None where no number is fixed."""
     return source(name).splits.get(split)
 
 
-def archives_of(name: str) -> tuple[str, ...]:
-    """What `fetch` downloads for a data set: keys of ARCHIVES, none where it is drawn."""
+def archives_of(name: str | os.PathLike) -> tuple[str, ...]:
+    """What `fetch` downloads for a data set: keys of ARCHIVES, none where there is nothing to."""
     return source(name).archives

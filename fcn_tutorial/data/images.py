@@ -3,6 +3,7 @@
 import os
 import re
 import warnings
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
@@ -35,6 +36,11 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         InputError: the file is missing, damaged or not an image, or has more than LARGEST pixels.
     """
     return _decoded(_present(path), path, _upright_rgb)
+
+
+def read_as(path: str | os.PathLike, read: Callable[[Any], Any]) -> Any:
+    """Open an image file and `read` it, given Pillow's image; errors are those of `read_image`."""
+    return _decoded(_present(path), path, read)
 
 
 def decode_image(content: bytes, where: str) -> np.ndarray:

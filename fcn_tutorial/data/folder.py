@@ -1,0 +1,212 @@
+"""A folder of the reader's own pictures and masks as a data set.
+
+What its layout leaves open stands in a file dataset.toml in it. All keys are optional:
+
+    group = "^(.*)_[0-9]+$"         # what the names of one video have in common: never split it
+    split = [80, 10, 10]            # shares of train, val and test, where no list or folder says
+    void = [0]                      # ids that are void in the masks
+    [classes]                       # the table: what stands for each class in the masks
+    background = 0
+    leaf = [7, 24, "#00ff00"]
+
+Source of the split by a hash: Warden 2018, the Speech Commands data set, section 7: an example
+stays where it is when others are added.
+"""
+
+import hashlib
+import operator
+import os
+import re
+import tomllib
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fcn_tutorial.data.dataset import VOID, Dataset
+from fcn_tutorial.data.images import check_sizes, read_image
+from fcn_tutorial.data.layouts import SPLITS, Layout, Pairs, find
+from fcn_tutorial.data.masks import (
+    BINARY,
+    Row,
+    Table,
+    color_of,
+    read_mask,
+    read_table,
+    table_of_values,
+    values_of,
+)
+from fcn_tutorial.errors import InputError, check_choice, explained, shown
+
+SETTINGS = "dataset.toml"
+SHARES = (80, 10, 10)
+
+
+class Folder(Dataset):
+    """One split of a folder; reads image and mask from disk on access.
+
+    Attributes:
+        source: the folder, as `load_dataset` takes it.
+        notes: sentences on how the folder was read.
+    """
+
+    def __init__(self, folder: str, split: str, pairs: Pairs, table: Table, notes: Sequence[str]):
+        self.source, self.split, self.notes = folder, split, tuple(notes)
+        self.name = Path(folder).resolve().name
+        self.classes, self.palette, self.table = table.classes, table.palette, table
+        self.names, self.pairs = tuple(pairs), pairs
+
+    def image_file(self, index: int) -> Path:
+        return self.pairs[self.names[operator.index(index)]][0]
+
+    def label_file(self, index: int) -> Path:
+        return self.pairs[self.names[operator.index(index)]][1]
+
+    def read_label(self, index: int) -> np.ndarray:
+        """The label uint8 (H, W) of an example; InputError where it is missing or damaged."""
+        return read_mask(self.label_file(index), self.table)
+
+    def __getitem__(self, index):
+        image, label = read_image(self.image_file(index)), self.read_label(index)
+        check_sizes(image, label, self.label_file(index))
+        return image, label
+
+
+def load(folder: str | os.PathLike, split: str) -> Folder:
+    """Open a split of a folder.
+
+    Args:
+        folder: in one of the layouts of `layouts`.
+        split: "train", "val", "test", or another that a list or a folder is named after.
+
+    Returns:
+        The split.
+
+    Raises:
+        InputError: the folder, its table or its settings cannot be used, or there is no such split.
+    """
+    layout, settings = find(Path(folder)), read_settings(Path(folder))
+    splits = all_splits(layout, settings, folder)
+    check_choice(f"split of {folder}", split, splits)
+    table, notes = _table(layout, settings, folder)
+    pairs = {name: layout.pairs[name] for name in splits[split]}
+    return Folder(os.fspath(folder), split, pairs, table, [*layout.notes, *notes])
+
+
+def splits_of(folder: str | os.PathLike) -> tuple[str, ...]:
+    """The disjoint splits of a folder, in the order train, val, test; raises as `load` does."""
+    found = all_splits(find(Path(folder)), read_settings(Path(folder)), folder)
+    return tuple(split for split in SPLITS if found.get(split))
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """What dataset.toml of a folder says; {} where there is none; InputError if it is unusable."""
+    path = folder / SETTINGS
+    if not path.is_file():
+        return {}
+    with explained(f"{path} cannot be used", "correct it"):
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        unknown = settings.keys() - {"group", "split", "void", "classes"}
+        if unknown:
+            raise ValueError(f"{shown(min(unknown))} is none of group, split, void and classes")
+        shares = settings.setdefault("split", SHARES)
+        if len(shares) != 3 or min(shares) < 0 or 0 in shares[:2]:
+            raise ValueError("split needs shares of train, val and test, such as [80, 10, 10]")
+        void = settings.get("void", [])
+        settings["void"] = [int(value) for value in (void if isinstance(void, list) else [void])]
+        settings["classes"] = [_row(*item) for item in settings.get("classes", {}).items()]
+        re.compile(settings.setdefault("group", ""))
+    return settings
+
+
+def _row(name: str, values: Any) -> Row:
+    values = values if isinstance(values, list) else [values]
+    colors = [color_of(value) for value in values if isinstance(value, str)]
+    return Row(name, tuple(int(v) for v in values if not isinstance(v, str)), tuple(colors))
+
+
+def all_splits(layout: Layout, settings: dict, where: Any) -> dict[str, list[str]]:
+    """The names in each split: as lists or folders say, and what they leave open by a hash."""
+    given, shares = dict(layout.splits), settings.get("split", SHARES)
+    group = settings.get("group", "")
+    if given.keys().isdisjoint(SPLITS):  # such as the list "default" of an export without splits
+        named = [name for names in given.values() for name in names]
+        return given | hashed(named or list(layout.pairs), shares, group, where)
+    others = {name for split in ("val", "test") for name in given.get(split, [])}
+    given.setdefault("train", [name for name in layout.pairs if name not in others])
+    if "val" not in given:
+        given |= hashed(given["train"], (*shares[:2], 0), group, where)
+    return given
+
+
+def hashed(
+    names: Sequence[str], shares: Sequence[float] = SHARES, group: str = "", where: Any = "it"
+) -> dict[str, list[str]]:
+    """Split names by a hash of each, so that a name keeps its split when others are added.
+
+    Where a split would be empty, it takes the name that comes closest to it.
+
+    Args:
+        names: of the examples.
+        shares: of train, val and test; 0 = no such split.
+        group: a regular expression: names with the same match (of its first group, if it has one)
+            are in the same split.
+        where: the folder, for the message.
+
+    Returns:
+        The names of each split, in the order of `names`.
+
+    Raises:
+        InputError: there are fewer names, or groups, than splits.
+    """
+    key_of = {name: _group_of(name, group) for name in names}
+    digests = {key: hashlib.sha256(key.encode()).digest() for key in key_of.values()}
+    splits = [split for split, share in zip(SPLITS, shares, strict=True) if share]
+    if len(digests) < len(splits):
+        raise InputError(
+            f"{where} has {len(digests)} {'groups' if group else 'examples'}, too few for the "
+            f"splits {', '.join(splits)}: add some, or write lists train.txt and val.txt."
+        )
+    limits = np.cumsum([share for share in shares if share]) / sum(shares)
+    parts: list[list[str]] = [[] for _ in splits]
+    for key in sorted(digests, key=digests.__getitem__):
+        place = int.from_bytes(digests[key][:8]) / 2**64
+        parts[min(int(np.searchsorted(limits, place, "right")), len(splits) - 1)].append(key)
+    for number, part in enumerate(parts):
+        if not part:
+            donor = max(range(len(parts)), key=lambda each: len(parts[each]))
+            part.append(parts[donor].pop(-1 if donor < number else 0))
+    of = {key: split for split, part in zip(splits, parts, strict=True) for key in part}
+    return {split: [name for name in names if of[key_of[name]] == split] for split in splits}
+
+
+def _group_of(name: str, group: str) -> str:
+    match = re.search(group, name) if group else None
+    return name if match is None else match.group(min(1, match.re.groups)) or ""
+
+
+def _table(layout: Layout, settings: dict, folder: Any) -> tuple[Table, list[str]]:
+    """The table of a folder's classes, and what to say about it."""
+    void = settings.get("void", [])
+    if rows := settings.get("classes"):
+        return Table(rows, Path(folder) / SETTINGS, void), []
+    table = read_table(layout.table, void) if layout.table else None
+    if table and (len(table.classes) > 2 or VOID in table.named or not table.numbered):
+        return table, []
+    values: set[int] = set()
+    for _, mask in layout.pairs.values():
+        with suppress(InputError):  # which comes when the example is read
+            values |= values_of(mask)
+        if table and not values <= BINARY:
+            return table, []
+    if table and VOID not in values:
+        return table, []
+    found = table_of_values(values - set(void), folder, table.classes if table else ())
+    found.ids.update(dict.fromkeys(void, VOID))
+    if VOID in found.named:
+        note = f"The masks hold only 0 and 255, read as {' and '.join(found.classes)}."
+    else:
+        note = f"No table of classes: they are named by their values, {', '.join(found.classes)}."
+    return found, [note]

@@ -1,0 +1,261 @@
+"""The layouts of folders of pictures and masks that labelling tools write: which one is this?
+
+1. VOC, and CVAT's "Segmentation mask 1.1": JPEGImages/, SegmentationClass/, labelmap.txt, and lists
+   of names in ImageSets/Segmentation/.
+2. CamVid, and CVAT's "CamVid 1.0": lists of pairs (train.txt: "train/a.png trainannot/a.png") and
+   label_colors.txt.
+3. Roboflow's "Semantic segmentation masks": train/, valid/ and test/ with NAME.jpg, NAME_mask.png
+   and _classes.csv.
+4. Plain: images/ and masks/ (or labels/, annotations/) with equal names; folders of splits inside
+   or around them, or lists of names in train.txt, val.txt, ...; classes.csv or classes.txt.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from fcn_tutorial.errors import InputError, shown
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+MASKS = ("masks", "labels", "annotations")
+ENDINGS = re.compile(r"[_-](masks?|labels?|l|gt|seg)$", re.IGNORECASE)  # of a mask's name
+SPLITS = ("train", "val", "test")
+SPLIT_NAMES = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
+NEEDS = (
+    "JPEGImages/ and SegmentationClass/ (VOC), lists of pairs beside label_colors.txt (CamVid), "
+    "train/_classes.csv (Roboflow), or images/ and masks/"
+)
+
+Pairs = dict[str, tuple[Path, Path]]  # image and mask, by the name of the example
+Pictures = dict[str, tuple[str, Path]]  # name and file, by what names are compared by
+
+
+@dataclass
+class Layout:
+    """What was found in a folder.
+
+    kind: the layout's name. pairs: image and mask by name. splits: names by split, as lists or
+    folders give them. table: the file with the classes. notes: what to tell the reader.
+    """
+
+    kind: str
+    pairs: Pairs
+    splits: dict[str, list[str]] = field(default_factory=dict)
+    table: Path | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def find(folder: Path) -> Layout:
+    """Recognise the layout of a folder.
+
+    Raises:
+        InputError: there is no such folder, no layout fits or more than one does, or its lists and
+            names contradict each other.
+    """
+    if not folder.is_dir():
+        raise InputError(f"folder {folder} is missing: check the path.")
+    found = [layout for each in (_voc, _camvid, _roboflow, _plain) if (layout := each(folder))]
+    if len(found) > 1:
+        kinds = " and ".join(layout.kind for layout in found)
+        raise InputError(f"{folder} fits two layouts, {kinds}: move the files of one of them away.")
+    if not found:
+        inside = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
+        listed = f"{', '.join(inside[:6])}{', ...' * (len(inside) > 6)}" or "nothing"
+        polygons = any(folder.glob("*.json")) or any(folder.glob("*/*.json"))
+        convert = f', or run "fcn-tutorial data convert {folder}"' * polygons
+        raise InputError(
+            f"{folder} is no data set: it holds {listed}; a folder needs {NEEDS}{convert}."
+        )
+    if not found[0].pairs:
+        raise InputError(
+            f"{folder} ({found[0].kind}) has no image with a mask of the same name: name them "
+            "alike, such as a.jpg and a.png or a_mask.png."
+        )
+    return found[0]
+
+
+def _voc(folder: Path) -> Layout | None:
+    images, masks = folder / "JPEGImages", folder / "SegmentationClass"
+    if not (images.is_dir() and masks.is_dir()):
+        return None
+    layout = _matched("VOC", _pictures(images), _pictures(masks))
+    layout.splits = _listed(layout, folder, folder.glob("ImageSets/Segmentation/*.txt"))
+    return _with_table(layout, folder, "labelmap.txt")
+
+
+def _camvid(folder: Path) -> Layout | None:
+    lists = [path for path in sorted(folder.glob("*.txt")) if path.name != "label_colors.txt"]
+    both = [path for path in lists if (folder / f"{path.stem}annot").is_dir()]
+    if not both and not (lists and (folder / "label_colors.txt").is_file()):
+        return None
+    layout = Layout("CamVid", {})
+    files = {_key(path.relative_to(folder).as_posix()): path for path in folder.rglob("*.*")}
+    for path in both or lists:
+        names = layout.splits.setdefault(split_name(path.stem), [])
+        for line in _lines(path):
+            image, mask = _pair_of(line, files, path)
+            name = image.relative_to(folder).with_suffix("").as_posix()
+            layout.pairs[name] = image, mask
+            names.append(name)
+    return _with_table(layout, folder, "label_colors.txt")
+
+
+def _pair_of(line: str, files: dict[str, Path], where: Path) -> tuple[Path, Path]:
+    """The two files that a line names; names may hold spaces, and start with other folders."""
+    words = re.findall(r'"[^"]+"|\S+', line)
+    for cut in range(1, len(words)):
+        paths = " ".join(words[:cut]).strip('"'), " ".join(words[cut:]).strip('"')
+        found = [next((files[key] for key in _ends(path) if key in files), None) for path in paths]
+        if found[0] and found[1]:
+            return found[0], found[1]
+    raise InputError(f"list {where} names {shown(line)}, which are no two files: correct the list.")
+
+
+def _roboflow(folder: Path) -> Layout | None:
+    tables = sorted(folder.glob("*/_classes.csv"))
+    if not tables:
+        return None
+    other = [path for path in tables if path.read_bytes() != tables[0].read_bytes()]
+    if other:
+        raise InputError(f"{tables[0]} and {other[0]} differ: make them the same.")
+    whole = Layout("Roboflow", {}, table=tables[0])
+    for table in tables:
+        pictures = _pictures(table.parent, folder)
+        masks = {key: each for key, each in pictures.items() if ENDINGS.search(key)}
+        images = {key: each for key, each in pictures.items() if key not in masks}
+        _add(whole, split_name(table.parent.name), _matched("Roboflow", images, masks))
+    return whole
+
+
+def _plain(folder: Path) -> Layout | None:
+    whole = Layout("plain", {})
+    for path in sorted(folder.iterdir()):
+        if _is_split(path) and (halves := _halves(path)):
+            images, masks = map(_pictures, halves)
+            part = _matched("plain", images, masks, f"{path.name}/")
+            _add(whole, split_name(path.name), part)
+    halves = _halves(folder)
+    if halves is None:
+        return _with_table(whole, folder, "classes.csv", "classes.txt") if whole.splits else None
+    inner = [path for path in sorted(halves[0].iterdir()) if _is_split(path)]
+    for path in inner:
+        images, masks = (_pictures(half / path.name, half) for half in halves)
+        _add(whole, split_name(path.name), _matched("plain", images, masks))
+    if not inner:
+        whole = _matched("plain", _pictures(halves[0]), _pictures(halves[1]))
+        lists = [path for path in folder.glob("*.txt") if _is_split(path)]
+        whole.splits = _listed(whole, folder, lists)
+    return _with_table(whole, folder, "classes.csv", "classes.txt")
+
+
+def _halves(folder: Path) -> tuple[Path, Path] | None:
+    """The folders of images and of masks in a folder; None where it has none."""
+    masks = [folder / name for name in MASKS if (folder / name).is_dir()]
+    if not (folder / "images").is_dir() or not masks:
+        return None
+    if len(masks) > 1:
+        raise InputError(
+            f"{folder} has masks in both {masks[0].name}/ and {masks[1].name}/: move one away."
+        )
+    return folder / "images", masks[0]
+
+
+def _is_split(path: Path) -> bool:
+    """Whether a folder or a list has the name of a split."""
+    named = split_name(path.stem) in (*SPLITS, "trainval")
+    return named and (path.suffix == ".txt" or path.is_dir())
+
+
+def split_name(name: str) -> str:
+    """What a split is called here: "valid" and "Validation" are "val"."""
+    lower = name.casefold()
+    return SPLIT_NAMES.get(lower, lower if lower in SPLITS else name)
+
+
+def _key(name: str) -> str:
+    """What names are compared by: accents may be written in two ways, and in any case."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _pictures(folder: Path, root: Path | None = None) -> Pictures:
+    """The pictures below a folder: name (the path below `root`, without suffix) and file by key.
+
+    Raises:
+        InputError: two of them have the same name.
+    """
+    found: Pictures = {}
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
+        if path.suffix.lower() not in SUFFIXES or hidden or not path.is_file():
+            continue
+        name = path.relative_to(root or folder).with_suffix("").as_posix()
+        name = unicodedata.normalize("NFC", name)
+        _, other = found.setdefault(_key(name), (name, path))
+        if other != path:
+            raise InputError(f"{other} and {path} have the same name: rename or remove one.")
+    return found
+
+
+def _matched(kind: str, images: Pictures, masks: Pictures, before: str = "") -> Layout:
+    """Images with the masks of the same name, which may have an ending such as `_mask`."""
+    of: dict[str, Path] = {}
+    for key, (_, path) in masks.items():
+        key = key if key in images else ENDINGS.sub("", key)
+        if of.setdefault(key, path) != path:
+            raise InputError(f"{of[key]} and {path} are masks of the same image: remove one.")
+    pairs = {before + name: (path, of[key]) for key, (name, path) in images.items() if key in of}
+    notes = []
+    for what, lone in (
+        ("images have no mask", [path for key, (_, path) in images.items() if key not in of]),
+        ("masks have no image", [path for key, path in of.items() if key not in images]),
+    ):
+        if lone:
+            notes.append(f"{len(lone)} {what} and are left out, such as {lone[0]}.")
+    return Layout(kind, pairs, notes=notes)
+
+
+def _add(whole: Layout, split: str, part: Layout) -> None:
+    whole.pairs |= part.pairs
+    whole.splits.setdefault(split, []).extend(part.pairs)
+    whole.notes += part.notes
+
+
+def _with_table(layout: Layout, folder: Path, *names: str) -> Layout:
+    layout.table = next((folder / name for name in names if (folder / name).is_file()), None)
+    return layout
+
+
+def _listed(layout: Layout, folder: Path, lists: Iterable[Path]) -> dict[str, list[str]]:
+    """The names in lists of names; each line may have a folder before the name, or a suffix."""
+    keys = {_key(name): name for name in layout.pairs}
+    found: dict[str, list[str]] = {}
+    for path in sorted(lists):
+        names = found.setdefault(split_name(path.stem), [])
+        for line in _lines(path):
+            name = next((keys[key] for key in _keys_of(line) if key in keys), None)
+            if name is None:
+                raise InputError(
+                    f"list {path} names {shown(line)}, which has no image with a mask in {folder}: "
+                    "add them, or correct the list."
+                )
+            names.append(name)
+    return found
+
+
+def _keys_of(line: str) -> Iterator[str]:
+    for text in (line, line.split()[0]):
+        path = PurePosixPath(text.replace("\\", "/"))
+        yield from _ends(str(path.with_suffix("") if path.suffix.lower() in SUFFIXES else path))
+
+
+def _ends(path: str) -> Iterator[str]:
+    """What a path is compared by; its first folders may be those of another machine."""
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    return (_key("/".join(parts[start:])) for start in range(len(parts)))
+
+
+def _lines(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -1,0 +1,279 @@
+"""Label masks as people have them, read as class ids by a table of classes.
+
+A mask holds ids (greyscale of 1, 8 or 16 bits, three equal channels, or the indices of a palette)
+or colours. The table says which class an id or a colour stands for; a value without a row is an
+error. Rows that are called void, ignore or unlabelled are void, and so are id 255 and PASCAL VOC's
+void colour where no row names them.
+"""
+
+import csv
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fcn_tutorial.data.dataset import VOID, VOID_COLOR
+from fcn_tutorial.data.images import read_as
+from fcn_tutorial.data.voc import voc_palette
+from fcn_tutorial.errors import InputError, explained, shown
+
+VOID_NAMES = {"void", "ignore", "ignored", "__ignore__", "unlabeled", "unlabelled"}
+MOST_CLASSES = 255
+BINARY = {0, VOID}
+COLORS = 2**24  # in a set of values, a colour is this plus its code 0xrrggbb
+
+Color = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: the name of a class, and the ids and colours that stand for it."""
+
+    name: str
+    ids: tuple[int, ...] = ()
+    colors: tuple[Color, ...] = ()
+
+    @property
+    def is_void(self) -> bool:
+        return self.name.casefold() in VOID_NAMES
+
+
+class Table:
+    """The classes of a folder, and what stands for them in its masks.
+
+    Args:
+        rows: in the order of the class ids; equal names are one class.
+        where: the file that holds them, for messages.
+        void: ids that are void, whatever the rows say.
+        numbered: whether the ids are the file's own, not just the numbers of its rows.
+
+    Attributes:
+        classes: the names, without void.
+        palette: uint8 (C, 3): the rows' colours, or PASCAL VOC's where a class has none.
+        ids, colors: the class id, or 255, of each id and each colour's code.
+        named: the values that rows or `void` name.
+
+    Raises:
+        InputError: no class, more than 255, or two classes for one value.
+    """
+
+    def __init__(self, rows: Iterable[Row], where: Any, void: Iterable[int] = (), numbered=True):
+        rows = list(rows)
+        self.where, self.numbered = where, numbered
+        self.classes = tuple(dict.fromkeys(row.name for row in rows if not row.is_void))
+        if not 1 <= len(self.classes) <= MOST_CLASSES:
+            raise InputError(
+                f"{where} has {len(self.classes)} classes: list 1 to {MOST_CLASSES} of them."
+            )
+        self.palette = voc_palette(len(self.classes))
+        self.ids: dict[int, int] = {VOID: VOID}
+        self.colors: dict[int, int] = {code_of(VOID_COLOR): VOID}
+        seen: dict[Any, str] = {}
+        for row in rows:
+            label = VOID if row.is_void else self.classes.index(row.name)
+            for value in (*row.ids, *row.colors):
+                if seen.setdefault(value, row.name) != row.name:
+                    raise InputError(
+                        f"{where} gives {_shown(value)} to both {shown(seen[value])} and "
+                        f"{shown(row.name)}: correct one of the two."
+                    )
+            self.ids.update(dict.fromkeys(row.ids, label))
+            self.colors.update(dict.fromkeys(map(code_of, row.colors), label))
+            if row.colors and label != VOID:
+                self.palette[label] = row.colors[0]
+        self.ids.update(dict.fromkeys(void, VOID))
+        self.named = {*seen, *void}
+
+
+def code_of(color: Color) -> int:
+    """A colour as one number, 0xrrggbb."""
+    red, green, blue = color
+    return red << 16 | green << 8 | blue
+
+
+def read_mask(path: str | os.PathLike, table: Table) -> np.ndarray:
+    """Read a mask of any kind as class ids.
+
+    Args:
+        path: the file.
+        table: says what its ids or colours stand for.
+
+    Returns:
+        The label, uint8 (H, W), 255 = void.
+
+    Raises:
+        InputError: the file is missing or damaged, or has a value that the table has not.
+    """
+    return read_as(path, lambda image: _label(image, table, path))
+
+
+def _label(image, table, where):
+    ids, codes = _contents(image, where)
+    readings = [(codes, table.colors), (ids, table.ids)]
+    if image.mode == "P" and table.numbered:  # its colours are only how a viewer shows the ids
+        readings.reverse()
+    readings = [(values, known) for values, known in readings if values is not None]
+    for values, known in readings:
+        if known.keys() >= _set(values):
+            keys = np.array(sorted(known))
+            labels = np.array([known[key] for key in keys], np.uint8)
+            return labels[np.searchsorted(keys, values)]
+    values, known = readings[-1]
+    wrong = values[~np.isin(values, list(known))]
+    raise _without_row(wrong, known is table.ids, where, table)
+
+
+def _contents(image, where):
+    """The ids and the colours' codes of a mask, each int (H, W), or None where it has no such."""
+    if image.mode in ("RGB", "RGBA"):
+        channels = np.asarray(image)[..., :3].astype(np.int32)
+        codes = channels[..., 0] << 16 | channels[..., 1] << 8 | channels[..., 2]
+        grey = (channels == channels[..., :1]).all()
+        return channels[..., 0] if grey else None, codes
+    if image.mode == "LA":
+        image = image.getchannel(0)
+    if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
+        raise InputError(f"mask {where} has mode {image.mode}: save it as a PNG of ids or colours.")
+    ids = np.asarray(image).astype(np.int32)
+    codes = None
+    if image.mode == "P":
+        palette = np.zeros((256, 3), np.int32)
+        colors = np.reshape(image.getpalette("RGB"), (-1, 3))
+        palette[: len(colors)] = colors
+        codes = (palette[:, 0] << 16 | palette[:, 1] << 8 | palette[:, 2])[ids]
+    return ids, codes
+
+
+def _set(values: np.ndarray) -> set[int]:
+    # Sorting every pixel of a large mask takes longer than all else; most repeat the one before.
+    flat = values.ravel()
+    return set(flat[:1].tolist()) | set(flat[1:][flat[1:] != flat[:-1]].tolist())
+
+
+def _without_row(wrong, by_ids, where, table):
+    found, counts = np.unique(wrong, return_counts=True)
+    value = int(found[counts.argmax()])
+    what = f"id {value}" if by_ids else f"colour #{value:06x}"
+    others = f" (and {len(found) - 1} other values)" if len(found) > 1 else ""
+    advice = f"correct the mask, or name it in {table.where}"
+    if Path(where).suffix.lower() in (".jpg", ".jpeg"):
+        advice = "JPEG changes the values of pixels, so save masks as PNG"
+    return InputError(
+        f"mask {where} has {what}{others} in {len(wrong):,} pixels, which is no class of "
+        f"{table.where}: {advice}."
+    )
+
+
+def _shown(value):
+    return f"colour #{code_of(value):06x}" if isinstance(value, tuple) else f"id {value}"
+
+
+def values_of(path: str | os.PathLike) -> set[int]:
+    """The ids in a mask or, plus COLORS each, the codes of its colours; as `read_mask` raises."""
+
+    def read(image):
+        ids, codes = _contents(image, path)
+        return _set(ids) if ids is not None else {COLORS + code for code in _set(codes)}
+
+    return read_as(path, read)
+
+
+def table_of_values(values: set[int], where: Any, names: Sequence[str] = ()) -> Table:
+    """A table for masks that come without one: classes are named by their ids or colours.
+
+    Args:
+        values: all that the masks hold, as `values_of` gives them.
+        where: their folder.
+        names: of the two classes, or of the one beside background, where masks hold only 0 and 255.
+
+    Raises:
+        InputError: ids and colours, or more than 255 classes.
+    """
+    advice = "write classes.csv with the columns id, name and color beside the masks"
+    colors = sorted(value - COLORS for value in values if value >= COLORS)
+    ids = sorted(value for value in values if value < COLORS)
+    if colors and ids:
+        raise InputError(f"the masks in {where} hold both ids and colours: {advice}.")
+    if len(values) > MOST_CLASSES + 1:
+        raise InputError(f"the masks in {where} hold {len(values):,} different values: {advice}.")
+    if VOID in values and values <= BINARY:
+        first, second = ["background", *(names or ["foreground"])][-2:]
+        return Table([Row(first, (0,)), Row(second, (VOID,))], where)
+    rows = [Row(str(value), (value,)) for value in ids if value != VOID]
+    spots = [(value >> 16, value >> 8 & 255, value & 255) for value in colors]
+    rows += [Row(f"#{code_of(c):06x}", (), (c,)) for c in spots if c != VOID_COLOR]
+    return Table(rows, where)
+
+
+def _rows_of_labelmap(lines: list[str]) -> list[Row]:
+    """`name:r,g,b:parts:actions`, as CVAT's "Segmentation mask 1.1" has them."""
+    parts = [line.split(":") for line in lines if not line.startswith("#")]
+    return [Row(part[0], (i,), (color_of(part[1]),)) for i, part in enumerate(parts)]
+
+
+def _rows_of_label_colors(lines: list[str]) -> list[Row]:
+    """`r g b name`, as CamVid has them."""
+    parts = [line.split(None, 3) for line in lines if not line.startswith("#")]
+    return [Row(part[3], (i,), (color_of(" ".join(part[:3])),)) for i, part in enumerate(parts)]
+
+
+def _rows_of_names(lines: list[str]) -> list[Row]:
+    """A name a line; the first has id 0."""
+    return [Row(line, (i,)) for i, line in enumerate(lines)]
+
+
+def _rows_of_csv(lines: list[str]) -> list[Row]:
+    """Columns id (Roboflow's "pixel value"), name (or "class") and, perhaps, color or r, g, b."""
+    read = [[cell.strip() for cell in row] for row in csv.reader(lines)]
+    header = [cell.casefold() for cell in read[0]]
+    if header[0].isdigit():  # no header
+        header, read = ["id", "name", "color"], [[], *read]
+    renamed = {"pixel value": "id", "value": "id", "class": "name", "colour": "color"}
+    header = [renamed.get(cell, cell) for cell in header]
+    if "name" not in header:
+        raise ValueError("it has no column 'name'")
+    rows = []
+    for number, cells in enumerate(read[1:]):
+        row = dict(zip(header, cells, strict=False))
+        text = row.get("color") or " ".join(row[c] for c in "rgb" if c in row)
+        colors = (color_of(text),) if text else ()
+        rows.append(Row(row["name"], (int(row.get("id", number)),), colors))
+    return sorted(rows, key=lambda row: row.ids)
+
+
+def color_of(text: str) -> Color:
+    """A colour written as "#rrggbb" or as three numbers of 0..255; ValueError for others."""
+    if re.fullmatch("#[0-9a-fA-F]{6}", text.strip()):
+        code = int(text.strip()[1:], 16)
+        return code >> 16, code >> 8 & 255, code & 255
+    numbers = [int(number) for number in re.findall(r"\d+", text)]
+    if len(numbers) != 3 or max(numbers) > 255:
+        raise ValueError(f"{shown(text)} is not a colour")
+    return numbers[0], numbers[1], numbers[2]
+
+
+# The files that hold tables: how each is read, and whether its ids are its own.
+TABLES: dict[str, tuple[Callable[[list[str]], list[Row]], bool]] = {
+    "labelmap.txt": (_rows_of_labelmap, False),
+    "label_colors.txt": (_rows_of_label_colors, False),
+    "_classes.csv": (_rows_of_csv, True),
+    "classes.csv": (_rows_of_csv, True),
+    "classes.txt": (_rows_of_names, True),
+}
+
+
+def read_table(path: Path, void: Iterable[int] = ()) -> Table:
+    """Read a table of classes from a file whose name is in TABLES.
+
+    Raises:
+        InputError: the file is broken, or its rows contradict each other.
+    """
+    parse, numbered = TABLES[path.name]
+    with explained(f"the table of classes {path} cannot be read", "correct it"):
+        text = path.read_text(encoding="utf-8-sig")
+        rows = parse([line.strip() for line in text.splitlines() if line.strip()])
+        return Table(rows, path, void, numbered)
