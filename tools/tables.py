@@ -223,7 +223,7 @@ def _table_and_notes(rows):
     yield from dict.fromkeys(_origin(row) for row in rows if row["answer"])
     for note, group in itertools.groupby((r for r in rows if not r["answer"]), lambda r: r["note"]):
         commands = "\n".join(dict.fromkeys(row["command"] for row in group))
-        yield f"Not run here: {note}. What would run it, or comes nearest:"
+        yield f"Not run here: {note}. To run it, or what comes closest:"
         yield f"```bash\n{commands}\n```"
 
 
