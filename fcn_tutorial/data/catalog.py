@@ -64,6 +64,7 @@ ARCHIVES = {
         ),
         folder="CamVid",
         top=f"{SEGNET}-{SEGNET_COMMIT}",
+        ceiling=2**29,
         content="a3b192b1285196490b310851b3342c48751b75e8f9bdf4cdf91cc30603ed2efd",
     ),
     "voc2012": Archive(
