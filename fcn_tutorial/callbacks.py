@@ -92,12 +92,7 @@ class RunFolder(keras.callbacks.Callback):
         super().__init__()
         self.folder, self.validation, self.both = folder, validation, both
         self.network, self.scored, self.shared = network, scored, shared or OneDevice()
-        self.history = read_history(folder)[:done]
-        if len(self.history) < done:
-            raise InputError(
-                f"{folder / 'history.csv'} has {len(self.history)} epochs, but the checkpoint "
-                f"was saved after {done}: train into another folder."
-            )
+        self.history = read_history(folder, done)[:done]
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         # The same layers without the optimizer: what is saved for use, and for validation.

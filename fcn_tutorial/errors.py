@@ -8,13 +8,20 @@ from numbers import Integral
 from typing import Any
 
 LONGEST = 40  # characters of a value that a message shows
+MOST = 2000  # characters of a message; somebody may have pasted a value or a path of megabytes
 
 
 class InputError(ValueError):
     """Something the user gave is unusable; the message is one sentence: what, where, what to do.
 
-    The command line prints it without a traceback and exits with code 2.
+    The command line prints it without a traceback and exits with code 2. What is longer than 2,000
+    characters loses its middle.
     """
+
+    def __init__(self, sentence: str) -> None:
+        if len(sentence) > MOST:
+            sentence = f"{sentence[: MOST // 2]} ... {sentence[-MOST // 4 :]}"
+        super().__init__(sentence)
 
 
 def shown(value: Any) -> str:

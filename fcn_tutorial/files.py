@@ -1,17 +1,46 @@
-"""Writing files completely or not at all, and folders that one process at a time writes to."""
+"""Files written completely or not at all, small ones read, and folders that one process holds."""
 
 import os
 import re
 import secrets
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from fcn_tutorial.errors import InputError, explained, reason_of
 
 UNFINISHED = re.compile(r"unfinished-[0-9a-f]{16}-.+")  # the name of a file still being written
+
+LARGEST = 2**24  # bytes of a text file that is read
+
+
+def read_small(path: str | os.PathLike, parse: Callable[[str], Any], advice: str) -> Any:
+    """Make something of a text file, such as those of a run folder.
+
+    Args:
+        path: a regular file in UTF-8 of at most 16 MB, or a link to one.
+        parse: called with its text.
+        advice: what to do where that fails.
+
+    Returns:
+        What `parse` returned.
+
+    Raises:
+        InputError: there is no such file, or `parse` raised something.
+    """
+    with explained(f"{path} cannot be loaded", advice):
+        if not os.path.isfile(path):  # a pipe or a device would be read without end
+            raise ValueError("it is missing or not a regular file")
+        with open(path, "rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise ValueError(f"it has more than {LARGEST:,} bytes")
+        return parse(content.decode())
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -74,6 +103,23 @@ def cannot_write(path: str | os.PathLike, error: Exception) -> InputError:
     )
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hide what libraries in C write to standard error, in the main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
 def make_folder(path: str | os.PathLike) -> None:
     """Make a folder for output, and those above it.
 
@@ -109,6 +155,8 @@ def held(
     make_folder(folder)
     lock = FileLock(folder / name)
     try:
+        if (folder / name).is_symlink():  # opening the lock would empty what the link leads to
+            (folder / name).unlink()
         lock.acquire(timeout=0)
     except Timeout as error:
         raise InputError(

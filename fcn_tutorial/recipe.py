@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, create_model
 
 from fcn_tutorial.errors import InputError, explained, shown
-from fcn_tutorial.files import write_text
+from fcn_tutorial.files import read_small, write_text
 
 RECIPES = Path(__file__).parent / "recipes"
 MOST = 2**31 - 1
@@ -152,7 +152,8 @@ def _read_recipe(source: str | os.PathLike, extended: tuple[Path, ...] = ()) -> 
         )
     if path in extended:
         raise InputError(f"recipe {path} extends itself: remove the cycle.")
+    text = read_small(path, str, "make it a text file in UTF-8 that you may read")
     with explained(f"recipe {path} is not valid TOML", "correct it"):
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(text)
     base = values.pop("extends", None)
     return values if base is None else _read_recipe(str(base), (*extended, path)) | values

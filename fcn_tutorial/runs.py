@@ -27,10 +27,10 @@ import fcn_tutorial.fcn  # noqa: F401 - a model that is opened has its layers
 from fcn_tutorial import files
 from fcn_tutorial.data.dataset import Dataset
 from fcn_tutorial.errors import InputError
-from fcn_tutorial.files import write_text
+from fcn_tutorial.files import read_small, write_text
 from fcn_tutorial.metrics import Scores, constant_baseline, scores
 from fcn_tutorial.recipe import Recipe
-from fcn_tutorial.weights import epochs_of, load_model, load_state, opened, save_state
+from fcn_tutorial.weights import ADVICE, epochs_of, load_model, load_state, save_state
 
 METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
 PACKAGE = Path(__file__).parent
@@ -64,7 +64,7 @@ def load_run(folder: str | Path) -> Run:
         if not os.path.isfile(path):
             raise InputError(f"{folder} is not a finished run: {path} is missing; train it first.")
     recipe = Recipe.load(recipe_file)
-    classes, palette = opened(folder / "classes.json", _read_legend)
+    classes, palette = read_legend(folder)
     model = load_model(best)
     if model.input_shape != (None, None, None, 3) or model.output_shape[3:] != (len(classes),):
         raise InputError(
@@ -116,7 +116,7 @@ def run_of_record(name: str) -> Record:
         name=name,
         folder=folder,
         recipe=Recipe.load(folder / "recipe.toml", **changes),
-        classes=_read_legend(folder / "classes.json")[0],
+        classes=read_legend(folder)[0],
         history=[{**row, "epoch": int(row["epoch"])} for row in history],
         scores={
             row["scores"]: scores(np.array(confusions[f"{run}/{row['scores']}"])) for row in rows
@@ -155,24 +155,46 @@ def _number(text: str) -> float | str:
         return text
 
 
-def _read_legend(path: Path) -> tuple[tuple[str, ...], np.ndarray]:
-    legend = json.loads(path.read_text())
-    classes = tuple(map(str, legend["classes"]))
-    return classes, np.array(legend["palette"], np.uint8).reshape(len(classes), 3)
+def read_legend(folder: Path) -> tuple[tuple[str, ...], np.ndarray]:
+    """The names of a run's classes and its palette, uint8 (C, 3), from classes.json."""
+
+    def parse(text: str) -> tuple[tuple[str, ...], np.ndarray]:
+        legend = json.loads(text)
+        classes = tuple(map(str, legend["classes"]))
+        return classes, np.array(legend["palette"], np.uint8).reshape(len(classes), 3)
+
+    return read_small(folder / "classes.json", parse, ADVICE)
 
 
-def read_history(folder: Path) -> list[dict]:
-    """The rows of a run's history.csv, {column: number}, one an epoch; [] where there is none."""
+def read_history(folder: Path, epochs: int = 0) -> list[dict]:
+    """The rows of a run's history.csv, one an epoch.
+
+    Args:
+        folder: the run's.
+        epochs: how many it must have at least.
+
+    Returns:
+        {column: number} for each epoch; [] where there is no such file.
+
+    Raises:
+        InputError: the file is broken, or shorter.
+    """
+
+    def parse(text: str) -> list[dict]:
+        table = csv.DictReader(text.splitlines())
+        rows = [{key: float(value) for key, value in row.items()} for row in table]
+        if not all("val_mean_iou" in row for row in rows):
+            raise ValueError("it has no column val_mean_iou")
+        return [{**row, "epoch": int(row["epoch"])} for row in rows]
+
     path = folder / "history.csv"
-    return opened(path, _read_rows) if path.is_file() else []
-
-
-def _read_rows(path: Path) -> list[dict]:
-    with path.open(newline="") as file:
-        rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
-    if not all("val_mean_iou" in row for row in rows):
-        raise ValueError("it has no column val_mean_iou")
-    return [{**row, "epoch": int(row["epoch"])} for row in rows]
+    rows = read_small(path, parse, ADVICE) if path.exists() else []
+    if len(rows) < epochs:
+        raise InputError(
+            f"{path} has {len(rows)} epochs, but the checkpoint was saved after {epochs}: train "
+            "into another folder."
+        )
+    return rows
 
 
 def write_history(folder: Path, rows: Sequence[dict]) -> None:
@@ -263,16 +285,16 @@ def describe(folder: Path, recipe: Recipe, dataset: Dataset, around: dict, done:
 
 def read_surroundings(folder: Path) -> dict:
     """What a run's environment.json says; an empty dictionary where there is none."""
+
+    def parse(text: str) -> dict:
+        around = dict(json.loads(text))
+        for key, kind in (("data", dict), ("earlier", list)):
+            if not isinstance(around.get(key, kind()), kind):
+                raise ValueError(f"{key!r} is not a {kind.__name__}")
+        return around
+
     path = folder / "environment.json"
-    return opened(path, _read_surroundings) if path.is_file() else {}
-
-
-def _read_surroundings(path: Path) -> dict:
-    around = dict(json.loads(path.read_text()))
-    for key, kind in (("data", dict), ("earlier", list)):
-        if not isinstance(around.get(key, kind()), kind):
-            raise ValueError(f"{key!r} is not a {kind.__name__}")
-    return around
+    return read_small(path, parse, ADVICE) if path.exists() else {}
 
 
 def surroundings(*datasets: Dataset) -> dict:

@@ -35,6 +35,7 @@ from fcn_tutorial.runs import (
     epochs_behind,
     held,
     load_run,
+    read_history,
     resume,
     surroundings,
 )
@@ -68,7 +69,9 @@ def train(
     with nullcontext() if shared.process else held(folder):  # number 0 writes
         if shared.process == 0:
             check_folder(folder, recipe)
-        if epochs_behind(folder) < recipe.epochs:
+        done = epochs_behind(folder)
+        read_history(folder, done)
+        if done < recipe.epochs:
             _train(recipe, folder, verbose, shared)
     shared.meet()
     return load_run(folder)

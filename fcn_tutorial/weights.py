@@ -6,10 +6,9 @@ wrong becomes one sentence with the path.
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import h5py
 import keras
@@ -22,12 +21,6 @@ Weights = str | os.PathLike | None  # a path, a word such as "imagenet", or None
 SHIPPED = Path(__file__).parent / "pretrained"  # the folder of files that come with the package
 ADVICE = "replace it, or train again"
 FROM_THE_START = "delete it to train from the start"
-
-
-def opened(path: Path, read: Callable[[Path], Any], advice: str = ADVICE) -> Any:
-    """Read a file with a function; InputError, with the path and the advice, where that fails."""
-    with explained(f"{path} cannot be loaded", advice):
-        return read(path)
 
 
 def load_model(path: str | os.PathLike) -> keras.Model:
@@ -117,7 +110,10 @@ def load_state(model: keras.Model, path: Path) -> None:
 def epochs_of(path: Path) -> int:
     """How many epochs a model in a file by `save_state` was trained for; InputError if broken."""
     with explained(f"{path} cannot be loaded", FROM_THE_START), h5py.File(path) as file:
-        return int(file.attrs["epochs"])
+        epochs = int(file.attrs["epochs"])
+        if epochs < 1:
+            raise ValueError(f"it says that it was saved after {epochs} epochs")
+        return epochs
 
 
 @contextmanager

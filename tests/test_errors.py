@@ -19,6 +19,12 @@ def test_a_long_value_is_shortened():
     assert shown([1, 2]) == "[1, 2]"
 
 
+def test_a_message_of_megabytes_loses_its_middle():
+    message = str(InputError(f"weights {'x' * 100_000} are missing: give a file."))
+    assert len(message) < 2000 and message.startswith("weights x")
+    assert message.endswith("x are missing: give a file.")
+
+
 def test_a_choice_names_field_value_and_what_is_known():
     check_choice("variant", "fcn8s", {"fcn8s": 1})
     with pytest.raises(InputError, match=r"variant 'fcn9s'.*fcn32s, fcn8s"):

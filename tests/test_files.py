@@ -1,11 +1,20 @@
 """Writing files completely or not at all, and folders that one process holds."""
 
+import json
 import os
 import stat
 
 import pytest
 
-from fcn_tutorial.files import held, make_folder, write_text, write_whole
+from fcn_tutorial.files import (
+    LARGEST,
+    held,
+    make_folder,
+    quiet,
+    read_small,
+    write_text,
+    write_whole,
+)
 
 links = pytest.mark.skipif(os.name == "nt", reason="needs symbolic links")
 
@@ -26,6 +35,41 @@ def test_a_file_is_replaced_completely_or_stays(tmp_path, refusal):
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
+UNREADABLE = {
+    "missing": lambda path: None,
+    "a folder": lambda path: path.mkdir(),
+    "a pipe": lambda path: os.mkfifo(path),
+    "without end": lambda path: path.symlink_to("/dev/zero"),
+    "too large": lambda path: path.write_bytes(b" " * (LARGEST + 1)),
+    "not text": lambda path: path.write_bytes(b"\x89PNG\xff"),
+    "not JSON": lambda path: path.write_text("{"),
+    "brackets": lambda path: path.write_text("[" * 200_000),
+}
+
+
+@links
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_only_a_small_regular_text_file_is_read(tmp_path, refusal, kind):
+    path = tmp_path / "scores.json"
+    UNREADABLE[kind](path)
+    message = refusal(read_small, path, json.loads, "restore it")
+    assert str(path) in message and message.endswith(": restore it.")
+
+
+@links
+def test_a_small_file_is_read_through_a_link(tmp_path):
+    (tmp_path / "a.json").write_text('{"ü": 1}', encoding="utf-8")
+    (tmp_path / "b.json").symlink_to("a.json")
+    assert read_small(tmp_path / "b.json", json.loads, "") == {"ü": 1}
+
+
+def test_a_library_in_c_is_hidden_and_then_heard_again(capfd):
+    with quiet():
+        os.write(2, b"hidden")
+    os.write(2, b"heard")
+    assert capfd.readouterr().err == "heard"
+
+
 @links
 def test_a_link_left_by_someone_else_is_replaced_and_never_followed(tmp_path):
     victim = tmp_path / "victim"
@@ -35,6 +79,9 @@ def test_a_link_left_by_someone_else_is_replaced_and_never_followed(tmp_path):
     write_text(tmp_path / "a.txt", "ours")
     assert victim.read_text() == "precious"
     assert not (tmp_path / "a.txt").is_symlink() and (tmp_path / "a.txt").read_text() == "ours"
+    (tmp_path / "a.lock").symlink_to(victim)
+    with held(tmp_path, "a.lock", "written to"):
+        assert victim.read_text() == "precious"
 
 
 @links

@@ -101,7 +101,7 @@ def test_a_wrong_choice_is_answered_with_the_right_ones(refusal, key, choices):
         (b'dataset = "shapes"\nnum_classes = 6', ("'num_classes'",)),
         (b"epochs = 2", ("'dataset'",)),
         (b'dataset = "shapes', ("TOML",)),
-        (b"\xff\xfe", ("TOML",)),
+        (b"\xff\xfe", ("UTF-8",)),
         (b'dataset = "shapes"\n' + 50_000 * b"x" + b" = 1", ("'xxx",)),
         (b'dataset = "shapes"\nepochs = ' + 5000 * b"1", ("TOML",)),
     ],

@@ -10,27 +10,28 @@ from typing import Annotated, NoReturn
 
 from typer import Option
 
-from fcn_tutorial.errors import InputError, reason_of
+from fcn_tutorial.errors import InputError, explained, reason_of, shown
+from fcn_tutorial.files import quiet
 
 Scales = Annotated[str, Option(help="Average over resized copies: factors separated by commas.")]
 Flip = Annotated[bool, Option("--flip", help="Average with the prediction for the mirror image.")]
 LARGEST_SCALE = 4  # beyond it, the copies of a photo exceed most memories
+LONGEST_WORD = 10_000  # characters of an argument
 STOPPED = 130  # exit code after Ctrl+C
 
 
 @contextmanager
 def quiet_import() -> Iterator[None]:
-    """Hide what TensorFlow writes to the terminal while it is imported."""
+    """Hide what TensorFlow writes to the terminal while it is imported.
+
+    Raises:
+        InputError: a package is missing, such as the one that KERAS_BACKEND names.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
+    backend = os.environ.get("KERAS_BACKEND")
+    advice = f"install it, or set KERAS_BACKEND to another one than {backend}"
+    with quiet(), explained("a package cannot be imported", advice if backend else "install it"):
         yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
 
 
 def run_command(app: Callable[..., object]) -> None:
@@ -39,6 +40,7 @@ def run_command(app: Callable[..., object]) -> None:
         warnings.simplefilter("ignore")  # libraries warn their callers, not who types a command
     try:
         try:
+            _check_length(sys.argv)
             app(prog_name="fcn-tutorial")
         finally:
             _flush()
@@ -52,6 +54,13 @@ def run_command(app: Callable[..., object]) -> None:
         if stop.code == STOPPED:
             print("\nfcn-tutorial: stopped; files already written are kept.", file=sys.stderr)
         raise
+
+
+def _check_length(words: Iterable[str]) -> None:
+    """Raise InputError for an argument that Typer would repeat over many pages."""
+    for word in words:
+        if len(word) > LONGEST_WORD:
+            raise InputError(f"the argument {shown(word)} is too long: shorten it.")
 
 
 def _flush() -> None:

@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 from fcn_tutorial.cli import common
 from fcn_tutorial.errors import InputError
+from fcn_tutorial.files import read_small
 
 
 def evaluate(
@@ -84,10 +85,11 @@ def _how(limit, flip, factors, runs):
 def _check_members(path, how):
     """Raise InputError if the file has the scores of other runs, in folders of the same names."""
     ours = theirs = how.get("members", [])
-    with suppress(OSError, ValueError, AttributeError):  # any other file is overwritten
-        theirs = json.loads(path.read_text()).get("members", [])
+    with suppress(InputError):  # any other file is overwritten
+        theirs = read_small(path, lambda text: json.loads(text).get("members", []), "")
     if theirs != ours:
-        raise InputError(f"{path} holds the scores of {', '.join(theirs)}: move it away first.")
+        names = ", ".join(map(str, theirs if isinstance(theirs, list) else [theirs]))
+        raise InputError(f"{path} holds the scores of {names}: move it away first.")
 
 
 def _compare_with_training(opened, examples):

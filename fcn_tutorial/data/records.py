@@ -12,6 +12,7 @@ import operator
 import os
 import zlib
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
@@ -27,6 +28,7 @@ from fcn_tutorial.files import held, write_text, write_whole
 
 HEADER, FOOTER = 12, 4  # bytes of a TFRecord before and after its payload
 AGAIN = "write the records again"
+STOPPED = "take fewer processes, as memory may be short, and start again; complete shards are kept"
 
 
 class Records(Dataset):
@@ -150,7 +152,8 @@ def _write_shards(jobs, processes, bar):
         return [_write_shard(*job, advance=bar.update) for job in jobs]
     # To fork a process that runs TensorFlow's threads can hang, so each starts from nothing.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(jobs)), context) as pool:
+    broken = explained("a process that wrote records was killed", STOPPED, (BrokenProcessPool,))
+    with broken, ProcessPoolExecutor(min(processes, len(jobs)), context) as pool:
         futures = [pool.submit(_write_shard, *job) for job in jobs]
         try:
             for future in as_completed(futures):

@@ -114,6 +114,19 @@ def test_scores_with_another_run_of_the_same_name_are_not_overwritten(call, runs
     assert call("evaluate", runs / "voc0", runs / "voc1", "--flip")[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("content", "refused"),
+    [('{"members": [1]}', True), ('{"members": 5}', True), ("[" * 200_000, False), ("\xff", False)],
+)
+def test_a_damaged_score_file_is_named_or_overwritten(call, trained, tmp_path, content, refused):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    path = folder / "scores-shapes-test-first1.json"
+    path.write_text(content, encoding="latin-1")
+    code, _, error = call("evaluate", folder, "--limit", 1)
+    assert code == 2 * refused and (str(path) in error) == refused
+    assert refused or stored(path)["limit"] == 1
+
+
 def test_label_maps_of_other_data_sets_lie_in_the_folder_itself(call, runs, tmp_path):
     code, out, _ = call("evaluate", runs / "shapes", "--limit", 2, "--predictions", tmp_path / "a")
     examples = fcn.load_dataset("shapes", "test")  # the split where there is one of that name

@@ -1,9 +1,11 @@
 """`fcn-tutorial train` and `export`, help, and how a command stops."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -80,6 +82,37 @@ def test_a_bad_option_is_named(call, tmp_path, options, named):
     code, _, error = call("train", "shapes", "--output", tmp_path / "run", *options)
     assert code == 2 and named in error and len(error) < 1500
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "shapes", "--set", "weights=" + "x" * 100_000),
+        ("train", "shapes", "--set", "x" * 100_000 + "=1"),
+        ("evaluate", "runs", "--limit", "9" * 100_000),
+        ("data", "check", "x" * 100_000),
+    ],
+)
+def test_a_word_of_100000_characters_is_not_repeated(call, arguments):
+    code, _, error = call(*arguments)
+    assert code == 2 and len(error) < 200
+
+
+def test_a_recipe_that_cannot_be_read_is_not_called_bad_toml(call, tmp_path):
+    (tmp_path / "bad.toml").write_bytes(b'dataset = "\xff"')
+    code, _, error = call("train", tmp_path / "bad.toml", "--output", tmp_path / "run")
+    assert code == 2 and "bad.toml" in error and "TOML" not in error
+
+
+@pytest.mark.skipif(find_spec("torch") is not None, reason="PyTorch is installed")
+def test_a_backend_that_is_not_installed_is_named():
+    command = [sys.executable, "-c", "from fcn_tutorial.cli import main; main()", "doctor"]
+    for backend, named in (("torch", "torch"), ("nothing", "nothing")):
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": backend}
+        )
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+        assert "KERAS_BACKEND" in done.stderr and named in done.stderr
 
 
 def test_a_folder_that_cannot_take_the_run_is_named(call, trained, tmp_path):

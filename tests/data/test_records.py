@@ -13,6 +13,7 @@ from PIL import Image
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data import VOID
+from fcn_tutorial.data.camvid import CamVid
 from fcn_tutorial.data.records import write_records
 
 
@@ -67,6 +68,19 @@ def test_several_processes_write_the_same_files(camvid, tmp_path):
     for one, other in zip(alone.shards, together.shards, strict=True):
         assert one.read_bytes() == other.read_bytes()
     assert_equal(together, camvid)
+
+
+class Deadly(CamVid):
+    """A data set that ends the process which receives it, as a system without memory does."""
+
+    def __setstate__(self, state):
+        os._exit(1)
+
+
+def test_a_process_that_is_killed_is_named(camvid, tmp_path, refusal):
+    deadly = Deadly(camvid.split, camvid.folder)
+    message = refusal(write_records, deadly, tmp_path / "out", 3, processes=2)
+    assert "was killed" in message and "fewer processes" in message
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -7,9 +7,11 @@ import io
 import json
 import os
 import pickle
+import struct
 import subprocess
 import sys
 import zipfile
+import zlib
 from contextlib import contextmanager
 
 import keras
@@ -21,7 +23,11 @@ from PIL import Image
 from scipy.io import savemat
 
 import fcn_tutorial as fcn
+from fcn_tutorial.cli.evaluate import _check_members
+from fcn_tutorial.data.matlab import HEADER
 from fcn_tutorial.data.records import write_records
+from fcn_tutorial.data.sbd import read_mat
+from fcn_tutorial.runs import read_history, read_legend, read_surroundings
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -133,6 +139,7 @@ def write_run(folder):
     around = {"keras": "3", "data": {"shapes train": "0"}}
     (folder / "environment.json").write_text(json.dumps(around))
     (folder / "history.csv").write_text("epoch,loss,val_mean_iou\n1,2.5,0.25\n")
+    (folder / SCORES).write_text(json.dumps({"members": [], "iou": {"a": 0.5}}))
 
 
 def root_of(path):
@@ -199,6 +206,18 @@ def test_a_damaged_file(samples, name, edits):
 
 
 @examples()
+@given(edits=EDITS)
+def test_a_crafted_matlab_file(samples, edits):
+    """Its checksum holds, whatever it packs."""
+    path = samples / "benchmark_RELEASE" / "dataset" / "cls" / "a.mat"
+    content = path.read_bytes()
+    packed = zlib.compress(edited(zlib.decompress(content[HEADER + 8 :]), edits), 1)
+    with holding(path, content[:HEADER] + struct.pack("<II", 15, len(packed)) + packed):
+        label = ends_well(lambda path: read_mat(path, CLASSES), path)
+    assert label is None or label.size <= LABEL.size + 40
+
+
+@examples()
 @given(places=NODE, value=VALUES)
 def test_another_value_in_the_index_of_records(samples, places, value):
     path = samples / "records" / "index.json"
@@ -245,7 +264,23 @@ def test_another_value_in_the_configuration_of_a_network(samples, places, value)
         ends_well(read_run, path)
 
 
-DAMAGED = ("run/classes.json", "run/history.csv", "run/environment.json", "run/recipe.toml")
+SCORES = "scores-shapes-test-first1.json"  # which the command below writes
+DAMAGED = ("classes.json", "history.csv", "environment.json", "recipe.toml", SCORES)
+
+
+@examples()
+@given(name=st.sampled_from(DAMAGED), edits=EDITS, places=NODE, value=VALUES, whole=st.booleans())
+def test_a_damaged_text_of_a_run_folder(samples, monkeypatch, name, edits, places, value, whole):
+    """As above, without the network, which takes most of the time."""
+    path = samples / "run" / name
+    content = edited(path.read_bytes(), edits)
+    if whole and path.suffix == ".json":
+        content = json.dumps(replaced(json.loads(path.read_text()), places, value)).encode()
+    with holding(path, content):
+        for read in (read_legend, read_history, read_surroundings):
+            ends_well(read, path.parent)
+        ends_well(fcn.Recipe.load, path.parent / "recipe.toml")
+        ends_well(lambda folder: _check_members(folder / SCORES, {}), path.parent)
 
 
 def said(command_line, *arguments):
@@ -258,10 +293,10 @@ def said(command_line, *arguments):
 
 
 @examples(share=10)
-@given(edits=EDITS, name=st.sampled_from([*DAMAGED, "photo.png"]))
+@given(edits=EDITS, name=st.sampled_from([*DAMAGED, "../photo.png"]))
 def test_a_command_with_a_damaged_file(samples, monkeypatch, command_line, edits, name):
     monkeypatch.chdir(samples)
-    before, path = set(samples.iterdir()), samples / name
+    before, path = set(samples.iterdir()), samples / "run" / name
     with holding(path, edited(path.read_bytes(), edits)):
         said(command_line, "segment", "run", "photo.png", "--output", "out")
         said(command_line, "evaluate", "run", "--limit", 1)
