@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 up to stride 32: a small network for photographs, as a trunk of an FCN.
+"""EfficientNet-Lite0: a small classifier of photographs, and its layers as a backbone of an FCN.
 
 Source: Tan and Le 2019, Table 1, in Google's Lite variant of 2020 (no squeeze and excitation, ReLU6
 everywhere); blocks as in Sandler et al. 2018 (MobileNetV2), Table 1.
@@ -13,29 +13,40 @@ STAGES = (  # blocks, kernel, stride, how many times wider inside, channels
 TURNED = ("block3a", "block6a")  # they pad at the top left, so that maps stay over their pixels
 
 
-def efficientnet_lite0() -> keras.Model:
-    """Build the trunk with random weights; its layers have the names of the published classifier's.
+def efficientnet_lite0(num_classes: int | None = None) -> keras.Model:
+    """Build the classifier, or the backbone in it, with random weights under the published names.
+
+    Args:
+        num_classes: of the classifier, padded as published; None leaves its head out and pads so
+            that maps stay over their pixels.
 
     Returns:
-        A model from images in 0..255 (N, any, any, 3) to `top_relu6`, 1,280 channels at stride 32.
-        Strides 8 and 16 end at `block3b_add` and `block5c_add`.
+        A model from images in 0..255 (N, any, any, 3) to logits (N, num_classes), or to
+        `top_relu6`, 1,280 channels at stride 32; strides 8 and 16 end at `block3b_add` and
+        `block5c_add`.
     """
     image = keras.Input((None, None, 3), name="image")
     x = keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="preprocessing")(image)
     x = _convolved(x, "stem", 32, 3, 2)
+    turned = TURNED if num_classes is None else ()
     for stage, (blocks, kernel, stride, wider, channels) in enumerate(STAGES, start=1):
         for index in range(blocks):
             name = f"block{stage}{'abcd'[index]}"
-            x = _inverted_residual(x, name, kernel, 1 if index else stride, wider, channels)
-    return keras.Model(image, _convolved(x, "top", 1280), name="efficientnet_lite0")
+            shape = (kernel, 1 if index else stride, wider, channels)
+            x = _inverted_residual(x, name, *shape, name in turned)
+    x = _convolved(x, "top", 1280)
+    if num_classes is not None:
+        x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
+        x = keras.layers.Dense(num_classes, name="predictions")(x)
+    return keras.Model(image, x, name="efficientnet_lite0")
 
 
-def _inverted_residual(x, name, kernel, stride, wider, channels):
+def _inverted_residual(x, name, kernel, stride, wider, channels, turned):
     """Widen a map, filter each channel alone, narrow it; and add it where the shape is the same."""
     before, padding = x, "same"
     if wider > 1:
         x = _convolved(x, f"{name}_expand", wider * x.shape[-1])
-    if name in TURNED:
+    if turned:
         corner, padding = (kernel // 2, kernel // 2 - 1), "valid"
         x = keras.layers.ZeroPadding2D((corner, corner), name=f"{name}_pad")(x)
     x = keras.layers.DepthwiseConv2D(

@@ -29,6 +29,7 @@ from fcn_tutorial.data.dataset import Dataset
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import read_small, write_text
 from fcn_tutorial.metrics import Scores, constant_baseline, scores
+from fcn_tutorial.pretrained import FCNS, load_trained, trained_facts
 from fcn_tutorial.recipe import Recipe
 from fcn_tutorial.weights import ADVICE, epochs_of, load_model, load_state, save_state
 
@@ -55,10 +56,18 @@ class Run:
 def load_run(folder: str | Path) -> Run:
     """Open a run folder and load its best model.
 
+    Args:
+        folder: of a run; or the name of an FCN that comes with the package.
+
+    Returns:
+        The run; that of a name has no history.
+
     Raises:
         InputError: a file that belongs to a run is missing, broken, or does not fit the others.
     """
     folder = Path(folder)
+    if str(folder) in FCNS and not folder.exists():
+        return _shipped(str(folder))
     recipe_file, best = folder / "recipe.toml", folder / "checkpoints" / "best.keras"
     for path in (recipe_file, folder / "classes.json", best):
         if not os.path.isfile(path):
@@ -72,6 +81,12 @@ def load_run(folder: str | Path) -> Run:
             f"{folder / 'classes.json'}: train the run again."
         )
     return Run(folder, recipe, model, classes, palette, read_history(folder))
+
+
+def _shipped(name: str) -> Run:
+    facts = trained_facts(name)
+    recipe, palette = Recipe.from_dict(facts["recipe"]), np.array(facts["palette"], np.uint8)
+    return Run(Path(name), recipe, load_trained(name), tuple(facts["classes"]), palette, [])
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,6 @@ from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.features import KeptFeatures, check_crops
 from fcn_tutorial.losses import build_loss, class_weights, running_mean_iou
 from fcn_tutorial.optimizers import build_optimizer, freeze
-from fcn_tutorial.pretrained import NAMES as TRAINED
-from fcn_tutorial.pretrained import load_trained
 from fcn_tutorial.recipe import Recipe
 from fcn_tutorial.runs import (
     Run,
@@ -195,9 +193,7 @@ def compiled_model(recipe: Recipe, num_classes: int, steps_per_epoch: int) -> ke
 
 def _initial_model(source: str) -> keras.Model | None:
     """The model of a run folder, or one that the package carries; None where none is asked for."""
-    if not source:
-        return None
-    return load_trained(source) if source in TRAINED else load_run(source).model
+    return load_run(source).model if source else None
 
 
 def _kept_features(

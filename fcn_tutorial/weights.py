@@ -19,6 +19,8 @@ from fcn_tutorial.files import write_whole
 
 Weights = str | os.PathLike | None  # a path, a word such as "imagenet", or None for random ones
 SHIPPED = Path(__file__).parent / "pretrained"  # the folder of files that come with the package
+SCALE = ":scale"  # behind a kernel's name: what its int8 values are multiplied by
+LARGE = 2**15  # numbers; a smaller kernel takes little room in 16 bits
 ADVICE = "replace it, or train again"
 FROM_THE_START = "delete it to train from the start"
 
@@ -41,32 +43,63 @@ def load_model(path: str | os.PathLike) -> keras.Model:
         return keras.models.load_model(path, compile=False, safe_mode=True)
 
 
-def store(model: keras.Model, path: str | os.PathLike) -> None:
-    """Write a model's weights in 16 bits, half the size, as a compressed .npz file.
+def store(model: keras.Model, path: str | os.PathLike, bits: int = 16) -> None:
+    """Write a model's weights in fewer bits, as a compressed .npz file with their names.
+
+    In 8 bits, a large kernel is stored as int8 with one scale for each output channel, a small one
+    in 16 bits; what is no kernel stays in 32.
 
     Args:
-        model: any built Keras model.
+        model: any built Keras model without models inside.
         path: the file to write.
+        bits: 16 or 8.
     """
-    np.savez_compressed(path, *(weight.astype(np.float16) for weight in model.get_weights()))
+    stored = {}
+    for name, weight in named_weights(model).items():
+        value = keras.ops.convert_to_numpy(weight)
+        if bits == 16:
+            stored[name] = value.astype(np.float16)
+        elif value.ndim < 2:
+            stored[name] = value
+        elif value.size < LARGE:
+            stored[name] = value.astype(np.float16)
+        else:
+            stored[name], stored[name + SCALE] = in_8_bits(value)
+    np.savez_compressed(path, **stored)
 
 
-def restored(model: keras.Model, path: str | os.PathLike) -> keras.Model:
+def in_8_bits(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A kernel (..., channels) as int8 and a float32 scale (channels,) whose product is near it."""
+    scale = np.maximum(np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1))) / 127, 1e-12)
+    return np.rint(kernel / scale).astype(np.int8), scale.astype(np.float32)
+
+
+def restored(model: keras.Model, *paths: str | os.PathLike) -> keras.Model:
     """Give a model the weights that `store` wrote.
 
     Args:
-        model: one of the same architecture.
-        path: the .npz file.
+        model: one with layers of the same names.
+        paths: .npz files; what a later one holds replaces what an earlier one holds.
 
     Returns:
         The same model.
 
     Raises:
-        InputError: the file is missing, broken, or holds another model's weights.
+        InputError: a file is missing or broken, or they lack a weight of this model.
     """
-    with explained(f"{path} cannot be loaded", ADVICE), np.load(path, allow_pickle=False) as file:
-        model.set_weights([file[name].astype(np.float32) for name in file.files])
+    found: dict[str, np.ndarray] = {}
+    for path in paths:
+        with explained(f"{path} cannot be loaded", ADVICE), np.load(path) as file:
+            found |= {name: file[name] for name in file.files}
+    with explained(f"{paths[-1]} cannot be loaded", ADVICE):
+        for name, weight in named_weights(model).items():
+            weight.assign(found[name].astype(np.float32) * found.get(name + SCALE, np.float32(1)))
     return model
+
+
+def named_weights(model: keras.Model) -> dict[str, Any]:
+    """The variables of a model's layers: {"score_fr/kernel": variable}."""
+    return {f"{la.name}/{v.name}": v for la in model.layers for v in la.weights}
 
 
 def save_state(model: keras.Model, path: Path, epochs: int) -> None:

@@ -1,22 +1,34 @@
 """The networks that the package carries: their size, recipe and scores."""
 
+import os
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data.shapes import single_shapes
-from fcn_tutorial.pretrained import NAMES, trained_scores
+from fcn_tutorial.data.voc import VOC
+from fcn_tutorial.pretrained import NAMES, trained_facts
 from fcn_tutorial.recipe import RECIPES
 from fcn_tutorial.weights import SHIPPED, load_model, restored, store
 
 FCNS = ["fcn32s", "fcn8s"]
+PHOTOS = sorted(Path(__file__).parent.parent.glob("studies/*/photos/*.jpg"))
+CLASSIFIER = Path(os.environ.get("FCN_WEIGHTS", "")) / "efficientnet_lite0.keras"
+needs_photographs = pytest.mark.skipif(
+    not CLASSIFIER.is_file(), reason="needs efficientnet_lite0.keras in the folder FCN_WEIGHTS"
+)
 
 
-def test_all_of_them_take_at_most_3_mb():
-    files = {path.name: path.stat().st_size for path in SHIPPED.glob("*.npz")}
-    assert set(files) == {f"{name}.npz" for name in NAMES}
-    assert sum(files.values()) <= 3_000_000
+def test_together_they_are_small():
+    sizes = {path.stem: path.stat().st_size for path in SHIPPED.glob("*.npz")}
+    assert set(sizes) == set(NAMES)
+    assert sizes["efficientnet_lite0"] <= 5_000_000
+    assert sum(size for name, size in sizes.items() if name.startswith("voc_")) <= 8_000_000
+    assert sum(sizes.values()) <= 20_000_000
 
 
 @pytest.mark.parametrize("name", FCNS)
@@ -24,7 +36,7 @@ def test_all_of_them_take_at_most_3_mb():
 def test_an_fcn_reaches_the_scores_that_stand_beside_it(name):
     test = fcn.load_dataset("shapes", "test")
     result = fcn.evaluate(fcn.load_trained(name), test)
-    stored = trained_scores(name)
+    stored = trained_facts(name)
     assert result.mean_iou == pytest.approx(stored["test_mean_iou"], abs=1e-3)
     assert result.pixel_accuracy == pytest.approx(stored["test_pixel_accuracy"], abs=1e-3)
     assert stored["test_mean_iou"] > 3 * stored["test_mean_iou_of_all_background"]
@@ -33,7 +45,7 @@ def test_an_fcn_reaches_the_scores_that_stand_beside_it(name):
 @pytest.mark.parametrize("name", FCNS)
 def test_an_fcn_was_made_by_the_recipe_in_the_package_and_its_run_is_on_record(name):
     recipe = fcn.Recipe.load(RECIPES / f"shapes_{name}.toml")
-    assert fcn.Recipe.from_dict(trained_scores(name)["recipe"]) == recipe
+    assert fcn.Recipe.from_dict(trained_facts(name)["recipe"]) == recipe
     assert fcn.run_of_record(f"shapes_{name}").recipe == recipe
 
 
@@ -43,13 +55,60 @@ def test_the_classifier_names_most_of_the_crops_it_has_never_seen():
     assert np.mean(logits.argmax(-1) == labels) > 0.9
 
 
-def test_stored_weights_are_the_models_own_to_16_bits(tmp_path):
-    model = fcn.load_trained("classifier")
-    store(model, tmp_path / "weights.npz")
-    with np.load(tmp_path / "weights.npz") as file:
-        assert {file[name].dtype for name in file.files} == {np.dtype(np.float16)}
-        for name, weight in zip(file.files, model.get_weights(), strict=True):
-            np.testing.assert_array_equal(file[name], weight)
+@pytest.mark.parametrize("bits", [16, 8])
+def test_restored_weights_are_as_near_as_the_bits_allow(tmp_path, bits):
+    image = keras.Input((None, None, 3))
+    x = keras.layers.DepthwiseConv2D(3, name="first")(image)
+    x = keras.layers.BatchNormalization(name="second")(x)
+    model = keras.Model(image, keras.layers.Conv2D(1300, 3, name="third")(x))
+    rng = np.random.default_rng(0)
+    before = [
+        rng.normal(size=weight.shape) * 10.0 ** rng.uniform(-2, 2) for weight in model.weights
+    ]
+    model.set_weights(before)
+    store(model, tmp_path / "weights.npz", bits)
+    model.set_weights([np.zeros_like(weight) for weight in before])
+    restored(model, tmp_path / "weights.npz")
+    large = model.get_layer("third").kernel.path
+    for weight, old in zip(model.weights, before, strict=True):
+        error = np.abs(keras.ops.convert_to_numpy(weight) - old)
+        if bits == 8 and weight.path == large:
+            assert (error <= np.abs(old).max(axis=(0, 1, 2)) / 254 * 1.001).all()
+        else:
+            assert (error <= np.abs(old) * 2**-11 + 2**-24).all()
+
+
+def test_a_later_file_replaces_some_of_the_weights(tmp_path):
+    network, head = fcn.load_trained("fcn32s"), fcn.load_trained("fcn8s").get_layer("score_fr")
+    store(keras.Sequential([keras.Input((None, None, 128)), head]), tmp_path / "head.npz")
+    restored(network, SHIPPED / "fcn32s.npz", tmp_path / "head.npz")
+    new, old = network.get_layer("score_fr").get_weights(), network.get_layer("fc7").get_weights()
+    assert all(map(np.array_equal, new, head.get_weights()))
+    assert all(map(np.array_equal, old, fcn.load_trained("fcn32s").get_layer("fc7").get_weights()))
+
+
+def test_an_fcn_opens_by_its_name_as_a_run_does():
+    run = fcn.load_run("voc_fcn8s")
+    assert (run.classes, run.palette.tolist()) == (VOC.classes, VOC.palette.tolist())
+    assert run.model.output_shape == (None, None, None, 21)
+    assert run.recipe.backbone == "efficientnet_lite0"
+
+
+@pytest.mark.slow
+@needs_photographs
+def test_the_classifier_is_nearly_the_one_in_32_bits():
+    """On random crops of photographs that it was not fitted to."""
+    exact = load_model(CLASSIFIER)
+    rng, crops = np.random.default_rng(0), []
+    for _ in range(100):
+        photo = Image.open(PHOTOS[rng.integers(len(PHOTOS))]).convert("RGB")
+        side = rng.uniform(0.4, 1) * min(photo.size)
+        left, top = (rng.uniform(0, whole - side) for whole in photo.size)
+        crops.append(photo.resize((224, 224), 2, (left, top, left + side, top + side)))
+    crops = np.stack([np.asarray(crop) for crop in crops])
+    models = exact, fcn.load_trained("efficientnet_lite0")
+    best = [model.predict(crops, verbose=0).argmax(-1) for model in models]
+    assert np.mean(np.equal(*best)) >= 0.97
 
 
 def test_an_unknown_name_is_refused(refusal):

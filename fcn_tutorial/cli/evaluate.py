@@ -13,7 +13,10 @@ from fcn_tutorial.files import read_small
 
 
 def evaluate(
-    runs: Annotated[list[Path], Argument(help="Run folders; several are averaged, then scored.")],
+    runs: Annotated[
+        list[Path],
+        Argument(help="Run folders, or names of networks such as voc_fcn8s; several are averaged."),
+    ],
     dataset: Annotated[str | None, Option(help="Data set; default: the recipe's.")] = None,
     split: Annotated[
         str | None, Option(help="Split; default: test, or val if there is no test.")
@@ -38,7 +41,7 @@ def evaluate(
     examples = load_dataset(name, split or splits_of(name)[-1])
     examples = limited(examples, limit)
     how, suffix = _how(limit, flip, factors, runs)
-    path = runs[0] / f"scores-{examples.name}-{examples.split}{suffix}.json"
+    path = _score_file(runs[0], f"scores-{examples.name}-{examples.split}{suffix}.json")
     _check_members(path, how)
     folder = predictions
     if folder and "voc2012" in examples.name:
@@ -51,6 +54,11 @@ def evaluate(
     write_scores(path, result, examples, **how, **trained_on)
     maps = f", and {common.counted(examples.names)} to {folder}" if folder else ""
     print(f"Wrote {path}{maps}.")
+
+
+def _score_file(run, name):
+    """In the run's folder; in this one for a network that comes with the package."""
+    return run / name if run.is_dir() else Path(f"{run}-{name}")
 
 
 def _label_writer(folder, palette):

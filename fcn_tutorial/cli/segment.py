@@ -14,7 +14,7 @@ IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".we
 
 
 def segment(
-    run: Annotated[Path, Argument(help="Run folder.")],
+    run: Annotated[Path, Argument(help="Run folder, or a network of the package: voc_fcn8s.")],
     images: Annotated[list[Path], Argument(help="Image files, or folders of images.")],
     output: Annotated[Path, Option(help="Folder for the results.")] = Path("predictions"),
     scales: common.Scales = "1",

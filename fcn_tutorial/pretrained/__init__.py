@@ -1,39 +1,65 @@
-"""The small networks that the package carries, trained on the shapes by recipes it carries too.
+"""The networks that the package carries, in 8 or 16 bits.
 
-Weights are stored in 16 bits. Beside the weights of an FCN stands a JSON file with its recipe and
-scores. `make weights` trains all of them again.
+Two classifiers, and FCNs trained on the shapes and on photographs. Beside the weights of an FCN
+stands a JSON file with its recipe, classes, colours and scores; LICENSES.md says where all of them
+come from.
 """
 
 import json
+from functools import partial
 from typing import Any
 
 import keras
 
 from fcn_tutorial.backbones import vgg_narrow
+from fcn_tutorial.efficientnet import efficientnet_lite0
 from fcn_tutorial.errors import check_choice
 from fcn_tutorial.fcn import build_fcn
+from fcn_tutorial.recipe import Recipe
 from fcn_tutorial.weights import SHIPPED, restored
 
-NAMES = ("classifier", "fcn32s", "fcn8s")
+CLASSIFIERS = {"classifier": vgg_narrow, "efficientnet_lite0": partial(efficientnet_lite0, 1000)}
+FCNS = tuple(sorted(path.stem for path in SHIPPED.glob("*.json")))
+NAMES = (*CLASSIFIERS, *FCNS)
 
 
 def load_trained(name: str) -> keras.Model:
-    """A network trained on the shapes; the recipes shapes_fcn32s and shapes_fcn8s train the FCNs.
+    """A trained network that comes with the package.
 
     Args:
-        name: "classifier" (chapter 3), "fcn32s" or "fcn8s".
+        name: of an FCN: "fcn32s" and "fcn8s" of the shapes' 6 classes; "voc_fcn32s", "voc_fcn16s"
+            and "voc_fcn8s" of VOC's 21 classes, score layers over one and the same backbone. Of a
+            classifier: "efficientnet_lite0" (ImageNet, see `imagenet_classes`) or "classifier"
+            (single shapes, chapter 3).
 
     Returns:
-        The model. The FCNs give logits (N, H, W, 6) for images (N, H, W, 3) in 0..255.
+        The model, for images (N, H, W, 3) in 0..255: FCNs give logits (N, H, W, C) for any size,
+        classifiers logits (N, C).
 
     Raises:
         InputError: there is no network of that name.
     """
     check_choice("trained network", name, NAMES)
-    model = vgg_narrow() if name == "classifier" else build_fcn(name, 6, backbone="vgg_narrow")
-    return restored(model, SHIPPED / f"{name}.npz")
+    if name in CLASSIFIERS:
+        return restored(CLASSIFIERS[name](), SHIPPED / f"{name}.npz")
+    facts = trained_facts(name)
+    recipe = Recipe.from_dict(facts["recipe"], SHIPPED / f"{name}.json")
+    model = build_fcn(
+        recipe.variant,
+        len(facts["classes"]),
+        recipe.backbone,
+        dropout=recipe.dropout,
+        enlarge=recipe.enlarge,
+        fc6_dilation=recipe.fc6_dilation,
+    )
+    return restored(model, *(SHIPPED / file for file in facts["weights"]))
 
 
-def trained_scores(name: str) -> dict[str, Any]:
-    """What is known of a trained FCN: its recipe and its scores on held-out scenes."""
-    return json.loads((SHIPPED / f"{name}.json").read_text())
+def trained_facts(name: str) -> dict[str, Any]:
+    """What is known of a trained FCN: its recipe, classes, palette, files of weights and scores."""
+    return json.loads((SHIPPED / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def imagenet_classes() -> list[str]:
+    """The names of ImageNet's 1,000 classes, in the order of the classifier's logits."""
+    return (SHIPPED / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines()

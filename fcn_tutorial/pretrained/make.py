@@ -15,9 +15,8 @@ from fcn_tutorial.data.catalog import load_dataset
 from fcn_tutorial.data.shapes import single_shapes
 from fcn_tutorial.inference import evaluate
 from fcn_tutorial.metrics import constant_baseline
-from fcn_tutorial.pretrained import load_trained
 from fcn_tutorial.training import train
-from fcn_tutorial.weights import SHIPPED, store
+from fcn_tutorial.weights import SHIPPED, restored, store
 
 CROPS, EPOCHS, BATCH = 3000, 3, 32
 
@@ -37,10 +36,14 @@ def train_classifier() -> tuple[keras.Model, float]:
 def make_fcn(variant: str, folder: Path) -> None:
     """Train by the package's recipe, store the weights, and store what they reach beside them."""
     run = train(f"shapes_{variant}", folder / variant, verbose=2)
-    store(run.model, SHIPPED / f"{variant}.npz")
-    result = evaluate(load_trained(variant), load_dataset("shapes", "test"))
+    weights = SHIPPED / f"{variant}.npz"
+    store(run.model, weights)
+    result = evaluate(restored(run.model, weights), load_dataset("shapes", "test"))
     content = {
         "recipe": asdict(run.recipe),
+        "weights": [f"{variant}.npz"],
+        "classes": run.classes,
+        "palette": run.palette.tolist(),
         "test_mean_iou": result.mean_iou,
         "test_pixel_accuracy": result.pixel_accuracy,
         "test_mean_iou_of_all_background": constant_baseline(result.confusion)[1].mean_iou,
