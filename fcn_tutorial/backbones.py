@@ -176,10 +176,10 @@ def _mobilenet(file):
 
 def _efficientnet_lite0(file):
     """EfficientNet-Lite0 up to stride 32, with fc6 as a new convolution of 256 channels."""
-    if file == "imagenet":
-        raise InputError("efficientnet_lite0.keras is not in the folder $FCN_WEIGHTS; put it there")
     trunk = efficientnet_lite0()
-    if file is not None:
+    if file is not None and Path(file).suffix == ".npz":
+        restored(trunk, file)
+    elif file is not None:
         source = load_model(file)
         for layer in trunk.layers:
             if layer.weights:
@@ -211,7 +211,7 @@ BACKBONES = {
     "efficientnet_lite0": Backbone(
         build=_efficientnet_lite0,
         taps=("block3b_add", "block5c_add", "top_relu6"),
-        files={"imagenet": "efficientnet_lite0.keras"},
+        files={"imagenet": str(SHIPPED / "efficientnet_lite0.npz")},
         new_layers=("fc6", "fc6_bn"),
         dropped=("fc6_relu",),
     ),

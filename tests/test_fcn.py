@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from keras.ops import convert_to_numpy
 
 import fcn_tutorial as fcn
-from fcn_tutorial.efficientnet import efficientnet_lite0
 from fcn_tutorial.fcn import new_layers
 
 NUM_CLASSES = 3
@@ -206,20 +205,19 @@ def test_mobilenet_takes_the_weights_of_kerass_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_efficientnet_takes_the_weights_of_a_saved_classifier(tmp_path, monkeypatch, refusal):
-    published = perturb(efficientnet_lite0())
-    published.save(tmp_path / "efficientnet_lite0.keras")
-    monkeypatch.setenv("FCN_WEIGHTS", str(tmp_path))
-    model = fcn.build_fcn("fcn32s", NUM_CLASSES, "efficientnet_lite0", weights="imagenet")
+@pytest.mark.parametrize("source", ["imagenet", "saved.keras"])
+def test_efficientnet_takes_the_weights_of_a_classifier(tmp_path, source):
+    classifier = fcn.load_trained("efficientnet_lite0")
+    if source != "imagenet":
+        source = tmp_path / source
+        perturb(classifier).save(source)
+    model = fcn.build_fcn("fcn32s", NUM_CLASSES, "efficientnet_lite0", weights=source)
     for layer in model.layers:
         if layer.weights and layer.name not in new_layers("efficientnet_lite0"):
-            theirs = published.get_layer(layer.name).get_weights()
+            theirs = classifier.get_layer(layer.name).get_weights()
             assert all(map(np.array_equal, layer.get_weights(), theirs))
     logits = convert_to_numpy(model(image_of(33, 50)))
     assert logits.shape == (1, 33, 50, NUM_CLASSES) and np.isfinite(logits).all()
-    monkeypatch.setenv("FCN_WEIGHTS", str(tmp_path / "elsewhere"))
-    message = refusal(fcn.build_fcn, "fcn32s", 3, "efficientnet_lite0", weights="imagenet")
-    assert "efficientnet_lite0.keras" in message and "$FCN_WEIGHTS" in message
 
 
 @pytest.mark.parametrize(
