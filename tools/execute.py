@@ -79,6 +79,8 @@ def tidy(notebook):
     for cell in notebook.cells:
         keep = {"cellView", "fcn_tutorial", "mystnb", "tags"} & set(cell.metadata)
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in sorted(keep)})
+        if "remove-output" in cell.metadata.get("tags", []):
+            cell.outputs = []
 
 
 def outputs_are_its_own(notebook):

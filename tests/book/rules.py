@@ -34,6 +34,8 @@ NAMED_SOURCE = re.compile(r"\b([Tt]able|[Ss]ections?|Figure|Appendix|README|Exer
 TRAINS = re.compile(r"\bfcn\.train\(|\.fit\(|\.train_on_batch\(")
 DRAWS_ITSELF = re.compile(r"\bmatplotlib|\bplt\.")
 WIDEST_FIGURE = 640
+WIDEST_LINE = 80  # what a page shows without scrolling
+FOLDED = {"hide-input", "remove-cell"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 HEAVIEST_MOVING_FIGURE = 120_000
@@ -99,14 +101,36 @@ def has_1200_to_2500_words(chapter):
 
 
 def has_15_to_35_short_code_cells(chapter):
-    lengths = [len(cell.source.splitlines()) for cell in chapter.code_cells]
-    if not 15 <= len(lengths) <= 35:
-        yield f"has {len(lengths)} code cells"
-    if lengths and median(lengths) > 5:
-        yield f"has code cells of {median(lengths)} lines in the median"
-    for number, length in enumerate(lengths, start=1):
-        if length > 25:
-            yield f"has {length} lines in code cell {number}"
+    """Short is what is said in few statements, each of which may take several short lines."""
+    shown = [statements(cell) for cell in chapter.code_cells if not is_folded(cell)]
+    if not 15 <= len(shown) <= 35:
+        yield f"shows {len(shown)} code cells"
+    if shown and median(shown) > 5:
+        yield f"shows code cells of {median(shown)} statements in the median"
+    for number, cell in enumerate(chapter.code_cells, start=1):
+        lines = cell.source.splitlines()
+        if len(lines) > 25 and not is_folded(cell):
+            yield f"shows {len(lines)} lines in code cell {number}"
+        for line in lines:
+            if len(line) > WIDEST_LINE:
+                yield f"has a line of {len(line)} characters in code cell {number}: {line}"
+
+
+def statements(cell):
+    tree = ast.parse(TransformerManager().transform_cell(cell.source))
+    return sum(isinstance(node, ast.stmt) for node in ast.walk(tree))
+
+
+def is_folded(cell):
+    """Whether a page shows no code of the cell unless the reader asks for it."""
+    return not FOLDED.isdisjoint(cell.metadata.get("tags", []))
+
+
+def leaves_open_exercises_without_output(chapter):
+    for number, cell in enumerate(chapter.code_cells, start=1):
+        silent = not cell.outputs and "remove-output" in cell.metadata.get("tags", [])
+        if "fcn.check(" in cell.source and not silent:
+            yield f"shows what an open exercise prints in code cell {number}"
 
 
 def is_plain_markdown(chapter):
@@ -306,6 +330,7 @@ RULES = [
     ends_with_summary_exercises_and_reading,
     has_1200_to_2500_words,
     has_15_to_35_short_code_cells,
+    leaves_open_exercises_without_output,
     is_plain_markdown,
     weighs_at_most_600_kb,
     is_executed_in_order,

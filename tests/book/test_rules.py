@@ -64,6 +64,11 @@ DAMAGES = {
         lambda chapter: chapter.notebook.cells.extend(2 * chapter.code_cells),
         lambda chapter: [cell.update(source="1\n" * 6) for cell in chapter.code_cells],
         add_code("1\n" * 26),
+        add_code("x = " + "1" * 77),
+    ],
+    "leaves_open_exercises_without_output": [
+        add_code('fcn.check("6.9", answer)'),
+        lambda chapter: chapter.code_cells[-1].outputs.append(new_output("stream", text="Put")),
     ],
     "is_plain_markdown": [
         add_markdown(":::{note}\nA box.\n:::"),
