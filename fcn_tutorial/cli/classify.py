@@ -12,7 +12,7 @@ RESIZED, CROPPED = 256, 224  # pixels: the shorter side, and the middle that the
 
 
 def classify(photos: Annotated[list[Path], Argument(help="Image files.")]) -> None:
-    """Name what is in the middle of photos, in three guesses by EfficientNet-Lite0."""
+    """Print EfficientNet-Lite0's three best guesses at what is in the middle of each photo."""
     with quiet_import():
         from fcn_tutorial.data.images import read_image
         from fcn_tutorial.pretrained import imagenet_classes, load_trained

@@ -13,8 +13,10 @@ from typer import Option
 from fcn_tutorial.errors import InputError, explained, reason_of, shown
 from fcn_tutorial.files import quiet
 
-Scales = Annotated[str, Option(help="Average over resized copies: factors separated by commas.")]
-Flip = Annotated[bool, Option("--flip", help="Average with the prediction for the mirror image.")]
+Scales = Annotated[
+    str, Option(help="Average over resized copies: scale factors, separated by commas.")
+]
+Flip = Annotated[bool, Option("--flip", help="Also average over the mirror image.")]
 LARGEST_SCALE = 4  # beyond it, the copies of a photo exceed most memories
 LONGEST_WORD = 10_000  # characters of an argument
 STOPPED = 130  # exit code after Ctrl+C
@@ -99,8 +101,8 @@ def open_runs(folders: Iterable[Path]) -> list:
     for run in opened:
         if run.classes != opened[0].classes:
             raise InputError(
-                f"{run.folder} and {opened[0].folder} have different classes: average runs with "
-                "the same classes only."
+                f"{run.folder} and {opened[0].folder} have different classes: average only "
+                "runs with the same classes."
             )
     return opened
 

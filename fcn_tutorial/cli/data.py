@@ -9,7 +9,7 @@ from fcn_tutorial.cli.common import quiet_import
 from fcn_tutorial.errors import InputError
 
 app = Typer(help="Fetch, check and pack data sets.", no_args_is_help=True)
-Root = Annotated[Path | None, Option(help="Folder of the data sets. Default: FCN_DATA.")]
+Root = Annotated[Path | None, Option(help="Folder that holds the data sets. Default: $FCN_DATA.")]
 
 
 @app.command()
@@ -25,7 +25,7 @@ def fetch(
     for dataset in datasets:
         archives = archives_of(dataset)
         if not archives:
-            print(f"{dataset} is drawn by the library: there is nothing to fetch.")
+            print(f"The library draws {dataset} itself: there is nothing to fetch.")
         for archive in archives:
             already = (data_root(root) / ARCHIVES[archive].folder).exists()
             folder = download.fetch(archive, root)
@@ -37,7 +37,7 @@ def check(
     dataset: Annotated[str, Argument(help="Data set, such as camvid.")] = "camvid",
     root: Root = None,
 ) -> None:
-    """Read every image and label of a data set, and name those that are missing or damaged."""
+    """Read every image and label of a data set, and list those that are missing or damaged."""
     from fcn_tutorial.data.catalog import splits_of
     from fcn_tutorial.data.inspect import check_files, check_presence, count_faults, remedy
 
@@ -48,7 +48,7 @@ def check(
     faults = [fault for report in reports for fault in report.faults]
     if faults:
         raise InputError(
-            f"{dataset} has {count_faults(faults)}, named above: {remedy(dataset, faults, root)}."
+            f"{dataset} has {count_faults(faults)}, listed above: {remedy(dataset, faults, root)}."
         )
     published = all(report.is_published for report in reports)
     print(f"{dataset} is complete{'' if published else ' for the listed files'}.")
@@ -60,10 +60,10 @@ def records(
     output: Annotated[Path, Option(help="Folder for the shards and their index.")],
     split: Annotated[str, Option(help="Split of the data set.")] = "train",
     shards: Annotated[int, Option(min=1, help="Number of files.")] = 8,
-    processes: Annotated[int, Option(min=1, help="Files written at the same time.")] = 1,
+    processes: Annotated[int, Option(min=1, help="Files to write in parallel.")] = 1,
     root: Root = None,
 ) -> None:
-    """Pack a split into a few large files of encoded images and labels; resumes after a stop."""
+    """Pack a split into a few large files of encoded images and labels; resumes if interrupted."""
     with quiet_import():
         from fcn_tutorial.data.catalog import load_dataset
         from fcn_tutorial.data.records import write_records

@@ -7,7 +7,7 @@ from pathlib import Path
 from fcn_tutorial.cli.common import quiet_import
 
 MAPS = Path("/proc/self/maps")  # on Linux: the libraries that this process has loaded
-ADVICE = "Advice: LD_PRELOAD of libtcmalloc_minimal.so.4 can make training on a CPU faster."
+ADVICE = "Tip: preloading libtcmalloc_minimal.so.4 (LD_PRELOAD) can speed up training on a CPU."
 
 
 def doctor() -> None:
@@ -19,10 +19,10 @@ def doctor() -> None:
 
     camvid = (data_root() / "CamVid").is_dir()
     weights = os.environ.get("FCN_WEIGHTS")
-    missing = " (not there)" if weights and not os.path.isdir(weights) else ""
+    missing = " (not found)" if weights and not os.path.isdir(weights) else ""
     rows = environment() | {
         "devices": ", ".join(device_names()),
-        "data": f"{data_root()} (CamVid {'found' if camvid else 'not there'})",
+        "data": f"{data_root()} (CamVid {'found' if camvid else 'not found'})",
         "FCN_WEIGHTS": f"{weights or 'not set: Keras downloads ImageNet weights'}{missing}",
     }
     for name, value in rows.items():

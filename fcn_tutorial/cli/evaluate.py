@@ -21,12 +21,12 @@ def evaluate(
     split: Annotated[
         str | None, Option(help="Split; default: test, or val if there is no test.")
     ] = None,
-    limit: Annotated[int, Option(min=0, help="Examples to use; 0 = all.")] = 0,
+    limit: Annotated[int, Option(min=0, help="Number of examples to use; 0 means all.")] = 0,
     scales: common.Scales = "1",
     flip: common.Flip = False,
     predictions: Annotated[
         Path | None,
-        Option(help="Folder for label maps; those of VOC in the evaluation server's layout."),
+        Option(help="Folder for the predicted label maps (VOC: as its evaluation server expects)."),
     ] = None,
 ) -> None:
     """Score the best model of a run, or the average of several runs, at native resolution."""
@@ -97,7 +97,7 @@ def _check_members(path, how):
         theirs = read_small(path, lambda text: json.loads(text).get("members", []), "")
     if theirs != ours:
         names = ", ".join(map(str, theirs if isinstance(theirs, list) else [theirs]))
-        raise InputError(f"{path} holds the scores of {names}: move it away first.")
+        raise InputError(f"{path} holds the scores of {names}: move it first.")
 
 
 def _compare_with_training(opened, examples):
@@ -117,11 +117,11 @@ def _compare_with_training(opened, examples):
         except InputError:
             now, known = runs.environment(), False
         pairs = runs.differences(runs.read_surroundings(run.folder), now)
-        changed = [f"{key} was {str(old)[:20]}, is {str(new)[:20]}" for key, old, new in pairs]
+        changed = [f"{key} was {str(old)[:20]}, is now {str(new)[:20]}" for key, old, new in pairs]
         if changed:
             print(f"Changed since {run.folder} was trained: {'; '.join(changed)}.")
     if known and seen:
-        print(f"{len(seen)} of these {len(examples)} examples were trained on.")
+        print(f"{len(seen)} of these {len(examples)} examples were used for training.")
     return {"overlap": len(seen)} if known else {}
 
 

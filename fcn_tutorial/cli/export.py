@@ -19,18 +19,20 @@ def export(
     form: Annotated[str, Option("--format", help="File format: litert or onnx.")] = "litert",
     size: Annotated[
         int | None,
-        Option(help="Side of the images in pixels. Default: 256; for onnx, any."),
+        Option(help="Side length of the images in pixels. Default: 256; for onnx, any."),
     ] = None,
     precision: Annotated[
         str | None,
-        Option(help="Of the weights: int8 (default), float16 or float32; for onnx float32."),
+        Option(
+            help="Precision of the weights: int8 (default), float16 or float32; for onnx, float32."
+        ),
     ] = None,
 ) -> None:
     """Write a run's network as a file that runs without Keras, in a browser for example."""
     check_choice("--format", form, FORMATS)
     if output and output.suffix != FORMATS[form]:
         raise InputError(
-            f"a file of format {form} ends in {FORMATS[form]}, got {str(output)!r}: give another "
+            f"--output {str(output)!r} must end in {FORMATS[form]} for format {form}: change "
             "--output or --format."
         )
     with quiet_import():

@@ -20,17 +20,17 @@ def segment(
     scales: common.Scales = "1",
     flip: common.Flip = False,
     also: Annotated[
-        list[Path] | None, Option("--with", help="Another run, to average with the first.")
+        list[Path] | None, Option("--with", help="Another run to average with the first.")
     ] = None,
     voc_list: Annotated[
         Path | None,
         Option(
-            help="List of VOC's images, such as ImageSets/Segmentation/test.txt: write only their "
+            help="List of VOC images, such as ImageSets/Segmentation/test.txt: write only their "
             "label maps, in the layout of VOC's evaluation server."
         ),
     ] = None,
 ) -> None:
-    """Label every pixel of photos: writes label maps, overlays and a legend of the colours."""
+    """Label every pixel of photos, and write label maps, overlays and a colour legend."""
     factors, files = common.factors_of(scales), _image_files(images)
     files = files if voc_list is None else _listed(files, voc_list)
     with common.quiet_import():
@@ -42,7 +42,7 @@ def segment(
     if voc_list is None:
         _write(files, label_of, opened[0], output)
     elif opened[0].classes != VOC_CLASSES:
-        raise InputError(f"{run} does not have VOC's classes: give a run on VOC.")
+        raise InputError(f"{run} does not have VOC's classes: give a run trained on VOC.")
     else:
         folder = common.server_folder(output, voc_list.stem)
         _write(files, label_of, opened[0], folder, only_labels=True)
@@ -56,12 +56,12 @@ def _image_files(paths):
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
         if not inside:
-            raise InputError(f"folder {path} holds no image: give one with JPEG or PNG files.")
+            raise InputError(f"folder {path} holds no images: give one with JPEG or PNG files.")
         for file in inside:
             if file.stem in first:
                 raise InputError(
                     f"{first[file.stem]} and {file} would be written to the same file: segment "
-                    "them into two output folders."
+                    "them into separate output folders."
                 )
             first[file.stem] = file
     return list(first.values())
@@ -72,12 +72,12 @@ def _listed(files, path):
     check_file(path, "list", "check the path")
     names = path.read_text(errors="replace").split()
     if not names:
-        raise InputError(f"list {path} is empty: give one with names of images.")
+        raise InputError(f"list {path} is empty: give one with image names.")
     found = {file.stem: file for file in files}
     missing = [name for name in names if name not in found]
     if missing:
         raise InputError(
-            f"{len(missing)} of the {len(names)} images that {path} lists are not there, such as "
+            f"{len(missing)} of the {len(names)} images listed in {path} are missing, such as "
             f"{missing[0]}: give the folder that holds them."
         )
     return [found[name] for name in names]

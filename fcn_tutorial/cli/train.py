@@ -11,15 +11,19 @@ from fcn_tutorial.errors import InputError, shown
 
 
 def train(
-    recipe: Annotated[str, Argument(help="Name of a recipe (camvid, shapes) or TOML file.")],
+    recipe: Annotated[str, Argument(help="Name of a recipe (such as camvid), or a TOML file.")],
     output: Annotated[Path | None, Option(help="Run folder. Default: runs/RECIPE.")] = None,
-    limit: Annotated[int | None, Option(min=1, help="Examples of each split to use.")] = None,
-    epochs: Annotated[int | None, Option(min=1, help="Epochs to train for.")] = None,
+    limit: Annotated[
+        int | None, Option(min=1, help="Use only this many examples of each split.")
+    ] = None,
+    epochs: Annotated[int | None, Option(min=1, help="Number of epochs to train for.")] = None,
     weights: Annotated[str | None, Option(help="Weights file of the backbone.")] = None,
     change: Annotated[
         list[str] | None, Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe.")
     ] = None,
-    devices: Annotated[int, Option(min=1, help="GPUs or CPU parts that share each batch.")] = 1,
+    devices: Annotated[
+        int, Option(min=1, help="Number of GPUs (or parts of the CPU) that share each batch.")
+    ] = 1,
 ) -> None:
     """Train a model from a recipe, or resume the run in the output folder."""
     with quiet_import():

@@ -182,7 +182,7 @@ def test_doctor_says_what_is_there(call, camvid_root, monkeypatch):
     monkeypatch.setenv("FCN_WEIGHTS", str(camvid_root / "none"))
     code, out, _ = call("doctor")
     assert code == 0 and "tensorflow" in out
-    assert f"{camvid_root} (CamVid found)" in out and f"{camvid_root / 'none'} (not there)" in out
+    assert f"{camvid_root} (CamVid found)" in out and f"{camvid_root / 'none'} (not found)" in out
 
 
 @pytest.mark.parametrize("allocator", ["tcmalloc", "jemalloc", "c"])
