@@ -1,7 +1,6 @@
 """Sphinx extension: put the networks of the live page into book/_vendor, as files for the browser.
 
-The three networks on the shapes are exported from their weights; the one for photographs lies in
-studies/ as a file for the browser already, at half the size of its weights in 16 bits.
+They are the networks on the shapes and the one for photographs, exported from their weights.
 """
 
 import hashlib
@@ -17,17 +16,24 @@ SHAPES = {
     "fcn16s": ROOT / "studies" / "shapes" / "fcn16s.npz",
     "fcn8s": PACKAGE / "pretrained" / "fcn8s.npz",
 }
-PHOTOS = ROOT / "studies" / "voc_mobilenet" / "fcn8s.tflite"
+PHOTOS = [PACKAGE / "pretrained" / f"voc_fcn8s{suffix}" for suffix in (".npz", ".json")]
 EXAMPLE = ROOT / "studies" / "voc_mobilenet" / "photos" / "astronaut.jpg"
 SIDE = 256
-CODE = ("layers", "upsampling", "backbones", "fcn", "export")  # what the files depend on
+CODE = (
+    "layers",
+    "upsampling",
+    "efficientnet",
+    "backbones",
+    "fcn",
+    "export",
+)  # what the files depend on
 
 
 def fingerprint():
     """Sha256 over what the files are made from."""
     code = [PACKAGE / f"{name}.py" for name in CODE]
     digest = hashlib.sha256()
-    for path in [*SHAPES.values(), *code, PHOTOS, EXAMPLE, Path(__file__)]:
+    for path in [*SHAPES.values(), *code, *PHOTOS, EXAMPLE, Path(__file__)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -43,12 +49,15 @@ def network(name):
 def fill():
     """Export and copy the files."""
     from fcn_tutorial.data.shapes import CLASSES, PALETTE
+    from fcn_tutorial.data.voc import VOC
     from fcn_tutorial.export import export
+    from fcn_tutorial.pretrained import load_trained
 
     for name in SHAPES:
         export(network(name), MODELS / f"shapes-{name}.tflite", CLASSES, PALETTE, SIDE)
-    for suffix in (".tflite", ".json"):
-        shutil.copy(PHOTOS.with_suffix(suffix), MODELS / f"photos-fcn8s{suffix}")
+    export(
+        load_trained("voc_fcn8s"), MODELS / "photos-fcn8s.tflite", VOC.classes, VOC.palette, SIDE
+    )
     shutil.copy(EXAMPLE, MODELS / "example.jpg")
 
 

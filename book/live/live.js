@@ -276,7 +276,7 @@ function photoBooth() {
     const share = (k) => ` ${percent(counts[k] / (width * height))}`;
     list(part.querySelector(".live-legend"), legend.classes, legend.palette, found, share);
     figure.querySelector("figcaption").textContent =
-      `FCN-8s on MobileNet: ${milliseconds.toFixed(0)} ms`;
+      `FCN-8s on EfficientNet-Lite0: ${milliseconds.toFixed(0)} ms`;
     Object.assign(window.fcnLive, {photo: rgb});
     window.fcnLive.labels.photo = labels;
     window.fcnLive.milliseconds.photo = milliseconds;

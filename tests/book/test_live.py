@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
-from live_models import EXAMPLE, MODELS, PHOTOS, SHAPES, SIDE, network
+from live_models import EXAMPLE, MODELS, SHAPES, SIDE, network
 from test_pages import NOT_OURS
+
+import fcn_tutorial as fcn
 
 READY = "#live-{}[data-state=ready]"
 MILLISECONDS = 120_000
@@ -53,16 +55,13 @@ def test_three_scenes_are_labelled_as_by_keras(live):
     assert not np.array_equal(scenes[0], scenes[1])
 
 
-def test_a_photo_is_labelled_as_by_the_file_outside_of_the_browser(live):
-    import tensorflow as tf
-
+def test_a_photo_is_labelled_as_by_keras(live):
     live.get_by_role("button", name="An example").click()
     done(live, "photos")
-    with pytest.warns(UserWarning, match="deprecated"):
-        runner = tf.lite.Interpreter(str(PHOTOS)).get_signature_runner()
-    scores = next(iter(runner(image=picture(live, "photo")).values()))
+    scores = fcn.load_trained("voc_fcn8s").predict_on_batch(picture(live, "photo"))
     labels = array(live, "labels.photo").reshape(SIDE, SIDE)
-    assert (labels == scores[0].argmax(axis=-1)).mean() > 0.99
+    # In the file, weights and maps have 8 bits, which moves the outlines.
+    assert (labels == scores[0].argmax(axis=-1)).mean() > 0.95
     assert len(live.locator("#live-photos .live-legend li").all()) == len(np.unique(labels))
 
 
@@ -117,5 +116,5 @@ def test_nothing_is_asked_of_other_hosts_and_nothing_fails(live, site):
     assert [words for words in live.said if not words.startswith(expected)] == []
 
 
-def test_all_networks_together_weigh_6_mebibytes_at_most():
-    assert sum(path.stat().st_size for path in MODELS.glob("*.tflite")) <= 6 * 2**20
+def test_all_networks_together_weigh_10_mebibytes_at_most():
+    assert sum(path.stat().st_size for path in MODELS.glob("*.tflite")) <= 10 * 2**20
