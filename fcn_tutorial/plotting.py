@@ -184,6 +184,20 @@ def draw_legend(classes: Sequence[str], palette: np.ndarray, path: Path) -> None
         plt.close(figure)
 
 
+def draw_contact_sheet(rows: Sequence[tuple[str, Maps]], path: Path) -> None:
+    """Write a picture file with a row of pictures (H, W, 3) for each title."""
+    with plt.rc_context(STYLE):
+        columns = max(len(pictures) for _, pictures in rows)
+        figure, axes = plt.subplots(
+            len(rows), columns, figsize=(2.4 * columns, 2 * len(rows)), squeeze=False
+        )
+        for line, (title, pictures) in zip(axes, rows, strict=True):
+            _draw(line, pictures, [title])
+        figure.tight_layout(pad=0.3)
+        figure.savefig(path, format="png")
+        plt.close(figure)
+
+
 def plot_history(histories: Mapping[str, Sequence[dict]]) -> None:
     """Validation mean IoU over epochs; `histories` maps a name to a run's history."""
     lines = {

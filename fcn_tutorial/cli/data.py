@@ -1,14 +1,14 @@
-"""`fcn-tutorial data fetch`, `data check` and `data records`."""
+"""`fcn-tutorial data fetch`, `data check`, `data inspect`, `data convert` and `data records`."""
 
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option, Typer
 
-from fcn_tutorial.cli.common import quiet_import
+from fcn_tutorial.cli.common import percent, quiet_import
 from fcn_tutorial.errors import InputError
 
-app = Typer(help="Fetch, check and pack data sets.", no_args_is_help=True)
+app = Typer(help="Fetch, check, inspect, convert and pack data sets.", no_args_is_help=True)
 Root = Annotated[Path | None, Option(help="Folder that holds the data sets. Default: $FCN_DATA.")]
 
 
@@ -34,7 +34,9 @@ def fetch(
 
 @app.command()
 def check(
-    dataset: Annotated[str, Argument(help="Data set, such as camvid.")] = "camvid",
+    dataset: Annotated[
+        str, Argument(help="Data set, such as camvid, or a folder of your own.")
+    ] = "camvid",
     root: Root = None,
 ) -> None:
     """Read every image and label of a data set, and list those that are missing or damaged."""
@@ -55,8 +57,64 @@ def check(
 
 
 @app.command()
+def inspect(
+    folder: Annotated[str, Argument(help="Folder of images and masks, or the name of a data set.")],
+    output: Annotated[Path, Option(help="Picture to write.")] = Path("inspect.png"),
+    root: Root = None,
+) -> None:
+    """Count images, sizes and pixels of each class, and name what looks wrong."""
+    from fcn_tutorial.data.survey import survey
+    from fcn_tutorial.files import write_whole
+    from fcn_tutorial.plotting import draw_contact_sheet
+
+    found = survey(folder, root)
+    first = next(iter(found.splits.values()))
+    for split, examples in found.splits.items():
+        print(f"{split}: {len(examples)} images")
+    sizes = [f"{w} x {h} ({count})" for (w, h), count in found.sizes.most_common(4)]
+    print(f"sizes: {', '.join(sizes)}{', ...' * (len(found.sizes) > 4)}")
+    total = found.pixels.sum() + found.void
+    print(f"\n{'class':24}{'pixels':>10}{'images':>8}")
+    for name, pixels, images in zip(first.classes, found.pixels, found.images, strict=True):
+        print(f"{name:24}{percent(pixels / total):>10}{images:>8}")
+    print(f"{'void':24}{percent(found.void / total):>10}\n")
+    print(*getattr(first, "notes", ()), *(found.warnings or ["Nothing looks wrong."]), sep="\n")
+    rows = [
+        (first.classes[c], _pictures(found.splits[split], index))
+        for c, (split, index) in found.largest.items()
+    ]
+    write_whole(output, lambda path: draw_contact_sheet(rows, path))
+    print(f"Wrote {output}: image, mask and overlay for each class.")
+
+
+def _pictures(dataset, index):
+    """Image, mask and overlay of an example, at most 480 pixels wide."""
+    from fcn_tutorial.plotting import colorize, overlay
+
+    image, label = dataset[index]
+    step = max(1, label.shape[1] // 480)
+    image, label = image[::step, ::step], label[::step, ::step]
+    return [image, colorize(label, dataset.palette), overlay(image, label, dataset.palette)]
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        Path, Argument(help="LabelMe or COCO JSON, or a folder in any layout of masks.")
+    ],
+    output: Annotated[Path, Option(help="New folder, for images/, masks/ and classes.csv.")],
+) -> None:
+    """Turn polygons or masks into images/ and masks/; of two polygons, the smaller is on top."""
+    from fcn_tutorial.data import convert as converting
+
+    count, classes, notes = converting.convert(source, output)
+    print(*notes, sep="\n", end="\n" * bool(notes))
+    print(f"Wrote {count} images and masks, and classes.csv ({', '.join(classes)}), to {output}.")
+
+
+@app.command()
 def records(
-    dataset: Annotated[str, Argument(help="Data set, such as camvid.")],
+    dataset: Annotated[str, Argument(help="Data set, such as camvid, or a folder of your own.")],
     output: Annotated[Path, Option(help="Folder for the shards and their index.")],
     split: Annotated[str, Option(help="Split of the data set.")] = "train",
     shards: Annotated[int, Option(min=1, help="Number of files.")] = 8,

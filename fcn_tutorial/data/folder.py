@@ -136,7 +136,7 @@ def all_splits(layout: Layout, settings: dict, where: Any) -> dict[str, list[str
         return given | hashed(named or list(layout.pairs), shares, group, where)
     others = {name for split in ("val", "test") for name in given.get(split, [])}
     given.setdefault("train", [name for name in layout.pairs if name not in others])
-    if "val" not in given:
+    if "val" not in given and given["train"]:
         given |= hashed(given["train"], (*shares[:2], 0), group, where)
     return given
 

@@ -127,7 +127,9 @@ def count_faults(faults: Collection[Fault]) -> str:
 
 
 def remedy(name: str, faults: Collection[Fault], root: str | os.PathLike | None = None) -> str:
-    """What to do about faults of a data set: half a sentence."""
+    """What to do about faults of a data set or of a folder: half a sentence."""
+    if not archives_of(name):
+        return "replace them, or take the images and their masks out"
     root = data_root(root)
     folders = {archive: root / ARCHIVES[archive].folder for archive in archives_of(name)}
     hurt = {

@@ -5,9 +5,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from folders import CLASSES, COLORS, LAYOUTS, NAMES, example, save
 from hypothesis import given
 from hypothesis import strategies as st
-from layouts import CLASSES, COLORS, LAYOUTS, NAMES, example, save
 from PIL import Image
 
 import fcn_tutorial as fcn

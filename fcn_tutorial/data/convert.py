@@ -1,0 +1,270 @@
+"""Convert what labelling tools export into images/, masks/ and classes.csv.
+
+LabelMe's and COCO's polygons become masks. Where two overlap, the smaller lies on top, whatever
+their order in the file: what is small usually lies in front, or is a part.
+"""
+
+import base64
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from fcn_tutorial.data import folder
+from fcn_tutorial.data.dataset import VOID
+from fcn_tutorial.data.images import decode_image, read_image, write_label
+from fcn_tutorial.data.layouts import SUFFIXES, find
+from fcn_tutorial.data.masks import VOID_NAMES, read_mask
+from fcn_tutorial.data.voc import voc_palette
+from fcn_tutorial.errors import InputError, check_file, explained
+from fcn_tutorial.files import make_folder, write_text, write_whole
+
+BACKGROUND = "background"
+DRAWN = {"polygon": 3, "rectangle": 2, "circle": 2, "mask": 2}  # fewest points
+
+Example = tuple[str, str, bytes, np.ndarray]  # name, suffix, the image's file, label
+Converted = tuple[tuple[str, ...], np.ndarray, Iterator[Example], dict[str, list[str]], list[str]]
+
+
+def convert(
+    source: str | os.PathLike, output: str | os.PathLike
+) -> tuple[int, tuple[str, ...], list[str]]:
+    """Write a folder in the plain layout.
+
+    Args:
+        source: a folder of LabelMe's JSON files and their images; a JSON file of COCO, or a folder
+            with some; or a folder of images and masks in any layout.
+        output: a new or empty folder.
+
+    Returns:
+        How many examples were written, the classes, and sentences on what was left out.
+
+    Raises:
+        InputError: nothing to convert, a broken file, or a folder that holds something.
+    """
+    source, output = Path(source), Path(output)
+    if output.is_dir() and any(output.iterdir()):
+        raise InputError(f"{output} holds files: choose a new or empty folder.")
+    classes, palette, examples, lists, notes = _reader(source)(source)
+    make_folder(output)
+    count = 0
+    for name, suffix, content, label in examples:
+        _write(output, name, suffix, content, label, palette)
+        count += 1
+    rows = [f'{i},"{name}",#{bytes(palette[i]).hex()}' for i, name in enumerate(classes)]
+    write_text(output / "classes.csv", "\n".join(["id,name,color", *rows, f"{VOID},void,", ""]))
+    for split, names in lists.items():
+        write_text(output / f"{split}.txt", "\n".join(names) + "\n")
+    return count, classes, notes
+
+
+def _write(
+    output: Path, name: str, suffix: str, content: bytes, label: np.ndarray, palette: np.ndarray
+) -> None:
+    image, mask = output / "images" / f"{name}{suffix}", output / "masks" / f"{name}.png"
+    for path in (image, mask):
+        make_folder(path.parent)
+    write_whole(image, lambda path: path.write_bytes(content))
+    write_label(mask, label, palette)
+
+
+def _reader(source: Path) -> Callable[[Path], Converted]:
+    if source.is_file():
+        return _from_coco
+    kinds = {kind for path in source.rglob("*.json") if (kind := _kind(path))}
+    if len(kinds) > 1:
+        raise InputError(f"{source} holds files of both LabelMe and COCO: convert one at a time.")
+    readers = {"LabelMe": _from_labelme, "COCO": _from_coco}
+    return readers[kinds.pop()] if kinds else _from_masks
+
+
+def _kind(path: Path) -> str | None:
+    content = _json(path)
+    if isinstance(content, dict) and isinstance(content.get("shapes"), list):
+        return "LabelMe"
+    return "COCO" if isinstance(content, dict) and "annotations" in content else None
+
+
+def _json(path: Path) -> Any:
+    with explained(f"{path} is not valid JSON", "export it again"):
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+
+
+def _from_masks(source: Path) -> Converted:
+    layout, first = find(source), folder.load(source, folder.splits_of(source)[0])
+
+    def examples() -> Iterator[Example]:
+        for name, (image, mask) in layout.pairs.items():
+            label = read_mask(mask, first.table)
+            yield name, image.suffix.lower(), image.read_bytes(), label
+
+    return first.classes, first.palette, examples(), layout.splits, list(first.notes)
+
+
+def _legend(names: Sequence[str]) -> tuple[dict[str, int], tuple[str, ...], np.ndarray]:
+    """Class ids by name, with a background before all others and 255 for void."""
+    classes = [name for name in names if name.casefold() not in VOID_NAMES]
+    backgrounds = [name for name in classes if name.strip("_").casefold() == BACKGROUND]
+    rest = [name for name in classes if name not in backgrounds]
+    ordered = tuple([*(backgrounds[:1] or [BACKGROUND]), *rest])
+    ids = {name: ordered.index(name) if name in ordered else VOID for name in names}
+    return ids | dict.fromkeys(backgrounds, 0), ordered, voc_palette(len(ordered))
+
+
+def _from_labelme(source: Path) -> Converted:
+    files = [path for path in sorted(source.rglob("*.json")) if _kind(path) == "LabelMe"]
+    shapes = {path: [_shape(each, path) for each in _json(path)["shapes"]] for path in files}
+    names = sorted({label for each in shapes.values() for label, *_ in each})
+    ids, classes, palette = _legend(names)
+    lines = [kind for each in shapes.values() for _, kind, *_ in each if kind not in DRAWN]
+    notes = [f"{len(lines)} points and lines were left out."] if lines else []
+
+    def examples() -> Iterator[Example]:
+        for path in files:
+            suffix, content = _labelme_image(path)
+            size = decode_image(content, str(path)).shape[1::-1]
+            canvas = Image.new("L", size, 0)
+            kept = [shape for shape in shapes[path] if shape[1] in DRAWN]
+            for label, kind, points, mask in sorted(kept, key=_area, reverse=True):
+                _paint(canvas, kind, points, mask, ids[label])
+            name = path.relative_to(source).with_suffix("").as_posix()
+            yield name, suffix, content, np.array(canvas)
+
+    return classes, palette, examples(), {}, notes
+
+
+def _shape(shape: Any, where: Path) -> tuple[str, str, list[tuple[float, float]], Any]:
+    with explained(f"{where} has a shape that cannot be read", "export it again"):
+        kind = str(shape.get("shape_type") or "polygon")
+        points = [(float(x), float(y)) for x, y in shape["points"]]
+        if not all(map(math.isfinite, (value for point in points for value in point))):
+            raise ValueError("a coordinate is not a number")
+        if len(points) < DRAWN.get(kind, 0):
+            raise ValueError(f"a {kind} of {len(points)} points")
+        mask = None
+        if kind == "mask":
+            mask = decode_image(base64.b64decode(shape["mask"]), f"of a shape in {where}")[..., 0]
+        return str(shape["label"]), kind, points, mask
+
+
+def _area(shape: tuple[str, str, list[tuple[float, float]], Any]) -> float:
+    """The area in square pixels."""
+    _, kind, points, mask = shape
+    if kind == "circle":
+        return math.pi * math.dist(points[0], points[1]) ** 2
+    if kind == "rectangle":
+        (left, top), (right, bottom) = points[:2]
+        return abs((right - left) * (bottom - top))
+    if kind == "mask":
+        return float(np.count_nonzero(mask))
+    turned = [*points[1:], points[0]]
+    return abs(sum(x * v - u * y for (x, y), (u, v) in zip(points, turned, strict=True))) / 2
+
+
+def _paint(canvas: Image.Image, kind: str, points: list, mask: Any, label: int) -> None:
+    draw = ImageDraw.Draw(canvas)
+    if kind == "circle":
+        (x, y), radius = points[0], math.dist(points[0], points[1])
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=label)
+    elif kind == "rectangle":
+        across, down = (sorted(values) for values in zip(*points[:2], strict=True))
+        draw.rectangle((across[0], down[0], across[1], down[1]), fill=label)
+    elif kind == "mask":
+        stencil = Image.fromarray(np.where(mask, 255, 0).astype(np.uint8))
+        canvas.paste(label, (round(points[0][0]), round(points[0][1])), stencil)
+    else:
+        draw.polygon(points, fill=label, outline=label)
+
+
+def _labelme_image(path: Path) -> tuple[str, bytes]:
+    """Suffix and content of the image that a file of LabelMe belongs to, or that it contains."""
+    content = _json(path)
+    named = Path(str(content.get("imagePath") or "").replace("\\", "/"))
+    beside = [path.parent / named, path.parent / named.name]
+    beside += [path.with_suffix(suffix) for suffix in sorted(SUFFIXES)]
+    for file in beside:
+        if file.is_file():
+            return file.suffix.lower(), file.read_bytes()
+    if content.get("imageData"):
+        with explained(f"the image in {path} cannot be read", "export it again"):
+            suffix = named.suffix.lower() if named.suffix.lower() in SUFFIXES else ".png"
+            return suffix, base64.b64decode(content["imageData"])
+    raise InputError(f"the image {named} of {path} is missing: put it beside that file.")
+
+
+def _from_coco(source: Path) -> Converted:
+    files = [source] if source.is_file() else sorted(source.rglob("*.json"))
+    contents = {path: _json(path) for path in files if _kind(path) == "COCO"}
+    if not contents:
+        raise InputError(f"{source} is not a JSON file of COCO: give one with images, annotations.")
+    tools, top = _pycocotools(), (source.parent if source.is_file() else source).resolve()
+    with explained(f"the categories of {source} cannot be read", "export it again"):
+        of = {
+            path: {category["id"]: str(category["name"]) for category in content["categories"]}
+            for path, content in contents.items()
+        }
+    names = dict.fromkeys(name for each in of.values() for name in each.values())
+    ids, classes, palette = _legend(list(names))
+
+    def examples() -> Iterator[Example]:
+        for path, content in contents.items():
+            with explained(f"{path} cannot be read as COCO", "export it again"):
+                shapes: dict[Any, list] = {}
+                for each in content["annotations"]:
+                    shape = ids[of[path][each["category_id"]]], each["segmentation"]
+                    shapes.setdefault(each["image_id"], []).append(shape)
+                for entry in content["images"]:
+                    image = _coco_image(path, str(entry["file_name"]))
+                    size = read_image(image).shape[:2]
+                    label = _coco_label(tools, shapes.get(entry["id"], []), size)
+                    inside = image.is_relative_to(top)
+                    name = image.relative_to(top) if inside else Path(image.name)
+                    bare = name.with_suffix("").as_posix()
+                    yield bare, image.suffix.lower(), image.read_bytes(), label
+
+    return classes, palette, examples(), {}, []
+
+
+def _pycocotools() -> Any:
+    try:
+        from pycocotools import mask
+    except ImportError as error:
+        raise InputError(
+            'COCO needs pycocotools: run pip install "fcn-tutorial[coco]" first.'
+        ) from error
+    return mask
+
+
+def _coco_image(path: Path, name: str) -> Path:
+    places = [
+        path.parent,
+        path.parent / "images",
+        path.parent.parent,
+        path.parent.parent / "images",
+    ]
+    found = [place / name for place in places if (place / name).is_file()]
+    if not found:
+        check_file(places[0] / name, "image", f"{path} names it, so put it there or into images/")
+    return found[0].resolve()
+
+
+def _coco_label(tools: Any, shapes: list[tuple[int, Any]], size: tuple[int, ...]) -> np.ndarray:
+    """The label of an image of `size` (H, W), the smallest shape painted last."""
+    height, width = size
+    encoded = []
+    for label, shape in shapes:
+        if isinstance(shape, list) or isinstance(shape["counts"], list):
+            shape = tools.frPyObjects(shape, height, width)
+        shape = tools.merge(shape) if isinstance(shape, list) else shape
+        if list(shape["size"]) != [height, width]:
+            raise ValueError(f"a mask of size {shape['size']} on an image of {[height, width]}")
+        encoded.append((label, shape))
+    painted = np.zeros((height, width), np.uint8)
+    for label, shape in sorted(encoded, key=lambda each: -int(tools.area(each[1]))):
+        painted[tools.decode(shape) > 0] = label
+    return painted

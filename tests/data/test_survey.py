@@ -1,0 +1,115 @@
+"""What a survey of a folder counts, and each fault that it names."""
+
+import numpy as np
+import pytest
+from folders import CLASSES, NAMES, example, plain, save
+
+import fcn_tutorial as fcn
+from fcn_tutorial.data.catalog import splits_of
+from fcn_tutorial.data.survey import survey
+
+
+def noise(seed, shape=(40, 48, 3)):
+    """An image that looks like no other."""
+    return np.kron(
+        np.random.default_rng(seed).integers(0, 256, (5, 6, 3), np.uint8),
+        np.ones((8, 8, 1), np.uint8),
+    )
+
+
+@pytest.fixture
+def photos(tmp_path):
+    plain(tmp_path / "photos")
+    for number, name in enumerate(NAMES):
+        save(tmp_path / "photos" / "images" / f"{name}.JPG", noise(number))
+    return tmp_path / "photos"
+
+
+def test_it_counts_pixels_and_images_of_each_class(photos):
+    found = survey(photos)
+    labels = [example(number)[1] for number in range(12)]
+    assert found.sizes == {(48, 40): 12}
+    np.testing.assert_array_equal(found.pixels, np.bincount(np.ravel(labels), minlength=3))
+    np.testing.assert_array_equal(found.images, [12, 12, 12])
+    assert {split: len(each) for split, each in found.splits.items()} == {
+        split: len(fcn.load_dataset(photos, split)) for split in splits_of(photos)
+    }
+    for c, (split, index) in found.largest.items():
+        mine = (found.splits[split][index][1] == c).sum()
+        assert mine == max((label == c).sum() for label in labels)
+    assert found.void == 0 and found.warnings == []
+
+
+def in_split(folder, split):
+    return fcn.load_dataset(folder, split).names[0]
+
+
+def spoil_duplicate(folder):
+    image = noise(99).astype(int)
+    for shift, split in ((0, "train"), (2, "val")):
+        save(
+            folder / "images" / f"{in_split(folder, split)}.JPG",
+            np.clip(image + shift, 0, 255).astype(np.uint8),
+        )
+
+
+def spoil_mask(value, ending="PNG"):
+    def spoil(folder):
+        shape = (40, 48) if value != "size" else (20, 48)
+        mask = np.full(shape, 0 if value == "size" else value, np.uint8)
+        save(folder / "masks" / f"{NAMES[0]}.PNG", mask)
+
+    return spoil
+
+
+def spoil_class(folder):
+    for number, name in enumerate(NAMES):
+        label = np.zeros((40, 48), np.uint8)
+        label[0, 0] = 7 if number < 6 else 24
+        save(folder / "masks" / f"{name}.PNG", label)
+
+
+def spoil_sizes(folder):
+    save(folder / "images" / f"{NAMES[0]}.JPG", noise(0)[:32])
+    save(folder / "masks" / f"{NAMES[0]}.PNG", np.zeros((32, 48), np.uint8))
+
+
+def spoil_file(folder):
+    (folder / "masks" / f"{NAMES[0]}.PNG").write_bytes(b"no image")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (spoil_duplicate, ("1 images of val look like one of train",)),
+        (spoil_mask(0), ("1 of 12 masks hold nothing but background", NAMES[0])),
+        (spoil_mask(255), ("1 of 12 masks hold nothing but void", NAMES[0])),
+        (spoil_mask(9), ("id 9", f"{NAMES[0]}.PNG")),
+        (spoil_mask("size"), (f"{NAMES[0]}.PNG is 48 x 20", "48 x 40")),
+        (spoil_file, (f"{NAMES[0]}.PNG cannot be read",)),
+        (spoil_class, ("leaf is tiny", "stem is tiny", "background is nearly everywhere")),
+        (spoil_sizes, ("2 sizes, from 48 x 32 to 48 x 40",)),
+    ],
+)
+def test_each_fault_is_named(photos, spoil, named):
+    spoil(photos)
+    warnings = "\n".join(survey(photos).warnings)
+    assert all(each in warnings for each in named), warnings
+
+
+def test_inspect_prints_a_table_and_writes_a_contact_sheet(photos, command_line, tmp_path):
+    output = tmp_path / "sheet.png"
+    code, out, _ = command_line("data", "inspect", photos, "--output", output)
+    assert code == 0 and out.splitlines()[-1].startswith(f"Wrote {output}")
+    assert all(name in out for name in CLASSES) and "48 x 40 (12)" in out
+    sheet = fcn.read_image(output)
+    assert sheet.shape[0] > 300 and sheet.std() > 30
+
+
+def test_a_folder_is_checked_as_any_data_set_is(photos, command_line):
+    code, out, _ = command_line("data", "check", photos)
+    assert code == 0 and "is complete" in out
+    spoil_file(photos)
+    code, out, error = command_line("data", "check", photos)
+    assert code == 2 and f"{NAMES[0]}.PNG cannot be read" in out
+    assert "1 file damaged" in error and "replace" in error
