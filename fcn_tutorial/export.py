@@ -3,14 +3,19 @@
 LiteRT (formerly TensorFlow Lite) is small: 8-bit weights make the file a quarter of the size; each
 layer's are scaled by their own range, and sums are still computed in floating point. ONNX is read
 by most other frameworks and runtimes.
+
+A file carries its classes and palette as each format's own tools do: ONNX as entries of its
+metadata, LiteRT as files that are zipped behind the network (`unzip net.tflite` unpacks them).
 """
 
 import json
 import os
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Sequence
 from importlib import util
+from io import BytesIO
 from numbers import Integral
 from pathlib import Path
 
@@ -24,6 +29,7 @@ from fcn_tutorial.files import make_folder, write_text, write_whole
 PRECISIONS = {".tflite": ("int8", "float16", "float32"), ".onnx": ("float32",)}
 SMALLEST, LARGEST = 32, 2048  # sides of the images, in pixels
 SIDE = 256  # default of a LiteRT file
+DEMO = Path(__file__).with_name("demo.py")
 
 
 def export(
@@ -33,11 +39,13 @@ def export(
     palette: np.ndarray,
     size: int | tuple[int, int] | None = None,
     precision: str | None = None,
-) -> tuple[Path, Path]:
+    demo: bool = False,
+) -> tuple[Path, ...]:
     """Write a network as a .tflite or .onnx file, and its legend beside it as JSON.
 
     The file takes "image", float32 (1, height, width, 3) from 0 to 255, and gives "logits",
-    float32 (1, height, width, C).
+    float32 (1, height, width, C). It carries the names and colours of its classes too: ONNX in its
+    metadata, as "classes" and "palette" in JSON, LiteRT in a zipped labels.txt and legend.json.
 
     Args:
         model: FCN for images (N, H, W, 3), as `build_fcn` makes it.
@@ -48,22 +56,31 @@ def export(
             images of 256 x 256, an ONNX file for any number of images of any size.
         precision: Of the weights: for LiteRT "int8" (the default), "float16" or "float32", for
             ONNX "float32".
+        demo: Whether to write, beside NAME.onnx, a Python file NAME.py that segments a photograph
+            with it and needs only NumPy, Pillow and onnxruntime.
 
     Returns:
-        The paths of the file and of its legend.
+        The paths of what was written: the file, NAME.onnx for example, its legend NAME.onnx.json,
+        and the demo.
 
     Raises:
         InputError: An option is out of its range, the package that writes ONNX is missing, Keras
             runs on another backend than TensorFlow, or a file cannot be written.
     """
     file, shape, precision = _checked(Path(path), size, precision)
+    texts = {file.with_name(f"{file.name}.json"): _legend(classes, palette, shape, precision)}
+    if demo:
+        texts[_demo_of(file)] = DEMO.read_text(encoding="utf-8")
+    _check_places(texts)
     model = _in_32_bits(model)
     signature = [keras.InputSpec(shape=(*shape, 3), dtype="float32", name="image")]
-    content = CONVERTERS[file.suffix](model, signature, precision)
+    convert, describe = CONVERTERS[file.suffix]
+    content = describe(convert(model, signature, precision), next(iter(texts.values())))
     make_folder(file.parent)
     write_whole(file, lambda temporary: temporary.write_bytes(content))
-    write_text(file.with_suffix(".json"), _legend(classes, palette, shape, precision))
-    return file, file.with_suffix(".json")
+    for place, text in texts.items():
+        write_text(place, text)
+    return file, *texts
 
 
 def _legend(classes, palette, shape, precision):
@@ -76,6 +93,23 @@ def _legend(classes, palette, shape, precision):
         "weights": precision,
     }
     return json.dumps(legend, indent=1) + "\n"
+
+
+def _demo_of(file):
+    if file.suffix != ".onnx":
+        raise InputError(f"a demo runs an ONNX file, and {file} is none: choose the format onnx.")
+    return file.with_suffix(".py")
+
+
+def _check_places(texts):
+    """Raise InputError where a text would replace a file that is not an earlier one of its kind."""
+    for place, text in texts.items():
+        marks = ('"input"', '"weights"') if place.suffix == ".json" else (text.splitlines()[0],)
+        there = place.read_text(errors="replace") if place.is_file() else text
+        if not all(mark in there for mark in marks):
+            raise InputError(
+                f"{place} is another file and would be overwritten: choose a new name."
+            )
 
 
 def _checked(path, size, precision):
@@ -94,9 +128,6 @@ def _checked(path, size, precision):
         shape = (None, None, None)
     else:
         shape = (1, *_sides(SIDE if size is None else size))
-    legend = path.with_suffix(".json")
-    if legend.is_file() and '"input"' not in legend.read_text(errors="replace"):
-        raise InputError(f"{legend} is another file and would be overwritten: choose a new name.")
     return path, shape, precision
 
 
@@ -149,4 +180,28 @@ def _litert(model, signature, precision):
         logger.setLevel(level)
 
 
-CONVERTERS = {".tflite": _litert, ".onnx": _onnx}
+def _with_entries(content, legend):
+    """An ONNX file with the classes and palette of a legend among its metadata."""
+    import onnx
+
+    entries = {key: json.dumps(value) for key, value in json.loads(legend).items()}
+    described = onnx.ModelProto()
+    onnx.helper.set_model_props(described, {key: entries[key] for key in ("classes", "palette")})
+    # Messages of this kind are merged by joining their bytes; nothing of the network is decoded.
+    return content + described.SerializeToString()
+
+
+def _with_files(content, legend):
+    """A LiteRT file with labels.txt, a class a line, and legend.json zipped behind the network."""
+    file = BytesIO(content)
+    with zipfile.ZipFile(file, "a") as archive:
+        for name, text in (
+            ("labels.txt", "\n".join(json.loads(legend)["classes"]) + "\n"),
+            ("legend.json", legend),
+        ):
+            # At a fixed time, so that the same network makes the same file.
+            archive.writestr(zipfile.ZipInfo(name), text)
+    return file.getvalue()
+
+
+CONVERTERS = {".tflite": (_litert, _with_files), ".onnx": (_onnx, _with_entries)}

@@ -1,17 +1,23 @@
 """Exported networks, run by the interpreter of the format, beside Keras."""
 
 import json
+import subprocess
+import sys
+import zipfile
 
 import keras
 import numpy as np
-import onnxruntime
 import pytest
+from PIL import Image
 
 import fcn_tutorial as fcn
 from fcn_tutorial.export import export
 
+onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is missing: pip install it")
+pytest.importorskip("tf2onnx", reason="tf2onnx is missing: pip install it")
+
 PALETTE = np.arange(18, dtype=np.uint8).reshape(6, 3)
-CLASSES = ("a", "b", "c", "d", "e", "f")
+CLASSES = ("a", "b", "c", "d", "é", "f")
 LOWEST_AGREEMENT = {"int8": 0.99, "float16": 0.999, "float32": 0.9999}
 
 
@@ -44,6 +50,9 @@ def test_litert_files_label_as_keras_does_and_fewer_bits_make_smaller_ones(netwo
         legend = json.loads(written[1].read_text())
         assert legend["classes"] == list(CLASSES) and legend["palette"] == PALETTE.tolist()
         assert legend["input"]["shape"] == [1, 64, 96, 3] and legend["weights"] == precision
+        with zipfile.ZipFile(path) as carried:
+            assert json.loads(carried.read("legend.json")) == legend
+            assert carried.read("labels.txt").decode().splitlines() == list(CLASSES)
     assert sizes[0] < 0.6 * sizes[1] < 0.4 * sizes[2]
 
 
@@ -91,6 +100,56 @@ def test_a_network_trained_in_16_bits_is_exported_in_32(network, tmp_path, suffi
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
+def test_each_exported_file_has_a_legend_of_its_own(network, tmp_path):
+    small = export(network, tmp_path / "net.tflite", CLASSES, PALETTE, 32)
+    legend = small[1].read_bytes()
+    large = export(network, tmp_path / "net.onnx", CLASSES[::-1], PALETTE[::-1], (64, 96))
+    assert small[1] != large[1] and small[1].read_bytes() == legend
+    stored = json.loads(large[1].read_text())
+    entries = onnxruntime.InferenceSession(large[0]).get_modelmeta().custom_metadata_map
+    for key, value in (("classes", list(CLASSES[::-1])), ("palette", PALETTE[::-1].tolist())):
+        assert stored[key] == json.loads(entries[key]) == value
+
+
+NOTHING_OF_OURS = """
+import runpy, sys
+sys.modules.update(dict.fromkeys(("fcn_tutorial", "keras", "tensorflow", "onnx", "matplotlib")))
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("size", [None, (64, 96)])
+def test_the_demo_segments_a_photo_without_the_library_and_keras(network, tmp_path, size):
+    image, _ = fcn.load_dataset("shapes", "test", size=(64, 96), count=1)[0]
+    palette = np.eye(6, 3, dtype=np.uint8) * 200
+    written = export(network, tmp_path / "net.onnx", CLASSES, palette, size, demo=True)
+    assert [path.name for path in written] == ["net.onnx", "net.onnx.json", "net.py"]
+    assert len(written[2].read_text().splitlines()) == 25
+    photo, output = tmp_path / "photo.png", tmp_path / "overlay.png"
+    # A camera held sideways stores the picture turned, and says so.
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(image).transpose(Image.Transpose.ROTATE_90).save(photo, exif=exif)
+    command = [sys.executable, "-c", NOTHING_OF_OURS, written[2], photo, output]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=True)
+    label = fcn.segment(network, image)
+    assert done.stdout.removeprefix("Found ").strip().split(", ") == [
+        CLASSES[index] for index in np.unique(label)
+    ]
+    blend = (image.astype(int) + palette[label]) / 2
+    differs = np.abs(np.array(Image.open(output)) - blend).max(axis=-1) > 1
+    assert differs.mean() < 0.01
+
+
+def test_a_demo_needs_an_onnx_file_and_spares_other_files(network, tmp_path, refusal):
+    (tmp_path / "net.py").write_text("print('mine')")
+    for name, named in (("net.tflite", "net.tflite"), ("net.onnx", "net.py")):
+        file = tmp_path / name
+        assert named in refusal(export, network, file, CLASSES, PALETTE, demo=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["net.py"]
+
+
 def test_without_the_package_that_writes_onnx_it_is_named(network, tmp_path, monkeypatch, refusal):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     message = refusal(export, network, tmp_path / "net.onnx", CLASSES, PALETTE)
@@ -120,7 +179,7 @@ def test_on_another_backend_the_way_out_is_named(network, tmp_path, monkeypatch,
 
 
 def test_the_legend_does_not_overwrite_another_file(tmp_path, network, refusal):
-    (tmp_path / "scores.json").write_text('{"mean_iou": 0.5}')
-    assert "scores.json" in refusal(export, network, tmp_path / "scores.tflite", (), ())
-    assert (tmp_path / "scores.json").read_text() == '{"mean_iou": 0.5}'
-    assert list(tmp_path.iterdir()) == [tmp_path / "scores.json"]
+    (tmp_path / "n.tflite.json").write_text('{"mean_iou": 0.5}')
+    assert "n.tflite.json" in refusal(export, network, tmp_path / "n.tflite", (), ())
+    assert (tmp_path / "n.tflite.json").read_text() == '{"mean_iou": 0.5}'
+    assert list(tmp_path.iterdir()) == [tmp_path / "n.tflite.json"]

@@ -53,11 +53,11 @@ def fill():
     from fcn_tutorial.export import export
     from fcn_tutorial.pretrained import load_trained
 
-    for name in SHAPES:
-        export(network(name), MODELS / f"shapes-{name}.tflite", CLASSES, PALETTE, SIDE)
-    export(
-        load_trained("voc_fcn8s"), MODELS / "photos-fcn8s.tflite", VOC.classes, VOC.palette, SIDE
-    )
+    shapes = {f"shapes-{name}": (network(name), CLASSES, PALETTE) for name in SHAPES}
+    photos = {"photos-fcn8s": (load_trained("voc_fcn8s"), VOC.classes, VOC.palette)}
+    for name, (model, classes, palette) in (shapes | photos).items():
+        _, legend = export(model, MODELS / f"{name}.tflite", classes, palette, SIDE)
+        legend.rename(MODELS / f"{name}.json")
     shutil.copy(EXAMPLE, MODELS / "example.jpg")
 
 

@@ -1,12 +1,13 @@
 """`fcn-tutorial export`."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
 from fcn_tutorial.cli.common import quiet_import
-from fcn_tutorial.errors import InputError, check_choice
+from fcn_tutorial.errors import InputError, check_choice, shown
 
 FORMATS = {"litert": ".tflite", "onnx": ".onnx"}  # and how the names of their files end
 
@@ -16,10 +17,17 @@ def export(
     output: Annotated[
         Path | None, Option(help="File to write. Default: RUN/VARIANT.tflite or .onnx.")
     ] = None,
-    form: Annotated[str, Option("--format", help="File format: litert or onnx.")] = "litert",
+    form: Annotated[
+        str | None,
+        Option("--format", help="File format: litert (default) or onnx (with --demo the default)."),
+    ] = None,
     size: Annotated[
-        int | None,
-        Option(help="Side length of the images in pixels. Default: 256; for onnx, any."),
+        str | None,
+        Option(
+            metavar="HxW",
+            help="Height and width of the images in pixels, such as 240x320, or one number for "
+            "both. Default: 256; for onnx, any.",
+        ),
     ] = None,
     precision: Annotated[
         str | None,
@@ -27,18 +35,45 @@ def export(
             help="Precision of the weights: int8 (default), float16 or float32; for onnx, float32."
         ),
     ] = None,
+    demo: Annotated[
+        bool,
+        Option(
+            "--demo",
+            help="Add a Python file of 25 lines that segments a photo with the onnx file and needs "
+            "only NumPy, Pillow and onnxruntime.",
+        ),
+    ] = False,
 ) -> None:
     """Write a run's network as a file that runs without Keras, in a browser for example."""
+    form = form or ("onnx" if demo else "litert")
     check_choice("--format", form, FORMATS)
     if output and output.suffix != FORMATS[form]:
         raise InputError(
             f"--output {str(output)!r} must end in {FORMATS[form]} for format {form}: change "
             "--output or --format."
         )
+    sides = _sides_of(size)
     with quiet_import():
         from fcn_tutorial import export as exporting
         from fcn_tutorial.runs import load_run
     opened = load_run(run)
     path = output or run / f"{opened.recipe.variant}{FORMATS[form]}"
-    written = exporting.export(opened.model, path, opened.classes, opened.palette, size, precision)
-    print(f"Wrote {written[0]} ({written[0].stat().st_size:,} bytes) and {written[1]}.")
+    what = opened.model, path, opened.classes, opened.palette
+    file, *beside = exporting.export(*what, sides, precision, demo)
+    written = [f"{file} ({file.stat().st_size:,} bytes)", *map(str, beside)]
+    print(f"Wrote {' and '.join(written)}.")
+    if demo:
+        print(f"Try it: python {beside[-1]} photo.jpg overlay.png")
+
+
+def _sides_of(text):
+    """The value of --size: "240x320" -> (240, 320), "256" -> (256, 256)."""
+    if text is None:
+        return None
+    sides = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text.strip(), re.ASCII | re.IGNORECASE)
+    if not sides:
+        raise InputError(
+            f"--size {shown(text)} must be one or two numbers of pixels: 256, or 240x320 for "
+            "height x width."
+        )
+    return tuple(int(side or sides[1]) for side in sides.groups())
