@@ -32,6 +32,7 @@ STYLE: Any = {
     "axes.grid": False,
     "savefig.bbox": "tight",
 }
+LEGIBLE = 40  # classes of a confusion matrix whose percentages can be read
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
@@ -100,7 +101,8 @@ def _draw(axes, pictures, titles=None, **options):
 
 
 def _plain(names):
-    return [name.replace("_", " ") for name in names]
+    # A dollar would begin a formula.
+    return [name.replace("_", " ").replace("$", r"\$") for name in names]
 
 
 def show(
@@ -237,13 +239,15 @@ def plot_confusion(confusion: np.ndarray, classes: Sequence[str]) -> None:
     """Confusion matrix (C, C): each row, a true class, as percentages of its pixels."""
     share = 100 * confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     names = _plain(classes)
-    with _figure(5.0, 5.0) as (_, [axis]):
+    side = np.clip(0.4 * len(names), 5.0, 16.0)
+    with _figure(side, side) as (_, [axis]):
         axis.imshow(share, cmap="Blues", vmin=0, vmax=100)
-        for cell, value in np.ndenumerate(share):
+        for cell, value in np.ndenumerate(share if len(names) <= LEGIBLE else share[:0]):
             color = "white" if value > 60 else "black"
             axis.text(cell[1], cell[0], f"{value:.0f}", ha="center", va="center", color=color)
-        axis.set_xticks(range(len(names)), names, rotation=45, ha="right")
-        axis.set_yticks(range(len(names)), names)
+        small = {"fontsize": min(12.0, 50 * side / len(names))}
+        axis.set_xticks(range(len(names)), names, rotation=45, ha="right", **small)
+        axis.set_yticks(range(len(names)), names, **small)
         axis.set(xlabel="predicted", ylabel="true")
 
 
@@ -297,12 +301,13 @@ def show_boxes(pictures: Maps, boxes: Sequence[Mapping[str, Box]], titles: Title
         figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False)
 
 
-def picture_of(draw: Callable[..., object], *arguments: Any) -> np.ndarray:
+def picture_of(draw: Callable[..., object], *arguments: Any, scale: float = 1) -> np.ndarray:
     """Draw a figure without showing it.
 
     Args:
         draw: A function that shows a figure, such as those of this module.
         *arguments: What it is called with.
+        scale: How many times as many pixels as a figure of the book has, for sharp screens.
 
     Returns:
         The figure as a picture, uint8 (H, W, 3).
@@ -311,7 +316,8 @@ def picture_of(draw: Callable[..., object], *arguments: Any) -> np.ndarray:
         InputError: `draw` drew no figure.
     """
     before = set(plt.get_fignums())
-    with patch.object(plt, "show"):
+    finer = patch.dict(STYLE, {"figure.dpi": scale * STYLE["figure.dpi"]})
+    with patch.object(plt, "show"), finer:
         draw(*arguments)
     drawn = sorted(set(plt.get_fignums()) - before)
     if not drawn:

@@ -136,8 +136,12 @@ class Recipe:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the recipe as a TOML file."""
+        write_text(path, self.text())
+
+    def text(self) -> str:
+        """The recipe in TOML."""
         values = {key: json.dumps(value, ensure_ascii=False) for key, value in asdict(self).items()}
-        write_text(path, "".join(f"{key} = {value}\n" for key, value in values.items()))
+        return "".join(f"{key} = {value}\n" for key, value in values.items())
 
 
 def _read_recipe(source: str | os.PathLike, extended: tuple[Path, ...] = ()) -> dict[str, Any]:

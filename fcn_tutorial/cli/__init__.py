@@ -5,7 +5,7 @@ One module a command. Unusable input ends in one sentence on standard error and 
 
 import typer
 
-from fcn_tutorial.cli import classify, data, doctor, evaluate, export, segment, train
+from fcn_tutorial.cli import classify, data, doctor, evaluate, export, report, segment, train
 from fcn_tutorial.cli.common import run_command
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(segment.segment)
 app.add_typer(data.app, name="data")
+app.command()(report.report)
 app.command()(export.export)
 app.command()(classify.classify)
 app.command()(doctor.doctor)

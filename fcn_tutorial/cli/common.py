@@ -13,6 +13,9 @@ from typer import Option
 from fcn_tutorial.errors import InputError, explained, reason_of, shown
 from fcn_tutorial.files import quiet
 
+Dataset = Annotated[str | None, Option(help="Data set; default: the recipe's.")]
+Split = Annotated[str | None, Option(help="Split; default: test, or val if there is no test.")]
+Limit = Annotated[int, Option(min=0, help="Number of examples to use; 0 means all.")]
 Scales = Annotated[
     str, Option(help="Average over resized copies: scale factors, separated by commas.")
 ]
@@ -105,6 +108,45 @@ def open_runs(folders: Iterable[Path]) -> list:
                 "runs with the same classes."
             )
     return opened
+
+
+def examples_of(run, dataset: str | None, split: str | None, limit: int):
+    """The examples that --dataset, --split and --limit name; a run's own, where they leave it."""
+    from fcn_tutorial.data.catalog import load_dataset, splits_of
+    from fcn_tutorial.data.dataset import limited
+
+    name = dataset or run.recipe.dataset
+    return limited(load_dataset(name, split or splits_of(name)[-1]), limit)
+
+
+def place_of(run: Path, name: str) -> Path:
+    """Where a file on a run goes: its folder; this one for a network that the package carries."""
+    return run / name if run.is_dir() else Path(f"{run}-{name}")
+
+
+def compare_with_training(opened: Iterable, examples) -> dict[str, int]:
+    """Print what has changed since the runs were trained, and which examples they have seen.
+
+    Returns {"overlap": number of these examples}; {} if the training data are not on this machine.
+    """
+    from fcn_tutorial import runs, training
+    from fcn_tutorial.data.dataset import overlap
+
+    seen, known = set(), True
+    for run in opened:
+        try:
+            data = training.splits(run.recipe)
+            seen.update(overlap(data[0].names, examples.names))
+            now = runs.surroundings(*data)
+        except InputError:
+            now, known = runs.environment(), False
+        pairs = runs.differences(runs.read_surroundings(run.folder), now)
+        changed = [f"{key} was {str(old)[:20]}, is now {str(new)[:20]}" for key, old, new in pairs]
+        if changed:
+            print(f"Changed since {run.folder} was trained: {'; '.join(changed)}.")
+    if known and seen:
+        print(f"{len(seen)} of these {len(examples)} examples were used for training.")
+    return {"overlap": len(seen)} if known else {}
 
 
 def server_folder(folder: Path, split: str) -> Path:

@@ -1,6 +1,7 @@
 """`fcn-tutorial evaluate`."""
 
 import json
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -17,11 +18,9 @@ def evaluate(
         list[Path],
         Argument(help="Run folders, or names of networks such as voc_fcn8s; several are averaged."),
     ],
-    dataset: Annotated[str | None, Option(help="Data set; default: the recipe's.")] = None,
-    split: Annotated[
-        str | None, Option(help="Split; default: test, or val if there is no test.")
-    ] = None,
-    limit: Annotated[int, Option(min=0, help="Number of examples to use; 0 means all.")] = 0,
+    dataset: common.Dataset = None,
+    split: common.Split = None,
+    limit: common.Limit = 0,
     scales: common.Scales = "1",
     flip: common.Flip = False,
     predictions: Annotated[
@@ -33,15 +32,11 @@ def evaluate(
     factors = common.factors_of(scales)
     with common.quiet_import():
         from fcn_tutorial import inference
-        from fcn_tutorial.data.catalog import load_dataset, splits_of
-        from fcn_tutorial.data.dataset import limited
         from fcn_tutorial.runs import write_scores
     opened = common.open_runs(runs)
-    name = dataset or opened[0].recipe.dataset
-    examples = load_dataset(name, split or splits_of(name)[-1])
-    examples = limited(examples, limit)
+    examples = common.examples_of(opened[0], dataset, split, limit)
     how, suffix = _how(limit, flip, factors, runs)
-    path = _score_file(runs[0], f"scores-{examples.name}-{examples.split}{suffix}.json")
+    path = common.place_of(runs[0], f"scores-{examples.name}-{examples.split}{suffix}.json")
     _check_members(path, how)
     folder = predictions
     if folder and "voc2012" in examples.name:
@@ -50,15 +45,12 @@ def evaluate(
     models = [run.model for run in opened]
     result = inference.evaluate(models, examples, factors, flip, progress=True, keep=keep)
     _print_scores(result, examples.classes)
-    trained_on = _compare_with_training(opened, examples)
+    trained_on = common.compare_with_training(opened, examples)
     write_scores(path, result, examples, **how, **trained_on)
     maps = f", and {common.counted(examples.names)} to {folder}" if folder else ""
     print(f"Wrote {path}{maps}.")
-
-
-def _score_file(run, name):
-    """In the run's folder; in this one for a network that comes with the package."""
-    return run / name if run.is_dir() else Path(f"{run}-{name}")
+    see = shlex.join(["fcn-tutorial", "report", str(runs[0])])
+    print(f'To see curves, confusion and the worst images, run "{see}".')
 
 
 def _label_writer(folder, palette):
@@ -98,31 +90,6 @@ def _check_members(path, how):
     if theirs != ours:
         names = ", ".join(map(str, theirs if isinstance(theirs, list) else [theirs]))
         raise InputError(f"{path} holds the scores of {names}: move it first.")
-
-
-def _compare_with_training(opened, examples):
-    """Print what has changed since the runs were trained, and which examples they have seen.
-
-    Returns {"overlap": number of these examples}; {} if the training data are not on this machine.
-    """
-    from fcn_tutorial import runs, training
-    from fcn_tutorial.data.dataset import overlap
-
-    seen, known = set(), True
-    for run in opened:
-        try:
-            data = training.splits(run.recipe)
-            seen.update(overlap(data[0].names, examples.names))
-            now = runs.surroundings(*data)
-        except InputError:
-            now, known = runs.environment(), False
-        pairs = runs.differences(runs.read_surroundings(run.folder), now)
-        changed = [f"{key} was {str(old)[:20]}, is now {str(new)[:20]}" for key, old, new in pairs]
-        if changed:
-            print(f"Changed since {run.folder} was trained: {'; '.join(changed)}.")
-    if known and seen:
-        print(f"{len(seen)} of these {len(examples)} examples were used for training.")
-    return {"overlap": len(seen)} if known else {}
 
 
 def _print_scores(result, classes):

@@ -6,14 +6,14 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from fcn_tutorial.cli.common import quiet_import
+from fcn_tutorial.cli.common import place_of, quiet_import
 from fcn_tutorial.errors import InputError, check_choice, shown
 
 FORMATS = {"litert": ".tflite", "onnx": ".onnx"}  # and how the names of their files end
 
 
 def export(
-    run: Annotated[Path, Argument(help="Run folder.")],
+    run: Annotated[Path, Argument(help="Run folder, or name of a network such as voc_fcn8s.")],
     output: Annotated[
         Path | None, Option(help="File to write. Default: RUN/VARIANT.tflite or .onnx.")
     ] = None,
@@ -57,7 +57,7 @@ def export(
         from fcn_tutorial import export as exporting
         from fcn_tutorial.runs import load_run
     opened = load_run(run)
-    path = output or run / f"{opened.recipe.variant}{FORMATS[form]}"
+    path = output or place_of(run, f"{opened.recipe.variant}{FORMATS[form]}")
     what = opened.model, path, opened.classes, opened.palette
     file, *beside = exporting.export(*what, sides, precision, demo)
     written = [f"{file} ({file.stat().st_size:,} bytes)", *map(str, beside)]

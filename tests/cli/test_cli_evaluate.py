@@ -146,6 +146,21 @@ def test_a_table_has_the_baseline_beside_the_model(call, trained):
         assert rows[name].count("%") == 2
 
 
+def test_evaluate_points_to_the_report(call, trained):
+    _, out, _ = call("evaluate", trained, "--limit", 2)
+    assert f"fcn-tutorial report {trained}" in out
+    for options, name, seen in [
+        (("--limit", 2), "report-shapes-test-first2.html", False),
+        (("--split", "train", "--limit", 3), "report-shapes-train-first3.html", True),
+    ]:
+        code, out, _ = call("report", trained, *options)
+        assert code == 0 and str(trained / name) in out
+        text = (trained / name).read_text()
+        assert "cross" in text and ("used for training" in text) == seen
+    code, _, error = call("report", trained, "--dataset", "voc2012")
+    assert code == 2 and "6 classes" in error
+
+
 @pytest.fixture
 def camvid_run(trained, tmp_path, camvid_root, monkeypatch):
     """A run whose model has CamVid's eleven classes, and data to evaluate it on."""

@@ -127,10 +127,15 @@ def test_a_folder_that_cannot_take_the_run_is_named(call, trained, tmp_path):
 
 def test_a_run_is_exported(call, trained, tmp_path):
     path = tmp_path / "net.tflite"
-    code, out, _ = call("export", trained, "--output", path, "--size", 64)
-    assert code == 0 and str(path) in out
-    legend = json.loads(path.with_suffix(".json").read_text())
-    assert legend["classes"] == list(fcn.load_run(trained).classes)
+    code, out, _ = call("export", trained, "--output", path, "--size", "64x96")
+    legend = tmp_path / "net.tflite.json"
+    assert code == 0 and str(path) in out and str(legend) in out
+    stored = json.loads(legend.read_text())
+    assert stored["classes"] == list(fcn.load_run(trained).classes)
+    assert stored["input"]["shape"] == [1, 64, 96, 3]
+    for size in ("64x", "axb", "64x96x3", "-64", "1x64"):
+        code, _, error = call("export", trained, "--output", path, "--size", size)
+        assert code == 2 and "size" in error
     code, _, error = call("export", trained, "--format", "onnx", "--output", path)
     assert code == 2 and str(path) in error and ".onnx" in error
     code, _, error = call("export", trained, "--format", "pb")
@@ -160,12 +165,13 @@ def test_ctrl_c_ends_a_command_without_a_traceback(trained, monkeypatch, capsys)
 
 
 COMMANDS = {
-    (): ["train", "evaluate", "segment", "data", "export", "classify", "doctor"],
+    (): ["train", "evaluate", "segment", "data", "report", "export", "classify", "doctor"],
     ("data",): ["fetch", "check", "records"],
     ("train",): ["--output", "--limit", "--epochs", "--weights", "--set", "--devices"],
     ("evaluate",): ["--dataset", "--split", "--scales", "--flip", "--predictions"],
     ("segment",): ["--output", "--scales", "--flip", "--with", "--voc-list"],
-    ("export",): ["--format", "--size", "--precision"],
+    ("report",): ["--dataset", "--split", "--limit", "--output"],
+    ("export",): ["--format", "--size", "--precision", "--demo"],
     ("classify",): ["--weights"],
 }
 
