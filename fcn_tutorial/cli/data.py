@@ -59,10 +59,10 @@ def check(
 @app.command()
 def inspect(
     folder: Annotated[str, Argument(help="Folder of images and masks, or the name of a data set.")],
-    output: Annotated[Path, Option(help="Picture to write.")] = Path("inspect.png"),
+    output: Annotated[Path, Option(help="Image file to write.")] = Path("inspect.png"),
     root: Root = None,
 ) -> None:
-    """Count images, sizes and pixels of each class, and name what looks wrong."""
+    """Summarize the images and classes of a data set, and report what looks wrong."""
     from fcn_tutorial.data.survey import survey
     from fcn_tutorial.files import write_whole
     from fcn_tutorial.plotting import draw_contact_sheet
@@ -102,9 +102,9 @@ def convert(
     source: Annotated[
         Path, Argument(help="LabelMe or COCO JSON, or a folder in any layout of masks.")
     ],
-    output: Annotated[Path, Option(help="New folder, for images/, masks/ and classes.csv.")],
+    output: Annotated[Path, Option(help="New folder for images/, masks/ and classes.csv.")],
 ) -> None:
-    """Turn polygons or masks into images/ and masks/; of two polygons, the smaller is on top."""
+    """Turn polygons or masks into images/ and masks/; the smaller of two polygons is on top."""
     from fcn_tutorial.data import convert as converting
 
     count, classes, notes = converting.convert(source, output)

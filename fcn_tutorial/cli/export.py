@@ -19,7 +19,7 @@ def export(
     ] = None,
     form: Annotated[
         str | None,
-        Option("--format", help="File format: litert (default) or onnx (with --demo the default)."),
+        Option("--format", help="File format: litert (default) or onnx (default with --demo)."),
     ] = None,
     size: Annotated[
         str | None,
@@ -39,8 +39,8 @@ def export(
         bool,
         Option(
             "--demo",
-            help="Add a Python file of 25 lines that segments a photo with the onnx file and needs "
-            "only NumPy, Pillow and onnxruntime.",
+            help="Also write a 25-line Python file that segments a photo with the onnx file and "
+            "needs only NumPy, Pillow and onnxruntime.",
         ),
     ] = False,
 ) -> None:

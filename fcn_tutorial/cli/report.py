@@ -17,7 +17,7 @@ def report(
         Path | None, Option(help="HTML file. Default: RUN/report-DATASET-SPLIT.html.")
     ] = None,
 ) -> None:
-    """Write a page to look at: curves, scores, and the worst and the typical images."""
+    """Write an HTML page with curves, scores, and the worst and typical images."""
     with common.quiet_import():
         from fcn_tutorial.files import make_folder
         from fcn_tutorial.report import write_report
