@@ -10,7 +10,6 @@ import socket
 import tarfile
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -24,7 +23,7 @@ from fcn_tutorial.data.unpack import MEMBERS, unpack
 pytestmark = pytest.mark.slow
 
 FOLDER = "Toy/data"
-LONGEST = 30  # seconds for one example
+LONGEST = 30  # seconds for one example; of the processor where no server is involved
 PARTS = st.sampled_from(["Toy", "data", "a", "b", "..", ".", "", "é", "x" * 200, "C:x", "\\"])
 NAMES = st.lists(PARTS, max_size=5).map("/".join)
 NAMES = NAMES.map(lambda name: f"{FOLDER}/{name}") | NAMES | st.text(max_size=9)
@@ -59,7 +58,7 @@ def tar_of(members, edits):
 @given(members=st.lists(MEMBER, max_size=6), edits=EDITS)
 def test_an_archive_of_any_members(tmp_path_factory, members, edits):
     root = tmp_path_factory.mktemp("archive")
-    path, folder, start = root / "toy.tgz", root / "a" / "b", time.monotonic()
+    path, folder, start = root / "toy.tgz", root / "a" / "b", time.process_time()
     folder.mkdir(parents=True)
     path.write_bytes(gzip.compress(tar_of(members, edits), 1))
     try:
@@ -68,7 +67,7 @@ def test_an_archive_of_any_members(tmp_path_factory, members, edits):
         assert "toy.tgz" in str(error)
     except OSError as error:  # names that no file can have
         assert error.filename
-    assert time.monotonic() - start < LONGEST
+    assert time.process_time() - start < LONGEST
     found = [each for each in root.rglob("*") if each not in (path, folder, root / "a")]
     assert all((folder / "Toy") in (each, *each.parents) for each in found)
     assert all(not each.is_symlink() and (each.is_dir() or each.is_file()) for each in found)
@@ -157,14 +156,12 @@ def test_a_server_that_says_anything(tmp_path_factory, server, answers, sized):
 
 
 def test_a_million_empty_members_are_refused_in_seconds(tmp_path, refusal):
-    block = tarfile.TarInfo(f"{FOLDER}/a").tobuf()
-    path, start = Path(tmp_path) / "toy.tgz", time.monotonic()
+    path, start = tmp_path / "toy.tgz", time.process_time()
     with gzip.open(path, "wb", 1) as file:
         for _ in range(1200):
             file.write(tarfile.TarInfo("x").tobuf() * 1000)
-        file.write(block)
     assert "toy.tgz" in refusal(unpack, path, FOLDER, "", tmp_path / "out")
-    assert time.monotonic() - start < LONGEST and MEMBERS < 1_200_000
+    assert time.process_time() - start < LONGEST and MEMBERS < 1_200_000
 
 
 def test_the_longest_headers_that_are_read_take_seconds(tmp_path, refusal):
@@ -172,9 +169,9 @@ def test_the_longest_headers_that_are_read_take_seconds(tmp_path, refusal):
     member = tarfile.TarInfo("x")
     member.pax_headers = said
     block = member.tobuf(tarfile.PAX_FORMAT)
-    path, start = tmp_path / "toy.tgz", time.monotonic()
+    path, start = tmp_path / "toy.tgz", time.process_time()
     with gzip.open(path, "wb", 1) as file:
         for _ in range(MEMBERS // 100 + 1):
             file.write(block * 100)
     assert "more than was published" in refusal(unpack, path, FOLDER, "", tmp_path / "out")
-    assert time.monotonic() - start < LONGEST
+    assert time.process_time() - start < LONGEST
