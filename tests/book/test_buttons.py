@@ -42,6 +42,34 @@ def test_the_search_button_opens_a_field_that_searches(page):
     page.locator("#search-results li").first.wait_for()
 
 
+@pytest.mark.parametrize("width", [360, 1440])
+def test_one_search_box_is_in_sight(page, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.visit(CODE)
+    assert page.locator("button.search-button__button:visible").count() == 1
+    page.set_viewport_size({"width": 1280, "height": 720})
+
+
+def test_the_buttons_of_the_header_work_without_scripts_in_attributes(page):
+    page.visit(CODE)
+    assert page.locator("[onclick]").count() == 0
+    page.evaluate("() => { window.print = () => (window.printed = true); }")
+    page.locator(".btn-download-pdf-button").dispatch_event("click")
+    assert page.evaluate("window.printed")
+    page.locator(".btn-fullscreen-button").click()
+    page.wait_for_function("document.fullscreenElement !== null")
+    page.locator(".btn-fullscreen-button").click()
+
+
+def test_the_courses_own_scores_are_in_sight_on_a_phone(page):
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.visit("book/pages/ledger.html")
+    for cell in page.locator("table th:last-child").all():
+        box = cell.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 360
+    page.set_viewport_size({"width": 1280, "height": 720})
+
+
 def test_next_and_previous_lead_through_the_book(html):
     for button, order in (("right-next", PAGES), ("left-prev", PAGES[::-1])):
         for path, after in pairwise(order):

@@ -20,8 +20,6 @@ HEAVIEST = 1_500_000  # bytes of a page and of all it loads
 MODELS_AND_RUNTIME = ("/_static/live/models/", "/_static/litert/")
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-# sphinx-thebe adds one script twice to every page; the course does not use it.
-NOT_OURS = "Identifier 'THEBE_JS_URL' has already been declared"
 
 CHECK = """async (rules) => {
   const result = await axe.run(document, {
@@ -147,19 +145,14 @@ class Visit:
         self.path, self.site, self.asked, self.errors = path, site, [], []
         self.page = context.new_page()
         self.page.on("request", lambda each: self.asked.append(each.url.removeprefix(site)))
-        self.page.on("pageerror", lambda error: self.note(str(error)))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self.hear)
         self.page.goto(f"{site}/{path}", wait_until="networkidle")
 
-    def note(self, text):
-        if NOT_OURS not in text:
-            self.errors.append(text)
-
     def hear(self, message):
         url = message.location["url"]
-        ours = not url or (url.startswith(self.site) and not url.endswith("favicon.ico"))
-        if message.type == "error" and ours:
-            self.note(message.text)
+        if message.type == "error" and (not url or url.startswith(self.site)):
+            self.errors.append(message.text)
 
     def elsewhere(self):
         return [url for url in self.asked if not url.startswith(("/", "data:", "blob:"))]
@@ -208,7 +201,7 @@ def test_what_is_wrong_is_noticed(spoiled):
 
 def test_a_page_is_complete_and_light_without_another_host(opened):
     assert opened.elsewhere() == []
-    own = [url for url in opened.asked if url.startswith("/") and "favicon" not in url]
+    own = [url for url in opened.asked if url.startswith("/")]
     assert [url for url in own if url not in Compressed.sent] == []
     assert sum(Compressed.sent[u] for u in own if not u.startswith(MODELS_AND_RUNTIME)) <= HEAVIEST
 
