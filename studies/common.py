@@ -71,7 +71,8 @@ def multiply_adds(model, side):
     """Multiplications of a model's convolutions and matrices, for one image of side x side."""
     import keras
 
-    layers = [x for x in model.layers if isinstance(x, (keras.layers.Conv2D, keras.layers.Dense))]
+    kinds = keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense
+    layers = [layer for layer in model.layers if isinstance(layer, kinds)]
     maps = keras.Model(model.inputs[0], [layer.output for layer in layers])
     specs = maps.compute_output_spec(keras.KerasTensor((1, side, side, 3)))
     return sum(

@@ -15,7 +15,6 @@ from studies import common
 from studies.beyond import run as beyond
 from studies.camvid_drives import run as drives
 from studies.camvid_short import run as short
-from studies.gpu import training as gpu
 from studies.seeds import run as seeds
 from studies.speed import dense, growth, step
 from studies.splits import audit
@@ -147,14 +146,6 @@ def test_the_drive_left_out_is_the_new_validation_split(camvid_root, tmp_path):
     train, val = (fcn.load_dataset("camvid", split, root=made) for split in ("train", "val"))
     assert set(val.names) == {changed[name] for name in left_out} and len(val)
     assert set(train.names) == set(names) - left_out
-
-
-def test_without_a_gpu_it_says_so_in_one_line(monkeypatch, capsys):
-    monkeypatch.setattr(gpu, "fresh", lambda function, *arguments: None)
-    with pytest.raises(SystemExit) as stopped:
-        gpu.main([])
-    message = capsys.readouterr().err
-    assert stopped.value.code == 2 and "GPU" in message and message.count("\n") == 1
 
 
 def test_a_recipe_comes_after_the_one_it_starts_from():

@@ -23,7 +23,12 @@ from fcn_tutorial.runs import METRICS, read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT / "studies"
-PAGES = [ROOT / "README.md", STUDIES / "README.md", ROOT / "book" / "pages" / "ledger.md"]
+PAGES = [
+    ROOT / "README.md",
+    STUDIES / "README.md",
+    STUDIES / "gpu" / "README.md",
+    ROOT / "book" / "pages" / "ledger.md",
+]
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(\n<!-- end of table -->)", re.DOTALL)
 # Of README's table of CamVid: what a row is called, the run, and how copies were averaged.
 CAMVID = [
@@ -54,6 +59,11 @@ CHANGES = {
     "class_weighting": "rare classes count for more",
     "trunk_rate_0": "a frozen trunk",
     "from_scratch": "no pretraining",
+}
+BACKBONES = {
+    "vgg16": "VGG-16",
+    "vgg_narrow": "narrow VGG",
+    "efficientnet_lite0": "EfficientNet-Lite0",
 }
 
 
@@ -176,6 +186,66 @@ def shapes():
     return table(["", "mean IoU", "minutes so far, two CPU cores"], rows)
 
 
+def gpu():
+    """The run of studies/gpu, where there is one."""
+    return _gpu("run.json", "Not run here: the file `studies/gpu/run.json` does not exist.")
+
+
+def gpu_dry_run():
+    """The same parts on a processor, with tiny sizes: they show that all of it runs."""
+    names = sorted(path.name for path in (STUDIES / "gpu").glob("dry_run*.json"))
+    return "\n\n".join(f"`{name}`: {_gpu(name, '')}" for name in names) or "Not run here."
+
+
+def _gpu(name, missing):
+    path = STUDIES / "gpu" / name
+    if not path.is_file():
+        return missing
+    found = json.loads(path.read_text())
+    head = ["", "Images a second", "Times Keras-FCN", "Memory, GB", "Share of the rate", ""]
+    theirs = {_way(row): row for row in found["b"] if row["network"] == "keras_fcn"}
+    rows = [
+        [_gpu_title(part, row), *_gpu_cells(row, theirs.get(_way(row), {}))]
+        for part in "bcd"
+        for row in found[part]
+    ]
+    rates = [row["operations_a_second"] for row in found["a"] if "operations_a_second" in row]
+    rates = ", ".join(f"{kind} {rate / 1e12:,.3f}" for each in rates for kind, rate in each.items())
+    machine, sizes = found["machine"], found["sizes"]
+    where = f"{machine['device']}, Keras {machine['keras']} on {machine['backend']}"
+    where += f", {sizes['side']} x {sizes['side']} pixels, batches of {sizes['batch']}"
+    return f"{where}. Products of matrices, million million operations a second: {rates}.\n\n" + (
+        table(head, rows)
+    )
+
+
+def _gpu_title(part, row):
+    if part == "c":
+        return f"training by `{row.get('recipe', 'recipe')}`, {row.get('steps', 0):,} steps"
+    kind = "Keras-FCN" if row.get("network") == "keras_fcn" else "FCN-8s"
+    what = f"{kind}, {BACKBONES[row['backbone']]}, {row['bits']} bits"
+    if part == "d":
+        return f"prediction, {what}"
+    return f"step, {what}, {'compiled' if row['compiled'] else 'not compiled'}"
+
+
+def _way(row):
+    return row.get("compiled"), row.get("bits"), row.get("backbone")
+
+
+def _gpu_cells(row, theirs):
+    rate, memory = row.get("images_a_second"), row.get("peak_bytes")
+    share, score = row.get("share_of_matrix_product"), row.get("mean_iou")
+    other = theirs.get("images_a_second")
+    return [
+        f"{rate:,.1f}" if rate else "",
+        f"{rate / other:.2f}" if rate and other and rate != other else "",
+        f"{memory / 1e9:.1f}" if memory else "",
+        percent(share) if share else "",
+        row.get("error", f"mean IoU {percent(score)}" if score else ""),
+    ]
+
+
 def studies_by_name():
     """{folder or folder/script: its question, answer, command and minutes}."""
     return tomllib.loads((STUDIES / "studies.toml").read_text())
@@ -188,7 +258,9 @@ def studies():
         link = f"[{name}]({name.partition('/')[0]})"
         minutes = study.get("minutes") or _minutes(STUDIES / name / "table.csv")
         commands = "<br>".join(f"`{each}`" for each in study["command"].split("; "))
-        rows.append([link, study["question"], filled(study["answer"]), commands, str(minutes)])
+        there = (STUDIES / study["needs"]).is_file() if "needs" in study else True
+        answer = filled(study["answer"]) if there else "Not run here"
+        rows.append([link, study["question"], answer, commands, str(minutes)])
     return table(["", "Question", "Answer", "Command", "Minutes"], rows)
 
 
@@ -240,7 +312,8 @@ def _origin(row):
     return f"Here: {row['note']}; `studies/{file}`, made by `{command}`."
 
 
-TABLES = {make.__name__: make for make in (camvid, skips, changes, voc, shapes, studies, ledger)}
+MAKERS = (camvid, skips, changes, voc, shapes, gpu, gpu_dry_run, studies, ledger)
+TABLES = {make.__name__: make for make in MAKERS}
 
 
 def page(text):

@@ -35,7 +35,7 @@ def baseline(backbone):
     widths, depths, units, kernel = TRUNKS[backbone]
     image = x = keras.Input((None, None, 3))
     means = [-103.939, -116.779, -123.68]
-    x = keras.layers.Lambda(lambda rgb: rgb[..., ::-1] + keras.ops.array(means))(x)
+    x = keras.layers.Lambda(lambda rgb: keras.ops.flip(rgb, -1) + keras.ops.array(means))(x)
     pools = []
     for width, depth in zip(widths, depths, strict=True):
         for _ in range(depth):

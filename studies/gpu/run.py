@@ -1,0 +1,484 @@
+"""Every GPU number of this project, in one run of a few minutes on JAX or PyTorch.
+
+    python -m studies.gpu.run --minutes 10 --pack runs/gpu/voc2012.zip --weights runs/gpu
+
+The parts, in order; --parts picks some of them:
+
+a: the rate at which the card multiplies large square matrices, in each precision.
+b: training steps of FCN-8s, beside those of the construction of Keras-FCN (studies/speed/step.py),
+   on noise that lies in memory: images a second, memory, and the step's arithmetic as a share of
+   the rate in (a). A step counts as three forward passes, and those as their convolutions.
+c: a training run by a recipe, from a pack, as long as the minutes allow; scored on the pack's
+   validation images.
+d: prediction.
+
+In 32 bits, products are made in tf32, as both backends make convolutions by default. Each row is
+measured in a process of its own, which is killed when its time is up, and written at once.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from importlib.util import find_spec
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+import fcn_tutorial as fcn
+from fcn_tutorial.data.dataset import VOID, Dataset
+from fcn_tutorial.errors import InputError, explained, reason_of
+from fcn_tutorial.files import write_text
+from studies.common import METRICS, in_turn, multiply_adds, peak
+from studies.gpu.pack import Packed, give
+
+SHARES = {"a": 1, "b": 5, "c": 3, "d": 1}  # of the minutes
+LONGEST_ROW = 0.25  # of the minutes
+FOR_SCORES = 0.3  # of the time of part c
+LEAST = 2  # seconds, with fewer of which no row is begun
+CLASSES = 21
+PRODUCTS = 10  # of matrices, between two looks at the clock
+RATES = {"float32": "float32", "tf32": "float32", "bfloat16": "bfloat16", "float16": "float16"}
+CELL = 128  # pixels; JAX compiles a network for each size of image, so there must be few
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is measured on."""
+
+    backbones: tuple[str, ...]
+    side: int
+    batch: int
+    steps: int
+    rounds: int
+    matrix: int
+    half: str
+    recipe: str
+    changes: dict
+    pack: Path | None
+    weights: Path | None
+
+
+def device():
+    """The name of the device that Keras computes on, and whether it is a GPU."""
+    import keras
+
+    from fcn_tutorial.devices import on_gpu
+    from fcn_tutorial.runs import environment
+
+    name = "CPU"
+    if on_gpu() and keras.backend.backend() == "jax":
+        import jax
+
+        name = jax.devices()[0].device_kind
+    elif on_gpu():
+        import torch
+
+        name = torch.cuda.get_device_name()
+    yield {"device": name, "gpu": on_gpu(), **environment()}
+
+
+def peak_memory():
+    """The most bytes that this process has held, on the GPU or else of the machine's memory."""
+    import keras
+
+    from fcn_tutorial.devices import on_gpu
+
+    if not on_gpu():
+        return peak()
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.devices()[0].memory_stats()["peak_bytes_in_use"]
+    import torch
+
+    return torch.cuda.max_memory_allocated()
+
+
+def multiply_32_bits_in(kind):
+    """How products of numbers of 32 bits are made: in "float32" or in "tf32"."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        precision = {"float32": "float32", "tf32": "tensorfloat32"}[kind]
+        jax.config.update("jax_default_matmul_precision", precision)
+    elif keras.backend.backend() == "torch":
+        import torch
+
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = kind == "tf32"
+
+
+def compute_halves_in(half):
+    """Let 16 bits mean "float16" or "bfloat16"; "" leaves it to the library."""
+    from fcn_tutorial import devices
+
+    if half:
+        devices.mixed_policy = lambda: f"mixed_{half}"
+
+
+def matrix_products(row, sizes):
+    """Part a: operations a second; the best of several rounds, one product after the other."""
+    import keras
+
+    # Entries of this size neither grow nor vanish from one product to the next.
+    numbers = np.random.default_rng(0).normal(size=(sizes.matrix,) * 2) / np.sqrt(sizes.matrix)
+    found = {}
+    for kind, dtype in RATES.items():
+        multiply_32_bits_in("float32" if kind == "float32" else "tf32")
+        factor = keras.ops.convert_to_tensor(numbers, dtype)
+
+        def products(factor=factor):
+            result = factor
+            for _ in range(PRODUCTS):
+                result = keras.ops.matmul(factor, result)
+            keras.ops.convert_to_numpy(result[:1, :1])  # waits until the device is done
+
+        seconds = in_turn({kind: products}, sizes.rounds)[kind]
+        found[kind] = 2 * sizes.matrix**3 * PRODUCTS / min(seconds)
+        yield {"matrix": sizes.matrix, "operations_a_second": found}
+
+
+def network(row, sizes):
+    """The network of a row, compiled as its training is."""
+    from fcn_tutorial.devices import precision
+    from studies.speed import step
+
+    multiply_32_bits_in("tf32")
+    compute_halves_in(sizes.half)
+    mixed = row["bits"] == 16
+    if row["network"] == "ours":
+        model = step.ours(row["backbone"], sizes.side, mixed_precision=mixed)
+    else:
+        with precision(mixed):
+            model = step.baseline(row["backbone"])
+    model.jit_compile = row["compiled"]
+    return model
+
+
+def noise(sizes):
+    """A batch: images uint8 (N, side, side, 3) and labels uint8 (N, side, side)."""
+    random, shape = np.random.default_rng(0), (sizes.batch, sizes.side, sizes.side)
+    images = random.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    return images, random.integers(0, CLASSES, shape, dtype=np.uint8)
+
+
+def seconds_of_fit(model, data, steps, epochs):
+    """Seconds of each of so many epochs of so many steps, as `fit` makes them."""
+    import keras
+
+    seconds = []
+
+    def begin(epoch, logs):
+        seconds.append(-time.perf_counter())
+
+    def end(epoch, logs):
+        float(logs["loss"])  # waits until the device is done
+        seconds[-1] += time.perf_counter()
+
+    clock = keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
+    steps = {"steps_per_epoch": steps, "epochs": epochs}
+    model.fit(data, callbacks=[clock], verbose=0, shuffle=False, **steps)
+    return seconds
+
+
+def training_steps(row, sizes):
+    """Part b: the pace of training; the first two steps, in which it is compiled, do not count."""
+    from fcn_tutorial.data.pipeline import Batches
+
+    model, batch = network(row, sizes), noise(sizes)
+    data = Batches(lambda number: batch, workers=1)
+    (first,) = seconds_of_fit(model, data, 2, 1)
+    seconds = np.median(seconds_of_fit(model, data, sizes.steps, sizes.rounds)) / sizes.steps
+    yield {
+        "computes_in": model.compute_dtype,
+        "seconds_of_first_two_steps": first,
+        "seconds_a_step": float(seconds),
+        "images_a_second": float(sizes.batch / seconds),
+        "operations_a_second": 6 * sizes.batch * multiply_adds(model, sizes.side) / float(seconds),
+        "peak_bytes": peak_memory(),
+    }
+
+
+class Padded(Dataset):
+    """A data set whose images lie in the corner of larger ones, of few sizes; the rest is void."""
+
+    def __init__(self, dataset):
+        self.dataset, self.name, self.split = dataset, dataset.name, dataset.split
+        self.names, self.classes, self.palette = dataset.names, dataset.classes, dataset.palette
+
+    def __getitem__(self, index):
+        from fcn_tutorial.data.pipeline import PAD_COLOR
+
+        image, label = self.dataset[index]
+        height, width = label.shape
+        size = [-(-length // CELL) * CELL for length in label.shape]
+        larger, ids = np.full((*size, 3), PAD_COLOR, np.uint8), np.full(size, VOID, np.uint8)
+        larger[:height, :width], ids[:height, :width] = image, label
+        return larger, ids
+
+
+def learner(recipe, sizes, training, steps):
+    """A recipe's model, compiled for epochs of so many steps, with the trunk's weights."""
+    import keras
+
+    from fcn_tutorial.training import compiled_model
+
+    multiply_32_bits_in("tf32")
+    compute_halves_in(sizes.half)
+    keras.utils.set_random_seed(recipe.seed)
+    model = compiled_model(recipe, len(training.classes), steps)
+    if sizes.weights:
+        give(model, sizes.weights / f"{recipe.backbone}.npz")
+    return model
+
+
+def stream(recipe, training):
+    """Batches of a pack's training images, as a recipe augments them."""
+    from fcn_tutorial.losses import class_weights
+
+    names = ("scale", "flip", "color", "seed")
+    changes = {name: getattr(recipe, name) for name in names}
+    changes["class_weights"] = class_weights(training, recipe.class_weighting)
+    return fcn.batches(training, recipe.batch_size, recipe.crop_size, **changes)
+
+
+def steps_until(ends, recipe, sizes, training, data):
+    """Steps of an epoch with which a recipe's epochs end in time, by the pace of a first try."""
+    model = learner(recipe, sizes, training, 1000)
+    (first,) = seconds_of_fit(model, data, 2, 1)
+    (pace,) = seconds_of_fit(model, data, sizes.steps, 1)
+    left = ends - time.monotonic() - first
+    return max(1, int(left / pace * sizes.steps / recipe.epochs))
+
+
+def learning(row, sizes, seconds):
+    """Part c: train by a recipe for most of so many seconds, then score the validation images."""
+    import keras
+
+    ends = time.monotonic() + (1 - FOR_SCORES) * seconds
+    training, validation = (Packed(sizes.pack, split) for split in ("train", "val"))
+    recipe = fcn.Recipe.load(sizes.recipe, **sizes.changes | {"weights": "none", "initial": ""})
+    data = stream(recipe, training)
+    steps = steps_until(ends, recipe, sizes, training, data)
+    model = learner(recipe, sizes, training, steps)
+    done, began = [], time.monotonic()
+
+    def look(batch, logs):
+        done.append(batch)
+        model.stop_training = time.monotonic() > ends
+
+    stop = keras.callbacks.LambdaCallback(on_train_batch_end=look)
+    options = {"steps_per_epoch": steps, "epochs": recipe.epochs, "verbose": 0, "shuffle": False}
+    losses = model.fit(data, callbacks=[stop], **options).history["loss"]
+    taken = time.monotonic() - began
+    found = {
+        "recipe": sizes.recipe,
+        "changes": sizes.changes,
+        "data": {"name": training.name, "train": len(training), "val": len(validation)},
+        "fingerprints": [training.fingerprint, validation.fingerprint],
+        "steps": len(done),
+        "seconds": taken,
+        "images_a_second": len(done) * recipe.batch_size / taken,
+        "losses": [float(loss) for loss in losses],
+    }
+    yield found
+    yield found | scored(model, validation)
+
+
+def scored(model, validation):
+    """The scores of a model on a pack's validation images, beside always predicting one class."""
+    from fcn_tutorial.callbacks import averaged
+    from fcn_tutorial.metrics import constant_baseline
+
+    with averaged(model):
+        result = fcn.evaluate(model, Padded(validation))
+    scores = {metric: float(getattr(result, metric)) for metric in METRICS}
+    return scores | {"baseline_mean_iou": float(constant_baseline(result.confusion)[1].mean_iou)}
+
+
+def prediction(row, sizes):
+    """Part d: labels of a batch, made on the device, and of one image by `fcn.segment`."""
+    import keras
+
+    from fcn_tutorial.devices import precision
+
+    multiply_32_bits_in("tf32")
+    compute_halves_in(sizes.half)
+    with precision(row["bits"] == 16):
+        model = fcn.build_fcn("fcn8s", CLASSES, row["backbone"])
+        labels = keras.Model(model.input, keras.ops.argmax(model.output, axis=-1))
+    images, _ = noise(sizes)
+    calls = {
+        "images_a_second": partial(labels.predict_on_batch, images),
+        "segment_a_second": partial(fcn.segment, model, images[0]),
+    }
+    rates, counts = {}, {"images_a_second": sizes.batch, "segment_a_second": 1}
+    for name, call in calls.items():
+        seconds = in_turn({name: call}, sizes.rounds * sizes.steps, warm_up=2)[name]
+        rates[name] = counts[name] / float(np.median(seconds))
+        yield {"computes_in": model.compute_dtype, **rates, "peak_bytes": peak_memory()}
+
+
+def plan(part, sizes):
+    """The rows of a part: [(what is measured, the function that does)]; the first matter most."""
+    if part == "a":
+        return [({}, matrix_products)]
+    if part == "b":
+        networks = [("ours", backbone) for backbone in sizes.backbones]
+        networks[1:1] = [("keras_fcn", name) for name in sizes.backbones[:1] if "vgg" in name]
+        compiled = os.environ.get("KERAS_BACKEND") != "torch"  # as each backend is used
+        ways = [(16, compiled), (32, compiled), (16, not compiled), (32, not compiled)]
+        rows = product(ways, networks)
+        names = "bits", "compiled", "network", "backbone"
+        return [(dict(zip(names, (*w, *n), strict=True)), training_steps) for w, n in rows]
+    if part == "c":
+        return [({}, learning)] if sizes.pack else []
+    rows = product((16, 32), sizes.backbones)
+    return [({"bits": bits, "backbone": name}, prediction) for bits, name in rows]
+
+
+def send(pipe, function, arguments):
+    """In a process of its own: send all that a function yields, or why it stopped."""
+    with pipe:  # closed at the end, since a process that has computed may take long to exit
+        try:
+            for found in function(*arguments):
+                pipe.send(found)
+        except Exception as error:
+            pipe.send({"error": f"{type(error).__name__}: {reason_of(error)}"})
+
+
+def follow(function, arguments, seconds):
+    """Yield what a function yields in a process of its own, which is killed after so long."""
+    ends, context = time.monotonic() + seconds, multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=send, args=(sender, function, arguments))
+    process.start()
+    sender.close()
+    try:
+        while receiver.poll(max(0, ends - time.monotonic())):
+            yield receiver.recv()
+        yield {"error": f"stopped after {seconds:.0f} seconds"}
+    except EOFError:
+        process.join(LEAST)
+        if process.exitcode:
+            yield {"error": f"the process ended with code {process.exitcode}"}
+    finally:
+        process.kill()
+        process.join()
+
+
+def ends_of(parts, seconds):
+    """Seconds from the start at which each part has to end: {part: seconds}."""
+    total, so_far, ends = sum(SHARES[part] for part in parts), 0, {}
+    for part in parts:
+        so_far += SHARES[part]
+        ends[part] = seconds * so_far / total
+    return ends
+
+
+def with_share(row, found):
+    """A row of part b, with its arithmetic as a share of the rate at which matrices multiply."""
+    rates = found["a"][0].get("operations_a_second", {}) if found["a"] else {}
+    kind = row.get("computes_in")
+    kind = "tf32" if kind == "float32" else kind
+    if kind not in rates or "operations_a_second" not in row:
+        return row
+    return {**row, "share_of_matrix_product": row["operations_a_second"] / rates[kind]}
+
+
+def measure(parts, sizes, minutes, head, write, began):
+    """Measure part after part until the minutes are up, and `write` the findings after each row."""
+    found = {**head, **{part: [] for part in SHARES}, "left_out": []}
+    for part, end in ends_of(parts, 60 * minutes).items():
+        for what, function in plan(part, sizes):
+            left = end - (time.monotonic() - began)
+            if left < LEAST:
+                found["left_out"].append({"part": part, **what})
+                continue
+            more = (left - LEAST,) if function is learning else ()
+            seconds = left if more else min(left, 60 * LONGEST_ROW * minutes)
+            row = what
+            for each in follow(function, (what, sizes, *more), seconds):
+                row = with_share(row | each, found)
+                write({**found, part: [*found[part], row]})
+            found[part].append(row)
+            print(part, json.dumps(row), flush=True)
+    write(found)
+    return found
+
+
+def options(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10, help="Stop after so many.")
+    parser.add_argument("--parts", default="abcd", help="Which, as in the text above.")
+    parser.add_argument("--pack", type=Path, help="For part c, by studies.gpu.pack.")
+    parser.add_argument("--weights", type=Path, help="Folder of BACKBONE.npz, by studies.gpu.pack.")
+    parser.add_argument("--output", type=Path, help="Default: run.json, dry_run.json on a CPU.")
+    parser.add_argument("--backbones", nargs="+", default=["vgg16", "efficientnet_lite0"])
+    parser.add_argument("--recipe", default="voc_fcn8s_at_once", help="Of part c.")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--side", type=int, default=512, help="Of images, in pixels.")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=20, help="In each round.")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--matrix", type=int, default=8192, help="Side of the matrices.")
+    parser.add_argument("--half", default="", help="float16 or bfloat16. Default: the library's.")
+    parser.add_argument("--allow-cpu", action="store_true", help="For a try with small sizes.")
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None):
+    began, chosen = time.monotonic(), options(arguments)
+    os.environ.setdefault("KERAS_BACKEND", "jax" if find_spec("jax") else "torch")
+    head = {}
+    for head in follow(device, (), 60 * chosen.minutes):
+        print(json.dumps(head), flush=True)
+    if not (head.get("gpu") or ("gpu" in head and chosen.allow_cpu)):
+        reason = head.get("error", "sees no GPU")
+        raise InputError(
+            f"Keras on {os.environ['KERAS_BACKEND']} {reason}: run it where there is a GPU, or "
+            "with --allow-cpu and small sizes."
+        )
+    names = [field.name for field in fields(Sizes)]
+    given = {key: value for key, value in vars(chosen).items() if key in names}
+    sizes = Sizes(**given | {"backbones": tuple(chosen.backbones), "changes": changes(chosen.set)})
+    name = "run.json" if head["gpu"] else "dry_run.json"
+    output = chosen.output or Path(__file__).with_name(name)
+    head = {"machine": head, "minutes": chosen.minutes, "sizes": shown(sizes)}
+    write = partial(write_json, output)
+    with TemporaryDirectory() as folder:
+        # Of JAX: what one row has compiled to make its weights, the next ones take from there.
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder)
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        measure(chosen.parts, sizes, chosen.minutes, head, write, began)
+    print(f"Wrote {output} after {(time.monotonic() - began) / 60:.1f} minutes.")
+
+
+def changes(texts):
+    """["epochs=2", "flip=true"] -> {"epochs": 2, "flip": True}."""
+    with explained(f"--set {' '.join(texts)} cannot be read", "write KEY=VALUE as in a recipe"):
+        return tomllib.loads("\n".join(texts))
+
+
+def shown(sizes):
+    return {key: value for key, value in asdict(sizes).items() if key not in ("pack", "weights")}
+
+
+def write_json(path, content):
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"studies.gpu.run: {error}")
