@@ -210,13 +210,15 @@ def _gpu(name, missing):
         for row in found[part]
     ]
     rates = [row["operations_a_second"] for row in found["a"] if "operations_a_second" in row]
-    rates = ", ".join(f"{kind} {rate / 1e12:,.3f}" for each in rates for kind, rate in each.items())
     machine, sizes = found["machine"], found["sizes"]
-    where = f"{machine['device']}, Keras {machine['keras']} on {machine['backend']}"
-    where += f", {sizes['side']} x {sizes['side']} pixels, batches of {sizes['batch']}"
-    return f"{where}. Products of matrices, million million operations a second: {rates}.\n\n" + (
-        table(head, rows)
-    )
+    text = f"{machine['device']}, Keras {machine['keras']} on {machine['backend']}"
+    text += f", {sizes['side']} x {sizes['side']} pixels, batches of {sizes['batch']}."
+    for each in rates:
+        kinds = ", ".join(f"{rate / 1e12:,.3f} in {kind}" for kind, rate in each.items())
+        text += f" Products of matrices, in 10^12 operations a second: {kinds}."
+    if found["left_out"]:
+        text += f" Left out for want of time: {len(found['left_out'])} rows."
+    return f"{text}\n\n{table(head, rows)}"
 
 
 def _gpu_title(part, row):
