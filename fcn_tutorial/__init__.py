@@ -5,7 +5,9 @@ The public names are listed in `_MODULES`; each is imported from its module on f
 """
 
 import sys
+from functools import partial
 from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
 __version__ = "0.2.0"
@@ -55,5 +57,34 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
 
 
-if "keras" in sys.modules:  # so that keras.models.load_model knows the layers of our models
-    import_module("fcn_tutorial.fcn")
+class _OnceKerasIsLoaded:
+    """Import hook: as soon as Keras is loaded, `keras.models.load_model` knows our models' layers.
+
+    Our modules import Keras in their first lines: it waits for the outermost of these imports.
+    """
+
+    depth = 0
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name != "keras" and not name.startswith(f"{__name__}."):
+            return None
+        spec = PathFinder.find_spec(name, path)
+        if spec and spec.loader:
+            vars(spec.loader)["exec_module"] = partial(self._execute, spec.loader.exec_module)
+        return spec
+
+    def _execute(self, execute: Any, module: Any) -> None:
+        self.depth += 1
+        try:
+            execute(module)
+        finally:
+            self.depth -= 1
+        if self.depth == 0 and "keras" in sys.modules and self in sys.meta_path:
+            sys.meta_path.remove(self)
+            import_module(f"{__name__}.fcn")
+
+
+if "keras" in sys.modules:
+    import_module(f"{__name__}.fcn")
+else:
+    sys.meta_path.insert(0, _OnceKerasIsLoaded())

@@ -35,6 +35,30 @@ def test_import_loads_no_framework():
     assert done.stdout.strip() == ""
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "best.keras"
+    fcn.build_fcn("dilated16", 3, "vgg_narrow", enlarge=2).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import fcn_tutorial, keras",
+        "import keras, fcn_tutorial",
+        "from fcn_tutorial.cells import PIXELS; import keras",
+        "import fcn_tutorial as fcn; fcn.receptive_field; import keras",
+        "import fcn_tutorial.errors; from keras import models; import keras",
+    ],
+)
+@pytest.mark.slow
+def test_keras_opens_our_models_after_the_import_in_a_fresh_process(saved, imports):
+    code = f"{imports}; print(keras.models.load_model({str(saved)!r}).output_shape)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(None, None, None, 3)"
+
+
 def test_public_names_of_the_design_are_listed():
     assert set(CONTRACT) <= set(fcn.__all__)
     assert set(fcn.__all__) <= set(dir(fcn))
