@@ -1,30 +1,36 @@
 """The classifiers that become fully convolutional, and what an FCN needs to know about each.
 
 VGG-16 and the narrow VGG are stacks of 3 x 3 convolutions and 2 x 2 poolings that end in three
-fully-connected layers, `fc6`, `fc7` and `fc8`. MobileNet and EfficientNet-Lite0 are cut where their
-stride reaches 32, and get a new head there. A new backbone is one more entry in `BACKBONES`.
+fully-connected layers, `fc6`, `fc7` and `fc8`. MobileNet, EfficientNet-Lite0, the networks in
+`keras.applications` and models of one's own are cut where their stride reaches 32, and get a new
+head there.
 
-Sources: Simonyan and Zisserman 2015, Table 1, column D; Howard et al. 2017 (MobileNet).
+Source: Simonyan and Zisserman 2015, Table 1, column D.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from fcn_tutorial.efficientnet import efficientnet_lite0
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, check_file, shown
 from fcn_tutorial.layers import VGGPreprocessing
 from fcn_tutorial.surgery import convolutionize
+from fcn_tutorial.trunks import (
+    application,
+    applications,
+    efficientnet,
+    mobilenet,
+    trunk_of,
+    with_fc6,
+)
 from fcn_tutorial.weights import SHIPPED, Weights, load_model, pretrained, restored
 
-VGG_TAPS = ("block3_pool", "block4_pool", "block5_pool")
 VGG16_FILES = {"imagenet": "vgg16_weights_tf_dim_ordering_tf_kernels.h5"}
-# Two strided layers of MobileNet pad at the top left. Padding always at the bottom right moves
-# a map of stride s by (s - 1) / 2 pixels against the image; with these two turned round, no map is
-# off by more than a quarter of a cell.
-TURNED = ("conv_pad_4", "conv_pad_12")
+NEW_HEAD: dict[str, Any] = {"new_layers": ("fc6", "fc6_bn"), "dropped": ("fc6_relu",)}
 
 
 @dataclass(frozen=True)
@@ -34,27 +40,24 @@ class Backbone:
     build: takes the path of a weight file, or None for random weights (or the word, where Keras
         downloads the file); returns a network from images 0..255 (N, any, any, 3), with the first
         layer `preprocessing`, to the map that is scored at stride 32.
-    taps: layers before the head whose maps lie at strides 8, 16 and 32.
-    files: the weight file that each word, such as "imagenet", stands for.
+    files: the weight file that each word, such as "imagenet", stands for; None where the network
+        has weights of its own.
     new_layers: layers of the head without pretrained weights. dropped: those dropout follows.
     pools: whether all strides come from 2 x 2 poolings in a chain, so that it can be dilated.
     """
 
     build: Callable[[str | None], keras.Model]
-    taps: tuple[str, str, str]
-    files: dict[str, str]
+    files: dict[str, str] | None
     new_layers: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ("fc6", "fc7")
     pools: bool = False
 
     def network(self, weights: Weights) -> keras.Model:
         """Build the network; InputError when the weights cannot be loaded or do not fit."""
-        with pretrained(weights, self.files) as file:
-            network = self.build(file)
-            missing = set(self.taps) - {layer.name for layer in network.layers}
-            if missing:
-                raise InputError(f"its network has no layer {min(missing)!r}")
-        return network
+        if self.files is None and weights is not None:
+            raise InputError("the backbone has weights of its own: set 'weights' to none.")
+        with pretrained(weights, self.files or {}) as file:
+            return self.build(file)
 
 
 def vgg16(weights: Weights = "imagenet", num_classes: int = 1000) -> keras.Model:
@@ -155,64 +158,62 @@ def _saved_vgg(file):
     return vgg_narrow() if file is None else restored(vgg_narrow(), file)
 
 
-def _mobilenet(file):
-    """MobileNet up to stride 32, with fc6 and fc7 as new convolutions of 256 channels."""
-    image = keras.Input((None, None, 3), name="image")
-    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocessing")(image)
-    network = keras.applications.MobileNet(include_top=False, weights=file, input_tensor=x)
-    published = keras.Model(image, network.get_layer("conv_pw_12_relu").output)
-
-    def turned(layer):
-        corner = {"padding": ((1, 0), (1, 0))} if layer.name in TURNED else {}
-        return type(layer).from_config({**layer.get_config(), **corner})
-
-    trunk = keras.models.clone_model(published, clone_function=turned)
-    trunk.set_weights(published.get_weights())
-    x = trunk.output
-    for name, size in (("fc6", 3), ("fc7", 1)):
-        x = keras.layers.Conv2D(256, size, padding="same", activation="relu", name=name)(x)
-    return keras.Model(trunk.input, x)
-
-
-def _efficientnet_lite0(file):
-    """EfficientNet-Lite0 up to stride 32, with fc6 as a new convolution of 256 channels."""
-    trunk = efficientnet_lite0()
-    if file is not None and Path(file).suffix == ".npz":
-        restored(trunk, file)
-    elif file is not None:
-        source = load_model(file)
-        for layer in trunk.layers:
-            if layer.weights:
-                layer.set_weights(source.get_layer(layer.name).get_weights())
-    x = keras.layers.Conv2D(256, 3, padding="same", use_bias=False, name="fc6")(trunk.output)
-    x = keras.layers.BatchNormalization(momentum=0.9, name="fc6_bn")(x)
-    return keras.Model(trunk.input, keras.layers.ReLU(name="fc6_relu")(x))
-
-
 BACKBONES = {
     "vgg16": Backbone(
         build=lambda file: _convolutional(vgg16(file)),
-        taps=VGG_TAPS,
         files=VGG16_FILES,
         pools=True,
     ),
     "vgg_narrow": Backbone(
         build=lambda file: _convolutional(_saved_vgg(file)),
-        taps=VGG_TAPS,
         files={"shapes": str(SHIPPED / "classifier.npz")},
         pools=True,
     ),
     "mobilenet": Backbone(
-        build=_mobilenet,
-        taps=("conv_pw_5_relu", "conv_pw_11_relu", "conv_pw_12_relu"),
+        build=mobilenet,
         files={"imagenet": "mobilenet_1_0_224_no_top.weights.h5"},
         new_layers=("fc6", "fc7"),
     ),
     "efficientnet_lite0": Backbone(
-        build=_efficientnet_lite0,
-        taps=("block3b_add", "block5c_add", "top_relu6"),
+        build=lambda file: with_fc6(efficientnet(file)),
         files={"imagenet": str(SHIPPED / "efficientnet_lite0.npz")},
-        new_layers=("fc6", "fc6_bn"),
-        dropped=("fc6_relu",),
+        **NEW_HEAD,
     ),
 }
+
+
+def find_backbone(
+    backbone: str | os.PathLike | keras.Model,
+    preprocessing: str | keras.layers.Layer | None = None,
+) -> Backbone:
+    """What an FCN needs to know about a backbone; nothing is built or read yet.
+
+    Args:
+        backbone: a name in `BACKBONES` or in `keras.applications`, a model, or a .keras file.
+        preprocessing: of a model or a file, see `trunks.trunk_of`.
+
+    Raises:
+        InputError: there is no such name or file, or a name is given a preprocessing.
+    """
+    if isinstance(backbone, keras.Model):
+        return _own(lambda: backbone, preprocessing)
+    name = os.fspath(backbone)
+    if name.endswith(".keras"):
+        check_file(name, "backbone", "correct the path")
+        return _own(lambda: load_model(name), preprocessing)
+    known = [*BACKBONES, *applications()]
+    if name not in known:
+        raise InputError(
+            f"unknown backbone {shown(name)}: use one of {', '.join(known)}, or a .keras file."
+        )
+    if preprocessing is not None:
+        raise InputError(f"backbone {name} has its own preprocessing: leave out 'preprocessing'.")
+    if name in BACKBONES:
+        return BACKBONES[name]
+    files = {"imagenet": f"{name}_notop.weights.h5"}
+    return Backbone(lambda file: with_fc6(application(name, file)), files, **NEW_HEAD)
+
+
+def _own(model, preprocessing):
+    """A model, given by a function, that keeps its own weights."""
+    return Backbone(lambda file: with_fc6(trunk_of(model(), preprocessing)), None, **NEW_HEAD)

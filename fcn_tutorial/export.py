@@ -24,6 +24,7 @@ import numpy as np
 
 from fcn_tutorial.errors import InputError, check_choice, check_whole
 from fcn_tutorial.files import make_folder, write_text, write_whole
+from fcn_tutorial.weights import finalize
 
 # By the end of the file's name; the first is the default.
 PRECISIONS = {".tflite": ("int8", "float16", "float32"), ".onnx": ("float32",)}
@@ -146,6 +147,7 @@ def _in_32_bits(model):
 
     copy = keras.models.clone_model(model, clone_function=clone)
     copy.set_weights(model.get_weights())
+    finalize(copy.layers)
     return keras.Model(copy.inputs, {"logits": copy.outputs[0]})
 
 

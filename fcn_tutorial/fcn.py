@@ -10,44 +10,48 @@ release's `voc-fcn8s/net.py`. Dilation: Chen et al. 2015 (DeepLab), section 3.1 
 and Yu and Koltun 2016.
 """
 
+import os
 import random
+from fractions import Fraction
 
 import keras
 
-from fcn_tutorial.backbones import BACKBONES
-from fcn_tutorial.errors import InputError, check_choice, check_whole
+from fcn_tutorial.backbones import BACKBONES, find_backbone
+from fcn_tutorial.errors import InputError, check_choice, check_whole, shown
 from fcn_tutorial.layers import CropLike, DilatedPooling, PadToMultiple, RepeatEdge
+from fcn_tutorial.taps import tap
 from fcn_tutorial.upsampling import BilinearUpsampling
-from fcn_tutorial.weights import Weights
+from fcn_tutorial.weights import Weights, finalize
 
-VARIANTS: dict[str, tuple[str, ...]] = {
+VARIANTS: dict[str, tuple[int, ...]] = {  # the strides of the skips
     "fcn32s": (),
-    "fcn16s": ("pool4",),
-    "fcn8s": ("pool4", "pool3"),
+    "fcn16s": (16,),
+    "fcn8s": (16, 8),
     "dilated16": (),
     "dilated8": (),
 }
+SKIPS = {16: ("pool4", "upscore2"), 8: ("pool3", "upscore_pool4")}  # and what upsamples to them
 STRIDE = 32
 DILATED = {"dilated16": 16, "dilated8": 8}  # the stride of score_fr
-ENLARGE = (1, 2, 4)
 MOST_DILATED = 32  # beyond, fc6 would look for more than a thousand pixels to each side
 SCORE_LAYERS = ("score_fr", "score_pool4", "score_pool3")
 
 
 def new_layers(backbone: str) -> tuple[str, ...]:
     """Names of the layers of an FCN over a backbone for which there are no pretrained weights."""
-    return (*BACKBONES[backbone].new_layers, *SCORE_LAYERS)
+    return (*find_backbone(backbone).new_layers, *SCORE_LAYERS)
 
 
 def build_fcn(
     variant: str,
     num_classes: int,
-    backbone: str = "vgg16",
+    backbone: str | os.PathLike | keras.Model = "vgg16",
     weights: Weights = None,
     initial: keras.Model | None = None,
     dropout: float = 0.5,
     enlarge: int = 1,
     fc6_dilation: int = 1,
+    preprocessing: str | keras.layers.Layer | None = None,
 ) -> keras.Model:
     """Build FCN-32s, FCN-16s, FCN-8s or a dilated network over a backbone (section 4.2).
 
@@ -55,12 +59,17 @@ def build_fcn(
         variant: "fcn32s", "fcn16s", "fcn8s"; over a VGG also "dilated16" and "dilated8": without
             skips, with the weights of an FCN-32s, scored at stride 16 or 8.
         num_classes: 1..255.
-        backbone: a name in `backbones.BACKBONES`.
-        weights: of the backbone: "imagenet" (for vgg_narrow "shapes"), a path, or None: random.
-        initial: a coarser FCN over the same backbone, to copy the weights of (staged training).
+        backbone: "vgg16", "vgg_narrow", "mobilenet", "efficientnet_lite0", the name of a network in
+            `keras.applications`, or a classifier of one's own, as a model or a .keras file.
+        weights: of the backbone: "imagenet" (for vgg_narrow "shapes"), a path, or None: random. A
+            classifier of one's own keeps its own. Those that Keras downloads were not tried.
+        initial: an FCN over the same backbone, to copy the weights of (staged training). Where it
+            has other classes, the score layers start new.
         dropout: the rate on fc6 and fc7.
         enlarge: 1, 2 or 4: how many times the network enlarges the images before all else.
         fc6_dilation: 1..32: how many cells of its map the cells of fc6's kernel lie apart.
+        preprocessing: what a classifier of one's own needs before it: a Keras layer, or "caffe",
+            "tf" or "torch" as in `keras.applications`.
 
     Returns:
         A model from images 0..255 (N, H, W, 3), any size, to float32 logits (N, H, W, num_classes).
@@ -68,27 +77,28 @@ def build_fcn(
     Raises:
         InputError: an argument is out of range, two do not go together, or weights do not fit.
     """
-    _check(variant, num_classes, backbone, enlarge, fc6_dilation)
-    trunk, stride = BACKBONES[backbone], DILATED.get(variant, STRIDE)
-    dropped = dict.fromkeys(trunk.dropped, dropout)
-    network = _adapted(trunk.network(weights), stride, enlarge, fc6_dilation, dropped)
-    taps = {"pool3": trunk.taps[0], "pool4": trunk.taps[1]}
-    skips = {name: network.get_layer(taps[name]).output for name in VARIANTS[variant]}
-    logits = _logits(network, skips, num_classes, stride, enlarge)
-    model = keras.Model(network.input, logits, name=variant)
+    found = find_backbone(backbone, preprocessing)
+    _check(variant, num_classes, backbone, found.pools, enlarge, fc6_dilation)
+    stride, dropped = DILATED.get(variant, STRIDE), dict.fromkeys(found.dropped, dropout)
+    network = _adapted(found.network(weights), stride, enlarge, fc6_dilation, dropped)
+    if variant in DILATED:
+        logits = _dilated_logits(network, stride, num_classes, enlarge)
+    else:
+        logits = _logits(network, VARIANTS[variant], num_classes, enlarge)
+    cropped = CropLike(name="logits", dtype="float32")([logits, network.input])
+    model = keras.Model(network.input, cropped, name=variant)
     if initial is not None:
         _copy_initial(initial, model)
     return model
 
 
-def _check(variant, num_classes, backbone, enlarge, fc6_dilation):
+def _check(variant, num_classes, backbone, pools, enlarge, fc6_dilation):
     check_choice("variant", variant, VARIANTS)
-    check_choice("backbone", backbone, BACKBONES)
-    if variant in DILATED and not BACKBONES[backbone].pools:
+    if variant in DILATED and not pools:
         able = " or ".join(name for name, each in BACKBONES.items() if each.pools)
-        raise InputError(f"variant {variant!r} cannot stand on {backbone!r}: use {able}.")
+        raise InputError(f"variant {variant!r} cannot stand on {shown(backbone)}: use {able}.")
     check_whole("num_classes", num_classes, 1, 255)  # not 256, as 255 marks void
-    check_choice("enlarge", enlarge, ENLARGE)
+    check_choice("enlarge", enlarge, (1, 2, 4))
     check_whole("fc6_dilation", fc6_dilation, 1, MOST_DILATED)
 
 
@@ -104,7 +114,7 @@ def _adapted(published, stride, enlarge, fc6_dilation, dropped):
 
     def call(layer, *inputs, **options):
         nonlocal reached, rate
-        if isinstance(layer, keras.layers.MaxPooling2D):
+        if isinstance(layer, keras.layers.MaxPooling2D) and stride < STRIDE:
             if reached == stride:
                 x, rate = DilatedPooling(rate, name=layer.name)(*inputs), 2 * rate
             else:
@@ -122,6 +132,7 @@ def _adapted(published, stride, enlarge, fc6_dilation, dropped):
     for layer in published.layers:
         if layer.weights:
             network.get_layer(layer.name).set_weights(layer.get_weights())
+    finalize(network.layers)
     return network
 
 
@@ -144,29 +155,34 @@ def _dropout(rate, name):
     return keras.layers.Dropout(rate, seed=seed, name=f"drop_{name}")
 
 
-def _logits(network, skips, num_classes, stride, enlarge):
+def _logits(network, strides, num_classes, enlarge):
     """Score the maps, upsample and fuse the scores; returns them at the image's size."""
-    x = _score("score_fr", num_classes)(network.output)
-    finer = stride
-    for skip, taken in skips.items():
-        score = _score(f"score_{skip}", num_classes, zero=True)
-        upscore = "upscore2" if skip == "pool4" else "upscore_pool4"
-        x = score_and_fuse(x, taken, score, upscore, f"fuse_{skip}")
-        finer //= 2
+    strides = (STRIDE, *strides)
     # What enlarged the image need not be undone: the scores are upsampled that much less.
-    x = BilinearUpsampling(finer // enlarge, name=f"upscore{finer}", dtype="float32")(x)
-    if stride < STRIDE:
-        # The first cell lies where that of stride 32 lay, not at this stride's (stride - 1) / 2.
-        before = (STRIDE - stride) // 2 // enlarge
-        x = RepeatEdge(before, name="aligned", dtype="float32")(x)
-    return CropLike(name="logits", dtype="float32")([x, network.input])
+    maps = [tap(network, Fraction(stride, enlarge)) for stride in strides]
+    x = _score("score_fr", num_classes)(maps[0].map)
+    for stride, coarse, skip in zip(strides[1:], maps, maps[1:], strict=False):
+        name, upscore = SKIPS[stride]
+        upsample = BilinearUpsampling(*coarse.upsampling(skip), name=upscore)
+        score = _score(f"score_{name}", num_classes, zero=True)
+        x = score_and_fuse(x, skip.map, score, upsample, f"fuse_{name}")
+    options = {"name": f"upscore{strides[-1]}", "dtype": "float32"}
+    return BilinearUpsampling(*maps[-1].upsampling(), **options)(x)
+
+
+def _dilated_logits(network, stride, num_classes, enlarge):
+    x = _score("score_fr", num_classes)(network.output)
+    x = BilinearUpsampling(stride // enlarge, name=f"upscore{stride}", dtype="float32")(x)
+    # The first cell lies where that of stride 32 lay, not at this stride's (stride - 1) / 2.
+    before = (STRIDE - stride) // 2 // enlarge
+    return RepeatEdge(before, name="aligned", dtype="float32")(x)
 
 
 def score_and_fuse(
     coarse: keras.KerasTensor,
     skip: keras.KerasTensor,
     score: keras.layers.Layer,
-    upscore: str | None = None,
+    upsample: keras.layers.Layer,
     fuse: str | None = None,
 ) -> keras.KerasTensor:
     """Upsample coarse scores twofold and add the scores of a finer map (section 4.2, Figure 3).
@@ -175,13 +191,13 @@ def score_and_fuse(
         coarse: symbolic scores (N, H, W, classes).
         skip: symbolic map (N, 2 H, 2 W, C).
         score: layer that scores `skip`.
-        upscore, fuse: names of the two new layers.
+        upsample: layer that makes `coarse` twice as large.
+        fuse: name of the layer that adds them.
 
     Returns:
         Symbolic scores (N, 2 H, 2 W, classes).
     """
-    upsampled = BilinearUpsampling(2, name=upscore)(coarse)
-    return keras.layers.Add(name=fuse)([upsampled, score(skip)])
+    return keras.layers.Add(name=fuse)([upsample(coarse), score(skip)])
 
 
 def _score(name, num_classes, zero=False):
@@ -191,15 +207,14 @@ def _score(name, num_classes, zero=False):
 
 
 def _copy_initial(initial, model):
-    """Copy weights layer by layer; only the skips' new score layers keep their own."""
+    """Copy weights layer by layer; score layers that are new or of other classes keep their own."""
     theirs = {layer.name: layer for layer in initial.layers if layer.weights}
     for layer in model.layers:
-        if not layer.weights or (layer.name.startswith("score_pool") and layer.name not in theirs):
-            continue
         source = theirs.get(layer.name)
-        if source is None or [w.shape for w in source.weights] != [w.shape for w in layer.weights]:
+        if source and [w.shape for w in source.weights] == [w.shape for w in layer.weights]:
+            layer.set_weights(source.get_weights())
+        elif layer.weights and layer.name not in SCORE_LAYERS:
             raise InputError(
                 f"initial model {initial.name!r} does not fit: its layer {layer.name!r} is missing "
-                "or has another shape; build it with the same backbone and num_classes."
+                "or has another shape; build it with the same backbone."
             )
-        layer.set_weights(source.get_weights())

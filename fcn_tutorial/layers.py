@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from fcn_tutorial.geometry import Cells, through, unmoved
+from fcn_tutorial.cells import Cells, through, unmoved
 
 # Models saved by earlier versions name layers that are Keras's own now.
 keras.saving.get_custom_objects().update(

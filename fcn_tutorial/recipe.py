@@ -41,7 +41,8 @@ class Recipe:
     records: Text = ""  # folder of records to read the training split from; "" = its own files
 
     variant: Text = "fcn8s"
-    backbone: Text = "vgg16"
+    backbone: Text = "vgg16"  # a name, or the .keras file of a classifier, as for build_fcn
+    preprocessing: Text = ""  # of a .keras file that does not do it: "caffe", "tf" or "torch"
     weights: Text = "imagenet"  # of the backbone: "imagenet", "shapes", "none" or a path
     # Coarser FCN to start from (staged training): a run folder, or "fcn32s" from the package.
     initial: Text = ""

@@ -12,20 +12,29 @@ import keras
 import numpy as np
 
 from fcn_tutorial.errors import InputError, check_choice, check_whole
+from fcn_tutorial.weights import finalize
 
+# They treat the numbers of a flattened map by their places or all at once, before the first Dense.
+_NORMALIZING = (
+    keras.layers.BatchNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.Softmax,
+)
 # Layers that do the same to every cell, so that they may stand in a convolutional head as they are.
 _CELLWISE = (
+    *_NORMALIZING,
     keras.layers.Activation,
-    keras.layers.BatchNormalization,
     keras.layers.Dropout,
     keras.layers.LeakyReLU,
     keras.layers.ReLU,
-    keras.layers.Softmax,
 )
 
 
 def convolutionize(classifier: keras.Model, padding: str = "same") -> keras.Model:
     """Turn a classifier that ends in Flatten -> Dense ... into a fully convolutional network.
+
+    A head of global average pooling and Dense works as well: the average is then taken over the
+    same window of cells, slid over the map.
 
     Args:
         classifier: functional or sequential model on (N, H, W, C).
@@ -40,15 +49,15 @@ def convolutionize(classifier: keras.Model, padding: str = "same") -> keras.Mode
         its output is a map of scores.
 
     Raises:
-        InputError: the head is not a chain of layers that starts with Flatten -> Dense.
+        InputError: the head is no chain of layers from Flatten or global average pooling to Dense.
     """
     check_choice("padding", padding, ("same", "valid"))
-    flatten, head = _split(classifier)
-    trunk = keras.Model(classifier.inputs[0], flatten.input)
-    convolutional_trunk = _any_size(trunk)
-    convolutional_trunk.set_weights(trunk.get_weights())
-    x = convolutional_trunk.output
-    grid = flatten.input.shape[1:3]
+    neck, head = _split(classifier)
+    trunk = any_size(keras.Model(classifier.inputs[0], neck.input))
+    x, grid = trunk.output, neck.input.shape[1:3]
+    if isinstance(neck, keras.layers.GlobalAveragePooling2D):
+        x = keras.layers.AveragePooling2D(grid, 1, padding, name=neck.name)(x)
+        grid = (1, 1)
     for layer in head:
         if isinstance(layer, keras.layers.Dense):
             x = dense_to_convolution(layer, x, grid, padding)
@@ -57,7 +66,7 @@ def convolutionize(classifier: keras.Model, padding: str = "same") -> keras.Mode
             copy = type(layer).from_config(layer.get_config())
             x = copy(x)
             copy.set_weights(layer.get_weights())
-    return keras.Model(convolutional_trunk.input, x, name=f"{classifier.name}_convolutional")
+    return keras.Model(trunk.input, x, name=f"{classifier.name}_convolutional")
 
 
 def top_classes(network: keras.Model, image: Any, count: int = 3) -> list[tuple[int, float]]:
@@ -155,41 +164,57 @@ def dense_kernel(matrix: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     return matrix.reshape(*grid, -1, matrix.shape[1])
 
 
-def _any_size(layer):
-    """Copy a layer without its weights; a model's copy takes images of any height and width."""
-    if not isinstance(layer, keras.Model):
-        return type(layer).from_config(layer.get_config())
-    model = keras.Model(layer.inputs[0], layer.outputs[0], name=layer.name)
-    image = keras.Input((None, None, model.input.shape[-1]), name="image")
-    return keras.models.clone_model(model, input_tensors=image, clone_function=_any_size)
+def any_size(model: keras.Model, sides: tuple = (None, None)) -> keras.Model:
+    """Copy a functional or sequential model for another size, and take models inside it apart."""
+    copy = keras.models.clone_model(keras.Model(model.inputs[0], model.outputs[0]))
+    copy.set_weights(model.get_weights())
+    image = keras.Input((*sides, model.inputs[0].shape[-1]), name="image")
+    network = keras.Model(image, applied(copy, image), name=model.name)
+    while any(isinstance(layer, keras.Model) for layer in network.layers):
+        network = keras.models.clone_model(
+            network, clone_function=lambda layer: layer, call_function=_opened
+        )
+    finalize(network.layers)
+    return network
+
+
+def _opened(layer, *inputs, **options):
+    """Apply a layer; of a model, the layers in it."""
+    return applied(layer, *inputs) if isinstance(layer, keras.Model) else layer(*inputs, **options)
+
+
+def applied(model: keras.Model, x: Any) -> Any:
+    """Apply the layers of a model, one by one, to a symbolic map of any size."""
+    return keras.Function(model.inputs, model.outputs).call([x])[0]
 
 
 def _split(classifier):
-    """The Flatten layer and the list of layers after it."""
-    layers = classifier.layers
-    flattens = [layer for layer in layers if isinstance(layer, keras.layers.Flatten)]
-    if len(flattens) != 1:
+    """The layer that ends the map, Flatten or global average pooling, and the layers after it."""
+    layers, kinds = classifier.layers, (keras.layers.Flatten, keras.layers.GlobalAveragePooling2D)
+    necks = [layer for layer in layers if isinstance(layer, kinds)]
+    if len(necks) != 1:
         raise InputError(
-            f"classifier {classifier.name!r} has {len(flattens)} Flatten layers: convolutionize "
-            "needs exactly one, before the Dense layers."
+            f"classifier {classifier.name!r} has {len(necks)} layers that end the map (Flatten, "
+            "GlobalAveragePooling2D): convolutionize needs exactly one, before the Dense layers."
         )
-    if len(flattens[0].input.shape) != 4:
+    neck = necks[0]
+    if len(neck.input.shape) != 4 or None in neck.input.shape[1:3]:
         raise InputError(
-            f"classifier {classifier.name!r} flattens {flattens[0].input.shape}: convolutionize "
-            "needs a feature map (N, h, w, C)."
+            f"layer {neck.name!r} of classifier {classifier.name!r} takes {neck.input.shape}: "
+            "convolutionize needs a feature map (N, h, w, C) of known size."
         )
-    head = layers[layers.index(flattens[0]) + 1 :]
+    head = layers[layers.index(neck) + 1 :]
     if not any(isinstance(layer, keras.layers.Dense) for layer in head):
-        raise InputError(f"classifier {classifier.name!r} has no Dense layer after its Flatten.")
-    for before, layer in zip([flattens[0], *head], head, strict=False):
+        raise InputError(f"classifier {classifier.name!r} has no Dense layer after {neck.name!r}.")
+    flat = isinstance(neck, keras.layers.Flatten)
+    for before, layer in zip([neck, *head], head, strict=False):
         known = isinstance(layer, (keras.layers.Dense, *_CELLWISE))
-        # Before the first Dense, the weights of a normalisation belong to single cells.
-        normalises_cells = layer.weights and isinstance(before, keras.layers.Flatten)
-        if not known or (normalises_cells and not isinstance(layer, keras.layers.Dense)):
+        if not known or (flat and isinstance(layer, _NORMALIZING)):
             raise InputError(
                 f"layer {layer.name!r} ({type(layer).__name__}) in the head of "
                 f"{classifier.name!r} cannot be made convolutional."
             )
         if layer.input is not before.output:
             raise InputError(f"layer {layer.name!r} does not directly follow {before.name!r}.")
-    return flattens[0], head
+        flat = flat and not isinstance(layer, keras.layers.Dense)
+    return neck, head

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from fcn_tutorial.errors import InputError
 from fcn_tutorial.geometry import receptive_field
 
 # Both count the pixels that the network looks at, after scales and enlarging.
@@ -44,7 +45,10 @@ def by_tiles(
     growth = max(1, *scales) * max(map(_enlarging, models))
     if height * width * growth**2 <= LARGEST_WHOLE:
         return label(images)
-    cell, margin = _cell_and_margin(models, scales)
+    try:
+        cell, margin = _cell_and_margin(models, scales)
+    except InputError:  # a network with global pooling labels a tile in another way
+        return label(images)
     tile = max(cell, int(TILE / growth) // cell * cell)
     labels = np.empty(images.shape[:3], np.uint8)
     tiles = list(product(range(0, height, tile), range(0, width, tile)))

@@ -170,7 +170,7 @@ def compiled_model(recipe: Recipe, num_classes: int, steps_per_epoch: int) -> ke
         InputError: the recipe names a layer, a network or weights that are not there.
     """
     with precision(recipe.mixed_precision):
-        initial = _initial_model(recipe.initial)
+        initial = _initial_model(recipe.initial, num_classes)
         weights = None if initial is not None or recipe.weights == "none" else recipe.weights
         model = build_fcn(
             recipe.variant,
@@ -178,9 +178,8 @@ def compiled_model(recipe: Recipe, num_classes: int, steps_per_epoch: int) -> ke
             recipe.backbone,
             weights,
             initial,
-            recipe.dropout,
-            recipe.enlarge,
-            recipe.fc6_dilation,
+            *(recipe.dropout, recipe.enlarge, recipe.fc6_dilation),
+            preprocessing=recipe.preprocessing or None,
         )
     freeze(model, recipe.freeze, recipe.freeze_normalization)
     optimizer = build_optimizer(recipe, model, steps_per_epoch)
@@ -191,9 +190,12 @@ def compiled_model(recipe: Recipe, num_classes: int, steps_per_epoch: int) -> ke
     return model
 
 
-def _initial_model(source: str) -> keras.Model | None:
+def _initial_model(source: str, num_classes: int) -> keras.Model | None:
     """The model of a run folder, or one that the package carries; None where none is asked for."""
-    return load_run(source).model if source else None
+    model = load_run(source).model if source else None
+    if model is not None and (theirs := model.output_shape[-1]) != num_classes:
+        print(f"{source} has {theirs} classes, not {num_classes}: the score layers start new.")
+    return model
 
 
 def _kept_features(

@@ -4,13 +4,15 @@ Source: Long, Shelhamer and Darrell 2015, section 3.3 ("Upsampling is backwards 
 convolution"); the kernel is that of `surgery.py` in the paper's reference release.
 """
 
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import keras
 import numpy as np
 
+from fcn_tutorial.cells import Cells, through
 from fcn_tutorial.errors import InputError, check_whole
-from fcn_tutorial.geometry import Cells, through
 
 
 def bilinear_kernel(factor: int) -> np.ndarray:
@@ -75,26 +77,29 @@ class BilinearUpsampling(keras.layers.Layer):
 
     Args:
         factor: how many times larger the output is, 1 or more.
+        shift: by how many cells of the input the output is moved up and left, -0.5 to 0.5.
 
     Raises:
         InputError: the factor is not a whole number of at least 1.
     """
 
-    def __init__(self, factor: int, **kwargs: Any) -> None:
+    def __init__(self, factor: int, shift: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.factor = check_whole("factor", factor, 1)
+        self.factor, self.shift = check_whole("factor", factor, 1), shift
 
     def call(self, scores: Any) -> Any:
         """Upsample a map."""
         height, width = keras.ops.shape(scores)[1:3]
-        if isinstance(height, int) and isinstance(width, int):
+        if isinstance(height, int) and isinstance(width, int) and not self.shift:
             size = (self.factor * height, self.factor * width)
             # In 32 bits, as XLA fails on the gradient of resizing in fewer.
             exact = keras.ops.cast(scores, "float32")
             resized = keras.ops.image.resize(exact, size, "bilinear", data_format="channels_last")
             return keras.ops.cast(resized, scores.dtype)
         # Keras resizes only to sizes that are known when the graph is made; this goes without.
-        return _interpolate(_interpolate(scores, self.factor, axis=1), self.factor, axis=2)
+        for axis in (1, 2):
+            scores = _interpolate(scores, self.factor, self.shift, axis)
+        return scores
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """`factor` times the sides; None where a side is unknown."""
@@ -104,22 +109,23 @@ class BilinearUpsampling(keras.layers.Layer):
 
     def get_config(self) -> dict:
         """The layer's arguments, for saving."""
-        return {**super().get_config(), "factor": self.factor}
+        return {**super().get_config(), "factor": self.factor, "shift": self.shift}
 
 
 @through.register
 def _(layer: BilinearUpsampling, cells: Cells, axis: int) -> Cells:
-    return cells.resized(layer.factor, reach=int(layer.factor > 1))
+    upsampled = cells.resized(layer.factor, reach=int(layer.factor > 1))
+    return replace(upsampled, offset=upsampled.offset + Fraction(layer.shift) * cells.stride)
 
 
-def _interpolate(x, factor, axis):
+def _interpolate(x, factor, shift, axis):
     """Bilinear interpolation along one axis: each cell becomes `factor` new ones (phases)."""
     first, last = (x[:, :1], x[:, -1:]) if axis == 1 else (x[:, :, :1], x[:, :, -1:])
     rest, start = (x[:, 1:], x[:, :-1]) if axis == 1 else (x[:, :, 1:], x[:, :, :-1])
     to_next = keras.ops.concatenate([rest, last], axis) - x
     to_previous = keras.ops.concatenate([first, start], axis) - x
     # Where the centres of the new cells lie, seen from the centre of the old one, in old cells.
-    positions = (np.arange(factor) + 0.5) / factor - 0.5
+    positions = (np.arange(factor) + 0.5) / factor - 0.5 + shift
     phases = [x + abs(t) * (to_next if t > 0 else to_previous) for t in positions.tolist()]
     shape = list(keras.ops.shape(x))
     shape[axis] *= factor

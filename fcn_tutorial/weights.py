@@ -6,7 +6,7 @@ wrong becomes one sentence with the path.
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,13 @@ def load_model(path: str | os.PathLike) -> keras.Model:
         raise InputError(f"model {path} must be a .keras file: save it with model.save().")
     with explained(f"{path} cannot be loaded", ADVICE):
         return keras.models.load_model(path, compile=False, safe_mode=True)
+
+
+def finalize(layers: Iterable[keras.layers.Layer]) -> None:
+    """Let normalization with a mean of its own see weights that were set; loading alone does it."""
+    for layer in layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
 
 
 def store(model: keras.Model, path: str | os.PathLike, bits: int = 16) -> None:
@@ -164,14 +171,17 @@ def pretrained(weights: Weights, files: dict[str, str]) -> Iterator[str | None]:
     Raises:
         InputError: there is no such file, or something was raised inside.
     """
+    if weights is None:
+        yield None
+        return
     if isinstance(weights, str) and weights in files:
         path = Path(os.environ.get("FCN_WEIGHTS", SHIPPED)) / files[weights]
         weights = path if path.is_file() else weights
-    elif weights is not None and not Path(weights).is_file():
-        words = ", ".join(f'"{word}"' for word in files)
-        raise InputError(f"weights {str(weights)!r} not found: give a file, {words} or None.")
+    elif not Path(weights).is_file():
+        choices = ", ".join(["a file", *(f'"{word}"' for word in files)])
+        raise InputError(f"weights {str(weights)!r} not found: give {choices} or None.")
     try:
-        yield None if weights is None else str(weights)
+        yield str(weights)
     except Exception as error:
         if isinstance(error, InputError) and str(weights) in str(error):
             raise

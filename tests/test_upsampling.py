@@ -69,6 +69,18 @@ def test_upsampling_equals_half_pixel_resizing(factor, height, width, channels):
     np.testing.assert_allclose(upsampled, resized, atol=1e-5)
 
 
+@pytest.mark.parametrize(("factor", "shift"), [(1, 0.5), (2, 0.25), (2, 0.75), (8, -0.4375)])
+def test_a_shift_moves_the_places_that_are_interpolated(factor, shift):
+    maps = np.random.default_rng(0).normal(size=(1, 5, 4, 1)).astype(np.float32)
+    expected = maps[0, :, :, 0]
+    for axis in (0, 1):
+        cells = np.arange(expected.shape[axis])
+        places = (np.arange(factor * len(cells)) + 0.5) / factor - 0.5 + shift
+        expected = np.apply_along_axis(lambda x: np.interp(places, cells, x), axis, expected)  # noqa: B023
+    upsampled = convert_to_numpy(fcn.BilinearUpsampling(factor, shift)(maps))
+    np.testing.assert_allclose(upsampled[0, :, :, 0], expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("factor", [1, 2, 3, 8, 32])
 @pytest.mark.parametrize("size", [(1, 1), (1, 4), (3, 2)])
 def test_constant_map_stays_constant_to_the_border(factor, size):

@@ -1,0 +1,155 @@
+"""Trunks: networks from images in 0..255 to their map of stride 32, which get a new head there.
+
+MobileNet, EfficientNet-Lite0, the networks in `keras.applications`, and any Keras classifier.
+
+Source: Howard et al. 2017 (MobileNet).
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fcn_tutorial.efficientnet import efficientnet_lite0
+from fcn_tutorial.errors import InputError, check_choice
+from fcn_tutorial.layers import VGGPreprocessing
+from fcn_tutorial.surgery import any_size, applied
+from fcn_tutorial.taps import tap
+from fcn_tutorial.weights import finalize, load_model, restored
+
+COARSEST = 32
+# Two strided layers of MobileNet pad at the top left. Padding always at the bottom right moves
+# a map of stride s by (s - 1) / 2 pixels against the image; with these two turned round, no map is
+# off by more than a quarter of a cell.
+TURNED = ("conv_pad_4", "conv_pad_12")
+TORCH = {"scale": [1 / 58.395, 1 / 57.12, 1 / 57.375], "offset": [-2.1179, -2.0357, -1.8044]}
+# How images in 0..255 are prepared, in the words of `keras.applications`.
+PREPROCESSING: dict[str, Callable[..., keras.layers.Layer]] = {
+    "caffe": VGGPreprocessing,
+    "tf": lambda **name: keras.layers.Rescaling(1 / 127.5, offset=-1, **name),
+    "torch": lambda **name: keras.layers.Rescaling(**TORCH, **name),
+}
+
+
+def with_fc6(trunk: keras.Model) -> keras.Model:
+    """A trunk and, as its new head, fc6: a convolution with 256 channels."""
+    x = keras.layers.Conv2D(256, 3, padding="same", use_bias=False, name="fc6")(trunk.output)
+    x = keras.layers.BatchNormalization(momentum=0.9, name="fc6_bn")(x)
+    return keras.Model(trunk.input, keras.layers.ReLU(name="fc6_relu")(x))
+
+
+def trunk_of(
+    model: keras.Model, preprocessing: str | keras.layers.Layer | None = None
+) -> keras.Model:
+    """Copy a classifier up to its map of stride 32, as the trunk of an FCN.
+
+    Args:
+        model: functional or sequential, on images (N, H, W, 3), with weights of its own; models
+            inside it are taken apart, and whatever follows the last map is left out.
+        preprocessing: from images in 0..255 to what the model takes: a Keras layer, or "caffe",
+            "tf" or "torch" as in `keras.applications`; None where the model does it itself.
+
+    Returns:
+        A model from images (N, any, any, 3) to the map; its first layer is `preprocessing`.
+
+    Raises:
+        InputError: the model has another kind of input, no map of stride 32, or maps of fewer cells
+            than its strides say (no padding).
+    """
+    inputs = [x.shape for x in getattr(model, "inputs", None) or []]
+    if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][3] != 3:
+        raise InputError(
+            f"backbone {model.name!r} takes {inputs}: it must be a functional or sequential model "
+            "on images (N, H, W, 3)."
+        )
+    network = any_size(model, inputs[0][1:3])
+    trunk = keras.Model(network.inputs[0], tap(network, COARSEST).map)
+    x = image = keras.Input((None, None, 3), name="image")
+    if "preprocessing" not in {layer.name for layer in trunk.layers}:
+        x = _prepared(image, preprocessing)
+    elif preprocessing is not None:
+        raise InputError(f"backbone {model.name!r} has a layer 'preprocessing': it needs no other.")
+    trunk = keras.Model(image, applied(trunk, x), name=model.name)
+    if trunk.compute_output_shape((1, 8 * COARSEST, 9 * COARSEST, 3))[1:3] != (8, 9):
+        raise InputError(
+            f"backbone {model.name!r} does not turn images of 256 x 288 pixels into 8 x 9 cells: "
+            'use one whose layers have padding="same".'
+        )
+    return trunk
+
+
+def _prepared(image, preprocessing):
+    if isinstance(preprocessing, keras.layers.Layer):
+        config = {**preprocessing.get_config(), "name": "preprocessing"}
+        layer = type(preprocessing).from_config(config)
+        prepared = layer(image)
+        layer.set_weights(preprocessing.get_weights())
+        finalize([layer])
+        return prepared
+    if preprocessing is None:
+        return keras.layers.Identity(name="preprocessing")(image)
+    check_choice("preprocessing", preprocessing, PREPROCESSING)
+    return PREPROCESSING[preprocessing](name="preprocessing")(image)
+
+
+def applications() -> list[str]:
+    """The names of the networks in `keras.applications`."""
+    return [name for name in dir(keras.applications) if callable(getattr(keras.applications, name))]
+
+
+def application(name: str, weights: str | None) -> keras.Model:
+    """A network in `keras.applications` as a trunk, with the preprocessing that belongs to it.
+
+    Args:
+        name: of the network, such as "ResNet50".
+        weights: path of a file for the network without its top, "imagenet" (Keras downloads it) or
+            None for random ones.
+
+    Returns:
+        As `trunk_of`.
+
+    Raises:
+        InputError: the network's maps cannot be used, as those of networks without padding.
+    """
+    build = getattr(keras.applications, name)
+    network = build(include_top=False, weights=weights, input_shape=(224, 224, 3))
+    image = np.arange(3.0).reshape(1, 1, 1, 3)
+    wanted = sys.modules[build.__module__].preprocess_input(image.copy())
+    for preprocessing, make in PREPROCESSING.items():
+        if np.allclose(make()(image), wanted, atol=1e-3):
+            return trunk_of(network, preprocessing)
+    return trunk_of(network)  # which starts with its own
+
+
+def mobilenet(file: str | None) -> keras.Model:
+    """MobileNet up to stride 32, with fc6 and fc7 as new convolutions of 256 channels."""
+    image = keras.Input((None, None, 3), name="image")
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocessing")(image)
+    network = keras.applications.MobileNet(include_top=False, weights=file, input_tensor=x)
+    published = keras.Model(image, network.get_layer("conv_pw_12_relu").output)
+
+    def turned(layer):
+        corner = {"padding": ((1, 0), (1, 0))} if layer.name in TURNED else {}
+        return type(layer).from_config({**layer.get_config(), **corner})
+
+    trunk = keras.models.clone_model(published, clone_function=turned)
+    trunk.set_weights(published.get_weights())
+    x = trunk.output
+    for name, size in (("fc6", 3), ("fc7", 1)):
+        x = keras.layers.Conv2D(256, size, padding="same", activation="relu", name=name)(x)
+    return keras.Model(trunk.input, x)
+
+
+def efficientnet(file: str | None) -> keras.Model:
+    """EfficientNet-Lite0 up to stride 32, with random weights or those of a file."""
+    trunk = efficientnet_lite0()
+    if file is not None and Path(file).suffix == ".npz":
+        restored(trunk, file)
+    elif file is not None:
+        source = load_model(file)
+        for layer in trunk.layers:
+            if layer.weights:
+                layer.set_weights(source.get_layer(layer.name).get_weights())
+    return trunk

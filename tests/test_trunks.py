@@ -1,0 +1,132 @@
+"""Any classifier as a backbone: the same check for all; the networks that take longer are thorough.
+
+`make thorough` checks the other networks of `keras.applications` (tests/thorough).
+"""
+
+import keras
+import numpy as np
+import pytest
+from any_backbone import check, nested, sequential, training_iou
+from keras import layers
+from keras.ops import convert_to_numpy
+
+import fcn_tutorial as fcn
+
+
+@pytest.mark.parametrize("build", [sequential, nested])
+def test_an_fcn_stands_on_a_classifier_of_ones_own(build):
+    check(build(), "own")
+
+
+@pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2"])
+@pytest.mark.slow
+def test_an_fcn_stands_on_a_network_of_keras(name):
+    check(name, name)
+
+
+@pytest.mark.slow
+def test_an_fcn_over_a_classifier_of_ones_own_learns_eight_scenes():
+    model = fcn.build_fcn("fcn8s", 6, sequential(), dropout=0.0)
+    assert training_iou(model, steps=250) > 0.8
+
+
+def test_weights_of_the_classifier_are_copied_from_the_model_or_its_file(tmp_path):
+    classifier = sequential()
+    classifier.save(tmp_path / "own.keras")
+    kept = classifier.get_weights()
+    for backbone in (classifier, tmp_path / "own.keras", str(tmp_path / "own.keras")):
+        model = fcn.build_fcn("fcn32s", 3, backbone)
+        for layer in classifier.layers[:-2]:
+            ours = model.get_layer(layer.name).get_weights()
+            assert all(map(np.array_equal, ours, layer.get_weights()))
+        for weight in model.weights:
+            weight.assign(weight + 1)
+    assert all(map(np.array_equal, kept, classifier.get_weights()))
+    assert classifier(np.zeros((1, 64, 64, 3))).shape == (1, 5)
+
+
+def adapted():
+    layer = layers.Normalization()
+    layer.adapt(np.full((1, 1, 2, 3), 20.0) + np.array([0, 90]).reshape(1, 1, 2, 1))
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "expected"),
+    [
+        ("caffe", [20 - 103.939, 100 - 116.779, 200 - 123.68]),
+        ("tf", [200 / 127.5 - 1, 100 / 127.5 - 1, 20 / 127.5 - 1]),
+        (
+            "torch",
+            [
+                (v / 255 - m) / s
+                for v, m, s in ((200, 0.485, 0.229), (100, 0.456, 0.224), (20, 0.406, 0.225))
+            ],
+        ),
+        (layers.Rescaling(2.0, offset=1.0), [401, 201, 41]),
+        (adapted(), [3, 35 / 45, -1]),
+        (None, [200, 100, 20]),
+    ],
+)
+def test_images_are_prepared_as_asked(preprocessing, expected):
+    model = fcn.build_fcn("fcn32s", 2, sequential(), preprocessing=preprocessing)
+    image = np.array([200, 100, 20], np.uint8).reshape(1, 1, 1, 3)
+    prepared = keras.Model(model.input, model.get_layer("preprocessing").output)(image)
+    np.testing.assert_allclose(convert_to_numpy(prepared)[0, 0, 0], expected, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_run_can_start_from_a_file(tmp_path):
+    sequential().save(tmp_path / "own.keras")
+    recipe = fcn.Recipe(
+        dataset="shapes",
+        variant="fcn16s",
+        backbone=str(tmp_path / "own.keras"),
+        preprocessing="tf",
+        weights="none",
+        crop_size=32,
+        limit=4,
+        batch_size=2,
+        epochs=1,
+    )
+    run = fcn.train(recipe, tmp_path / "run", verbose=0)
+    assert run.model.get_layer("preprocessing").scale == pytest.approx(1 / 127.5)
+    assert fcn.load_run(tmp_path / "run").recipe.backbone == str(tmp_path / "own.keras")
+
+
+def unpadded():
+    body = [layers.Conv2D(4, 3, strides=2, activation="relu") for _ in range(5)]
+    return keras.Sequential([keras.Input((224, 224, 3)), *body], name="unpadded")
+
+
+def shallow():
+    body = [layers.Conv2D(4, 3, strides=2, padding="same") for _ in range(3)]
+    return keras.Sequential([keras.Input((64, 64, 3)), *body], name="shallow")
+
+
+def grey():
+    return keras.Sequential([keras.Input((64, 64, 1)), layers.Conv2D(4, 3)], name="grey")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"backbone": "resnet"}, "'resnet'"),
+        ({"backbone": "no/such/file.keras"}, "no/such/file.keras"),
+        ({"backbone": "ResNet50", "weights": "no/such/file.h5"}, "no/such/file.h5"),
+        ({"backbone": "ResNet50", "preprocessing": "tf"}, "'preprocessing'"),
+        ({"backbone": "vgg_narrow", "preprocessing": "tf"}, "'preprocessing'"),
+        ({"backbone": sequential, "preprocessing": "pytorch"}, "'pytorch'"),
+        ({"backbone": sequential, "weights": "imagenet"}, "'weights'"),
+        ({"backbone": sequential, "variant": "dilated8"}, "'dilated8'"),
+        ({"backbone": unpadded}, "'unpadded'"),
+        ({"backbone": shallow}, "'shallow'"),
+        ({"backbone": grey}, "'grey'"),
+        ({"backbone": lambda: keras.Sequential([layers.Dense(1)], name="unbuilt")}, "'unbuilt'"),
+    ],
+)
+def test_what_no_fcn_can_stand_on_is_refused(refusal, arguments, says):
+    usable = {"variant": "fcn8s", "num_classes": 3}
+    if callable(arguments["backbone"]):
+        arguments = {**arguments, "backbone": arguments["backbone"]()}
+    assert says in refusal(fcn.build_fcn, **{**usable, **arguments})

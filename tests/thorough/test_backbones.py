@@ -1,0 +1,33 @@
+"""FCNs over the networks of `keras.applications` that the quicker tests leave out."""
+
+import pytest
+from any_backbone import check, training_iou
+
+import fcn_tutorial as fcn
+from fcn_tutorial.trunks import applications
+
+pytestmark = pytest.mark.slow
+
+# Without padding, or with blocks that see the outputs of two others, as NASNet's.
+UNUSABLE = {"InceptionResNetV2", "InceptionV3", "NASNetLarge", "NASNetMobile"}
+SMALLEST = [
+    *("ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0", "MobileNet"),
+    *("MobileNetV3Large", "ResNet50V2", "VGG19", "Xception"),
+]
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_an_fcn_stands_on_a_network_of_keras(name):
+    check(name, name)
+
+
+@pytest.mark.parametrize("name", sorted(UNUSABLE))
+def test_networks_without_usable_maps_are_refused(refusal, name):
+    assert name in applications()
+    assert refusal(fcn.build_fcn, "fcn8s", 3, name)
+
+
+@pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2"])
+def test_an_fcn_over_a_network_of_keras_learns_eight_scenes(name):
+    model = fcn.build_fcn("fcn8s", 6, name, dropout=0.0)
+    assert training_iou(model, steps=250) > 0.8
