@@ -5,7 +5,7 @@ import json
 import re
 from html.parser import HTMLParser
 from io import BytesIO
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import keras
@@ -56,11 +56,12 @@ def reader():
     return keras.Model(image, keras.ops.one_hot(keras.ops.cast(image[..., 0], "int32"), 3))
 
 
-@pytest.fixture
-def run(reader, tmp_path):
-    (tmp_path / "environment.json").write_text(json.dumps({"keras": "3.x", "data": {"a": "1f"}}))
+@pytest.fixture(scope="module")
+def run(reader, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "environment.json").write_text(json.dumps({"keras": "3.x", "data": {"a": "1f"}}))
     recipe = fcn.Recipe("camvid", learning_rate=0.0123)
-    return Run(tmp_path, recipe, reader, CLASSES, PALETTE, HISTORY)
+    return Run(folder, recipe, reader, CLASSES, PALETTE, HISTORY)
 
 
 class Page(HTMLParser):
@@ -95,7 +96,7 @@ def pictures(page, start):
     return [Image.open(BytesIO(base64.b64decode(uri.partition(",")[2]))) for uri in uris]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(run):
     report.write_report(run, Scenes(30), run.folder / "report.html", overlap=4)
     return Page(run.folder / "report.html")
@@ -172,8 +173,8 @@ def test_worst_and_typical_images_are_different_ones(count):
         assert min(around) < count / 2 <= max(around)
 
 
-def test_images_shrink_until_the_file_is_small_enough(run, monkeypatch, refusal):
-    path, scenes = run.folder / "report.html", Scenes(5, (700, 300))
+def test_images_shrink_until_the_file_is_small_enough(run, tmp_path, monkeypatch, refusal):
+    path, scenes = tmp_path / "report.html", Scenes(2, (700, 300))
     report.write_report(run, scenes, path)
     before = path.stat().st_size
     assert {each.size for each in pictures(Page(path), "image")} == {(274, 640)}
@@ -195,15 +196,14 @@ def test_a_run_without_history_and_labels_without_classes_still_make_a_report(re
     assert "h3" not in page.words and "4 of these" not in page.text
 
 
-def test_another_number_of_classes_is_refused(run, refusal):
+def test_another_number_of_classes_is_refused(run, tmp_path, refusal):
     shapes = fcn.load_dataset("shapes", "test", count=1)
-    assert "3 classes" in refusal(report.write_report, run, shapes, run.folder / "report.html")
-    assert not (run.folder / "report.html").exists()
+    assert "3 classes" in refusal(report.write_report, run, shapes, tmp_path / "report.html")
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 360])
-def test_a_report_fits_a_laptop_and_a_phone_offline(page, run, scheme, width):
+@pytest.mark.slow
+def test_a_report_fits_a_laptop_and_a_phone_offline(page, run):
     chromium = Path("/usr/bin/chromium")
     if not chromium.exists():
         pytest.skip(f"no browser at {chromium}: install the package chromium")
@@ -211,14 +211,16 @@ def test_a_report_fits_a_laptop_and_a_phone_offline(page, run, scheme, width):
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        options = {"color_scheme": scheme, "offline": True}
-        opened = browser.new_page(viewport={"width": width, "height": 800}, **options)
-        errors = []
-        opened.on("console", lambda message: errors.append(message.text))
-        opened.goto((run.folder / "report.html").as_uri())
-        assert opened.evaluate("document.documentElement.scrollWidth") <= width
-        drawn = "[...document.images].every((i) => i.complete && i.naturalWidth)"
-        assert opened.evaluate(drawn) and errors == []
-        ground = opened.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert (sum(map(int, re.findall(r"\d+", ground))) > 384) == (scheme == "light")
+        for scheme, width in product(("light", "dark"), (1440, 360, 320)):
+            options = {"color_scheme": scheme, "offline": True}
+            opened = browser.new_page(viewport={"width": width, "height": 800}, **options)
+            errors = []
+            opened.on("console", lambda message, errors=errors: errors.append(message.text))
+            opened.goto((run.folder / "report.html").as_uri())
+            assert opened.evaluate("document.documentElement.scrollWidth") <= width
+            drawn = "[...document.images].every((i) => i.complete && i.naturalWidth)"
+            assert opened.evaluate(drawn) and errors == []
+            ground = opened.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert (sum(map(int, re.findall(r"\d+", ground))) > 384) == (scheme == "light")
+            opened.close()
         browser.close()
