@@ -132,6 +132,6 @@ def test_what_is_not_of_the_data_set_is_left_in_the_archive(tmp_path, name):
 
 
 def test_members_without_end_are_refused(refusal, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MEMBERS", 100)
+    monkeypatch.setattr(module, "HEADERS", 50_000)
     path = archive(tmp_path / "toy.tgz", entry(ONE, b"one"), *[entry("x")] * 100)
     assert "more than was published" in refusal(unpack, path, FOLDER, "", tmp_path / "out")
