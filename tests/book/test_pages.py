@@ -213,6 +213,7 @@ def test_mathematics_is_typeset_and_icons_are_drawn(opened, html):
     icons = "i[class*='fa-'], i[data-fa-i2svg], span[class*='fa-']"
     for icon in opened.page.locator(icons).all():
         drawn = icon.locator("svg path")
+        drawn.first.wait_for(state="attached")
         assert drawn.count() == 1 and drawn.get_attribute("d"), icon.evaluate("e => e.outerHTML")
 
 
