@@ -1,11 +1,15 @@
 """The exception for input the library cannot use, and the checks that many modules share."""
 
+import math
 import os
 import re
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
+
+import numpy as np
 
 LONGEST = 40  # characters of a value that a message shows
 MOST = 2000  # characters of a message; somebody may have pasted a value or a path of megabytes
@@ -24,19 +28,32 @@ class InputError(ValueError):
         super().__init__(sentence)
 
 
+class InputWarning(UserWarning):
+    """Something that can be used but is probably not as meant; the message is as InputError's.
+
+    The command line prints it once and continues.
+    """
+
+
+def warn(sentence: str) -> None:
+    """Give an InputWarning; Python shows the same sentence once."""
+    warnings.warn(sentence, InputWarning, stacklevel=3)
+
+
 def shown(value: Any) -> str:
     """A value as messages show it: its `repr`, or the first 40 characters of a longer one."""
     try:
         text = repr(value)
     except ValueError:  # Python does not write integers of more than 4,300 digits
         return "a number with thousands of digits"
+    text = text.replace("\n", "")  # as of arrays
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def check_choice(field: str, value: Any, known: Iterable[object]) -> None:
     """Raise InputError unless `value` is one of `known`; the message lists them in their order."""
     known = list(known)
-    if value not in known:
+    if not isinstance(value, Hashable) or value not in known:
         choices = ", ".join(map(str, known))
         raise InputError(f"unknown {field} {shown(value)}: use one of {choices}.")
 
@@ -61,6 +78,24 @@ def check_whole(field: str, value: Any, low: int, high: int | None = None) -> in
         allowed = f"of at least {low}" if high is None else f"from {low} to {high}"
         raise InputError(f"{field} must be a whole number {allowed}, got {shown(value)}.")
     return int(value)
+
+
+def check_number(field: str, value: Any, low: float, high: float = math.inf) -> float:
+    """As `check_whole`, for any finite number from `low` to `high`; returns it as a float."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not low <= value <= high or value == math.inf:
+        allowed = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
+        raise InputError(f"{field} must be a number {allowed}, got {shown(value)}.")
+    return float(value)
+
+
+def as_array(what: str, values: Any, kinds: str = "buif") -> np.ndarray:
+    """An array of numbers of NumPy's `kinds`, or InputError, which says `what` it should be."""
+    with explained(f"{what} must be an array of numbers", "check it"):
+        array = np.asarray(values)
+        if array.dtype.kind not in kinds and array.size:
+            raise ValueError(f"got {array.dtype}")
+    return array
 
 
 def check_file(path: str | os.PathLike, what: str, advice: str) -> None:

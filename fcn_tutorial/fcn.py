@@ -17,7 +17,7 @@ from fractions import Fraction
 import keras
 
 from fcn_tutorial.backbones import BACKBONES, find_backbone
-from fcn_tutorial.errors import InputError, check_choice, check_whole, shown
+from fcn_tutorial.errors import InputError, check_choice, check_number, check_whole, shown
 from fcn_tutorial.layers import CropLike, DilatedPooling, PadToMultiple, RepeatEdge
 from fcn_tutorial.taps import tap
 from fcn_tutorial.upsampling import BilinearUpsampling
@@ -79,6 +79,7 @@ def build_fcn(
     """
     found = find_backbone(backbone, preprocessing)
     _check(variant, num_classes, backbone, found.pools, enlarge, fc6_dilation)
+    check_number("dropout", dropout, 0, 1)
     stride, dropped = DILATED.get(variant, STRIDE), dict.fromkeys(found.dropped, dropout)
     network = _adapted(found.network(weights), stride, enlarge, fc6_dilation, dropped)
     if variant in DILATED:
@@ -208,6 +209,8 @@ def _score(name, num_classes, zero=False):
 
 def _copy_initial(initial, model):
     """Copy weights layer by layer; score layers that are new or of other classes keep their own."""
+    if not isinstance(initial, keras.Model):
+        raise InputError(f"initial must be a Keras model, got {shown(initial)}: load it first.")
     theirs = {layer.name: layer for layer in initial.layers if layer.weights}
     for layer in model.layers:
         source = theirs.get(layer.name)

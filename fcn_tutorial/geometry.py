@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import keras
 
 from fcn_tutorial.cells import EVERYWHERE, PIXELS, Cells, through
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, check_whole, shown
 
 Layer: TypeAlias = str | keras.Operation  # the name of a layer of the model, or the layer itself
 
@@ -74,6 +74,7 @@ def _number(fraction):
 
 
 def _trace(model, layer, axis):
+    check_whole("axis", axis, 0, 1)
     operations = _operations(model)
     if not any(layer in (each, each.name) for each in operations):
         names, name = ", ".join(each.name for each in operations), getattr(layer, "name", layer)
@@ -114,8 +115,8 @@ def walk(model: keras.Model, axis: int = 0) -> Iterator[tuple[keras.Operation, C
 
 
 def _operations(model):
-    if not getattr(model, "built", True):
-        raise InputError(f"model {model.name!r} has no input yet: start it with keras.Input.")
+    if not getattr(model, "inputs", None):
+        raise InputError(f"{shown(model)} has no input yet: start a model with keras.Input.")
     return getattr(model, "operations", None) or model.layers
 
 

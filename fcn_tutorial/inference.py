@@ -12,7 +12,8 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.data.images import checked_pair
+from fcn_tutorial.errors import InputError, as_array, explained, shown, warn
 from fcn_tutorial.metrics import Scores, confusion_matrix, scores
 from fcn_tutorial.tiling import by_tiles
 
@@ -43,11 +44,17 @@ def segment(
         Class ids, uint8 (H, W).
 
     Raises:
-        InputError: the image has no pixel or another shape; and as `probabilities` does.
+        InputError: the image has no pixel, another shape or a value outside 0..255; and as
+            `probabilities` does.
     """
-    image = np.asarray(image)
-    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise InputError(f"image must be (height, width, 3), RGB, got shape {image.shape}.")
+    image = as_array("image", image)
+    fits = image.ndim == 3 and image.shape[2] == 3 and image.size and image.dtype.kind in "uif"
+    if not fits or not 0 <= image.min() <= image.max() <= 255:  # nor NaN
+        raise InputError(
+            f"image must be RGB in 0..255, (height, width, 3), got {image.dtype} {image.shape}."
+        )
+    if image.dtype.kind == "f" and 0 < image.max() <= 1:
+        warn("no value of the image is above 1, but white is 255: multiply the image by 255.")
     return _labels(model, image[None], scales, flip, progress)[0].astype(np.uint8)
 
 
@@ -66,11 +73,13 @@ def probabilities(
         float32 (N, H, W, C).
 
     Raises:
-        InputError: there is no scale, or one that is not above 0; there is no model, or their
-            numbers of classes differ.
+        InputError: there is no scale, or one that is not above 0; there is no model, one does not
+            give scores for each pixel, or their numbers of classes differ.
     """
     factors = _checked(scales)
-    images = np.asarray(images, np.float32)
+    images = as_array("images", images).astype(np.float32)
+    if images.ndim != 4 or images.shape[3] != 3 or not images.size:
+        raise InputError(f"images must be (number, height, width, 3), got {images.shape}.")
     copies = list(product(factors, _members(model), (False, True) if flip else (False,)))
     # A running sum, since the probabilities of all copies together may not fit into memory.
     return sum(_of_copy(images, *copy) for copy in copies) / len(copies)
@@ -78,7 +87,8 @@ def probabilities(
 
 def _checked(scales: Scales) -> tuple[float, ...]:
     """The scales, one or several, as a tuple of numbers."""
-    factors = tuple(np.ravel(scales).tolist())
+    with explained(f"scales must be numbers above 0, got {shown(scales)}", "such as (0.75, 1)"):
+        factors = tuple(np.ravel(np.asarray(scales, float)).tolist())
     if not (factors and all(0 < factor < np.inf for factor in factors)):
         raise InputError(f"scales must be numbers above 0, got {factors}.")
     return factors
@@ -87,24 +97,44 @@ def _checked(scales: Scales) -> tuple[float, ...]:
 def _of_copy(images: np.ndarray, scale: float, model: Any, mirrored: bool) -> Any:
     """One model's probabilities (N, H, W, C) for the images, by way of a copy of them."""
     copy = images if scale == 1 else _resized(images, scale)
-    scores = np.asarray(model.predict_on_batch(_mirror(copy) if mirrored else copy))
+    scores = _scores(model, _mirror(copy) if mirrored else copy)
     scores = _mirror(scores) if mirrored else scores
     if scale != 1:
         scores = keras.ops.image.resize(scores, images.shape[1:3])
     return keras.ops.convert_to_numpy(keras.ops.softmax(scores))
 
 
+def _scores(model: Any, images: np.ndarray) -> np.ndarray:
+    """Logits (N, H, W, C) of images float32 (N, H, W, 3)."""
+    taken = tuple(model.inputs[0].shape[1:])
+    if any(side not in (None, given) for side, given in zip(taken, images.shape[1:], strict=True)):
+        raise InputError(f"{shown(model)} takes images of {taken}, got {images.shape[1:]}.")
+    scores = np.asarray(model.predict_on_batch(images))
+    if scores.shape[:3] != images.shape[:3]:
+        raise InputError(
+            f"{shown(model)} gives {scores.shape[1]} x {scores.shape[2]} scores for an image of "
+            f"{images.shape[1]} x {images.shape[2]}: upsample them to the image's size."
+        )
+    return scores
+
+
 def _members(model: Any) -> Sequence[Any]:
     """The models of an ensemble: [model] for a single one."""
-    if not isinstance(model, (list, tuple)):
-        return [model]
-    counts = sorted({member.output_shape[-1] for member in model})
+    members = model if isinstance(model, (list, tuple)) else [model]
+    for member in members:
+        shape = getattr(member, "output_shape", None)
+        if not isinstance(shape, tuple) or len(shape) != 4 or len(member.inputs) != 1:
+            raise InputError(
+                f"a model must give scores (N, height, width, classes) for images, but "
+                f"{shown(member)} gives {shape}: build one with build_fcn."
+            )
+    counts = sorted({member.output_shape[-1] for member in members})
     if len(counts) != 1:
         found = f"models of {' and '.join(map(str, counts))} classes" if counts else "no model"
         raise InputError(
             f"models can be averaged only with the same number of classes, got {found}."
         )
-    return model
+    return members
 
 
 def _mirror(images: np.ndarray) -> np.ndarray:
@@ -134,8 +164,7 @@ def _labels_at_once(
 ) -> np.ndarray:
     """Class ids (N, H, W); without augmentation the logits need no softmax to be compared."""
     if len(members) == 1 and scales == (1.0,) and not flip:
-        scores = members[0].predict_on_batch(images.astype(np.float32))
-        return np.asarray(scores).argmax(axis=-1)
+        return _scores(members[0], images.astype(np.float32)).argmax(axis=-1)
     return probabilities(members, images, scales, flip).argmax(axis=-1)
 
 
@@ -158,23 +187,36 @@ def evaluate(
         keep: called with the name of each example and its predicted label map, uint8 (H, W).
 
     Raises:
-        InputError: the data set is empty, or has another number of classes than the model.
+        InputError: the data set is empty, has another number of classes than the model, or has an
+            example that is not an image and a label of one size.
     """
     _check_classes(model, dataset)
     confusion = np.zeros((len(dataset.classes),) * 2, np.int64)
     examples = tqdm(dataset, desc=f"evaluate {dataset.split}", disable=not progress)
+    pairs = (
+        checked_pair(image, label, repr(name), len(dataset.classes))
+        for name, (image, label) in zip(dataset.names, examples, strict=True)
+    )
     names = iter(dataset.names)
-    for images, labels in _runs_of_one_size(examples):
+    for images, labels in _runs_of_one_size(pairs):
         predictions = _labels(model, images, scales, flip)
         confusion += confusion_matrix(labels, predictions, len(dataset.classes))
         for prediction in predictions.astype(np.uint8):
             name = next(names)
             if keep is not None:
                 keep(name, prediction)
+    if np.count_nonzero(confusion.sum(axis=1)) < 2:
+        warn(
+            f"the labels of {dataset.name} ({dataset.split}) show fewer than two classes besides "
+            "void, so the scores say little: check the labels' class ids."
+        )
     return scores(confusion)
 
 
 def _check_classes(model: Any, dataset: Any) -> None:
+    for field in ("name", "split", "names", "classes"):
+        if not hasattr(dataset, field):
+            raise InputError(f"{shown(dataset)} is not a data set: it has no {field!r}.")
     if len(dataset) == 0:
         raise InputError(f"data set {dataset.name!r} ({dataset.split}) has no examples.")
     count = _members(model)[0].output_shape[-1]

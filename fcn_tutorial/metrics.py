@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import ndimage
 
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, as_array, check_number, check_whole
 
 VOID = 255  # the label of pixels that do not count
+MOST_CLASSES = 4096  # whose matrix of counts takes 134 MB
 
 
 def confusion_matrix(
@@ -28,9 +29,11 @@ def confusion_matrix(
         int64 (C, C); matrices of several images may be added.
 
     Raises:
-        InputError: the shapes differ, or an id outside 0..C-1 occurs.
+        InputError: the shapes differ, an id outside 0..C-1 occurs or is not a whole number, or C is
+            not from 1 to MOST_CLASSES.
     """
-    label, prediction = np.asarray(label), np.asarray(prediction)
+    check_whole("num_classes", num_classes, 1, MOST_CLASSES)
+    label, prediction = as_array("label", label, "bui"), as_array("prediction", prediction, "bui")
     if label.shape != prediction.shape:
         raise InputError(
             f"label {label.shape} and prediction {prediction.shape} differ in shape: compare maps "
@@ -87,8 +90,9 @@ def scores(confusion: ArrayLike) -> Scores:
     Raises:
         InputError: the matrix is not square or has a negative count.
     """
-    confusion = np.asarray(confusion)
-    if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1] or (confusion < 0).any():
+    confusion = as_array("a confusion matrix", confusion)
+    square = confusion.ndim == 2 and confusion.shape[0] == confusion.shape[1]
+    if not square or not (confusion >= 0).all():
         raise InputError(
             f"a confusion matrix must be square with counts >= 0, got shape {confusion.shape}."
         )
@@ -128,7 +132,8 @@ def constant_baseline(confusion: ArrayLike) -> tuple[int, Scores]:
     Returns:
         The class id, and the scores.
     """
-    labelled = np.asarray(confusion).sum(axis=1)
+    confusion = scores(confusion).confusion
+    labelled = confusion.sum(axis=1)
     baseline = np.zeros_like(confusion)
     baseline[:, labelled.argmax()] = labelled
     return int(labelled.argmax()), scores(baseline)
@@ -160,9 +165,14 @@ def trimap(label: ArrayLike, width: float) -> np.ndarray:
     Returns:
         bool (H, W), True in the band.
 
+    Raises:
+        InputError: the label is not a map of whole numbers, or the width is below 0.
+
     Source: Kohli, Ladicky and Torr 2009.
     """
-    label = np.asarray(label)
+    label, width = as_array("label", label, "bui"), check_number("width", width, 0)
+    if label.ndim != 2:
+        raise InputError(f"label must be (height, width), got shape {label.shape}.")
     if label.size == 0 or (label == label.flat[0]).all():
         return np.zeros(label.shape, bool)
     return border_band(label, width)

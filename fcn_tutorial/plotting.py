@@ -16,8 +16,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Patch, Rectangle
 
-from fcn_tutorial.data.dataset import VOID, VOID_COLOR, Dataset
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.data.dataset import VOID, VOID_COLOR, Dataset, color_table
+from fcn_tutorial.data.images import STRIP
+from fcn_tutorial.errors import InputError, as_array, check_number, shown
 from fcn_tutorial.metrics import Scores
 
 # In inches: on a phone 360 pixels wide a figure shrinks to 3, and its text must stay legible.
@@ -44,10 +45,12 @@ Line = tuple[Sequence[float], Sequence[float]]  # x, y
 
 def colorize(label: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Colours of a label map (H, W): uint8 (H, W, 3); void gets PASCAL VOC's cream colour."""
-    lookup = np.empty((256, 3), np.uint8)
-    lookup[:] = VOID_COLOR
-    lookup[: len(palette)] = palette
-    return lookup[np.asarray(label, np.uint8)]
+    label, table = as_array("label", label), color_table(palette)
+    if label.dtype.kind not in "bui" or (
+        label.size and not 0 <= label.min() <= label.max() <= VOID
+    ):
+        raise InputError(f"a label must hold class ids from 0 to {VOID}, got {shown(label)}.")
+    return table[label.astype(np.uint8)]
 
 
 def overlay(
@@ -65,18 +68,24 @@ def overlay(
         The blend, uint8 (H, W, 3).
 
     Raises:
-        InputError: Image and label differ in size, or the image is not (H, W, 3).
+        InputError: Image and label differ in size, the image is not (H, W, 3), the palette is not
+            (C, 3) with at most 255 colours, or alpha is not a share.
     """
-    if np.shape(image) != (*np.shape(label), 3):
+    image, label = as_array("image", image), as_array("label", label)
+    if image.shape != (*label.shape, 3):
         raise InputError(
-            f"image {np.shape(image)} and label {np.shape(label)} differ in height or width, or "
-            "the image is not RGB, (height, width, 3)."
+            f"image {image.shape} and label {label.shape} differ in height or width, or the image "
+            "is not RGB, (height, width, 3)."
         )
-    # In 32 bits and in place: a photo of many megapixels would take gigabytes otherwise.
-    share = np.where(np.asarray(label) == VOID, 0, alpha).astype(np.float32)[..., None]
-    blended = (1 - share) * image
-    blended += share * colorize(label, palette)
-    return np.round(blended, out=blended).astype(np.uint8)
+    alpha = check_number("alpha", alpha, 0, 1)
+    blended = np.empty(image.shape, np.uint8)
+    # Some rows at a time: as numbers, a photo of many megapixels takes gigabytes.
+    for top in range(0, len(image), STRIP):
+        rows = slice(top, top + STRIP)
+        share = np.where(label[rows] == VOID, 0, alpha).astype(np.float32)[..., None]
+        mixed = (1 - share) * image[rows] + share * colorize(label[rows], palette)
+        blended[rows] = np.round(mixed)
+    return blended
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 import tomllib
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ import numpy as np
 import fcn_tutorial.fcn  # noqa: F401 - a model that is opened has its layers
 from fcn_tutorial import files
 from fcn_tutorial.data.dataset import Dataset
+from fcn_tutorial.devices import device_names
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import read_small, write_text
 from fcn_tutorial.metrics import Scores, constant_baseline, scores
@@ -39,6 +41,18 @@ CHECKOUT = PACKAGE.parent  # of the project, where the library was not installed
 # A wheel holds them inside the package, a checkout beside it.
 STUDIES = PACKAGE / "studies" if (PACKAGE / "studies").is_dir() else CHECKOUT / "studies"
 LOCK = "run.lock"
+# Variables of the environment that change how TensorFlow, JAX and PyTorch compute.
+SETTINGS = (
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_DETERMINISTIC_OPS",
+    "OMP_NUM_THREADS",
+    "ONEDNN_MAX_CPU_ISA",
+    "NVIDIA_TF32_OVERRIDE",
+    "XLA_FLAGS",
+    "JAX_DEFAULT_MATMUL_PRECISION",
+)
 
 
 @dataclass(frozen=True)
@@ -303,7 +317,7 @@ def read_surroundings(folder: Path) -> dict:
 
     def parse(text: str) -> dict:
         around = dict(json.loads(text))
-        for key, kind in (("data", dict), ("earlier", list)):
+        for key, kind in (("data", dict), ("settings", dict), ("earlier", list)):
             if not isinstance(around.get(key, kind()), kind):
                 raise ValueError(f"{key!r} is not a {kind.__name__}")
         return around
@@ -330,8 +344,46 @@ def environment() -> dict:
         "machine": platform.machine(),
         "system": platform.system(),
         "cpus": os.cpu_count(),
+        **_computing(),
         "git": _revision(CHECKOUT),
     }
+
+
+def _computing() -> dict:
+    """What else changes the last digits of a result: processors, threads, libraries' settings."""
+    pinned = hasattr(os, "sched_getaffinity")
+    return {
+        "processor": _processor(),
+        "usable_cpus": len(os.sched_getaffinity(0)) if pinned else os.cpu_count(),
+        "computes_on": device_names()[0].partition(":")[0],
+        "threads": _threads(),
+        "precision": keras.config.floatx(),
+        "settings": {name: os.environ.get(name) for name in SETTINGS},
+    }
+
+
+def _processor() -> str:
+    """Its name, by which oneDNN and Eigen choose their instructions."""
+    path = Path("/proc/cpuinfo")
+    text = path.read_text(errors="replace") if path.is_file() else ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1] if found else platform.processor()
+
+
+def _threads() -> list[int] | None:
+    """How many threads work inside an operation and on operations; 0 = the library chooses."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        chosen = tf.config.threading
+        inside, across = "get_intra_op_parallelism_threads", "get_inter_op_parallelism_threads"
+        return [getattr(chosen, inside)(), getattr(chosen, across)()]
+    if backend == "torch":
+        import torch
+
+        return [torch.get_num_threads(), torch.get_num_interop_threads()]
+    return None
 
 
 def _version(package: str) -> str | None:
@@ -374,9 +426,10 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def differences(then: dict, now: dict) -> list[tuple[str, Any, Any]]:
-    """What two surroundings do not have in common: [(item, then, now)], of items that both name."""
-    flat = [{**each, **each.get("data", {})} for each in (then, now)]
-    shared = [key for key in flat[0] if key in flat[1] and key != "data"]
+    """What changed from some surroundings to others: [(item, then, now)], of items of both."""
+    nested = ("data", "settings")
+    flat = [each | each.get("data", {}) | each.get("settings", {}) for each in (then, now)]
+    shared = [key for key in flat[0] if key in flat[1] and key not in nested]
     return [(key, flat[0][key], flat[1][key]) for key in shared if flat[0][key] != flat[1][key]]
 
 

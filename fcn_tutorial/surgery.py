@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from fcn_tutorial.errors import InputError, check_choice, check_whole
+from fcn_tutorial.errors import InputError, check_choice, check_whole, shown
 from fcn_tutorial.weights import finalize
 
 # They treat the numbers of a flattened map by their places or all at once, before the first Dense.
@@ -52,6 +52,8 @@ def convolutionize(classifier: keras.Model, padding: str = "same") -> keras.Mode
         InputError: the head is no chain of layers from Flatten or global average pooling to Dense.
     """
     check_choice("padding", padding, ("same", "valid"))
+    if not getattr(classifier, "inputs", None):
+        raise InputError(f"{shown(classifier)} has no input yet: give a model with keras.Input.")
     neck, head = _split(classifier)
     trunk = any_size(keras.Model(classifier.inputs[0], neck.input))
     x, grid = trunk.output, neck.input.shape[1:3]

@@ -14,7 +14,7 @@ import keras
 
 from fcn_tutorial.callbacks import FiniteLoss, RunFolder, why_stopped
 from fcn_tutorial.data.catalog import load_dataset
-from fcn_tutorial.data.dataset import Dataset, check_disjoint, limited, overlap
+from fcn_tutorial.data.dataset import Dataset, check_classes, check_disjoint, limited, overlap
 from fcn_tutorial.data.pipeline import batches, names_in_batch
 from fcn_tutorial.data.records import open_records
 from fcn_tutorial.devices import OneDevice, precision
@@ -79,6 +79,7 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice) -> Non
     training, validation = splits(recipe)
     if not recipe.allow_overlap:
         check_disjoint(training, validation)
+    check_classes(training)
     one_pass = max(1, len(training) // recipe.batch_size)
     steps = one_pass if recipe.limit else recipe.steps_per_epoch or one_pass
     keras.utils.set_random_seed(recipe.seed)

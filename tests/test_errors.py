@@ -7,6 +7,7 @@ from fcn_tutorial.errors import (
     InputError,
     check_choice,
     check_file,
+    check_number,
     check_whole,
     explained,
     shown,
@@ -17,6 +18,7 @@ def test_a_long_value_is_shortened():
     assert shown("x" * 40_000) == "'" + "x" * 39 + "..."
     assert len(shown(10**5000)) < 60  # more digits than Python writes
     assert shown([1, 2]) == "[1, 2]"
+    assert "\n" not in shown(np.zeros((2, 2)))
 
 
 def test_a_message_of_megabytes_loses_its_middle():
@@ -56,3 +58,10 @@ def test_an_error_is_explained_in_one_line_and_an_input_error_passes():
         raise InputError("mine")
     with pytest.raises(KeyError), explained("x", "y", (OSError,)):
         raise KeyError
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, True, "3", None, float("nan"), float("inf")])
+def test_what_is_not_a_number_in_range_is_refused(value):
+    with pytest.raises(InputError, match=r"rate.*0.*1.*got"):
+        check_number("rate", value, 0, 1)
+    assert check_number("rate", np.float32(0.5), 0) == 0.5

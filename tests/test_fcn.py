@@ -334,3 +334,12 @@ def test_saved_model_that_is_no_vgg_is_refused(refusal, tmp_path):
 def test_initial_model_over_another_backbone_is_refused(refusal, mobilenet):
     message = refusal(fcn.build_fcn, "fcn8s", 3, "vgg_narrow", weights=None, initial=mobilenet)
     assert "same backbone" in message
+
+
+@pytest.mark.parametrize("dropout", [2, -0.1, "half", None])
+def test_a_rate_of_dropout_is_a_share(refusal, dropout):
+    assert "dropout" in refusal(fcn.build_fcn, "fcn32s", 3, "vgg_narrow", dropout=dropout)
+
+
+def test_an_initial_model_is_not_given_by_its_name(refusal):
+    assert "'fcn32s'" in refusal(fcn.build_fcn, "fcn16s", 3, "vgg_narrow", initial="fcn32s")

@@ -309,7 +309,14 @@ def test_input_layer_sees_one_pixel():
 
 def test_a_model_without_an_input_is_refused(refusal):
     model = keras.Sequential([layers.Conv2D(2, 3, name="first")])
-    assert "has no input yet" in refusal(fcn.receptive_field, model, "first")
+    for each in (model, None, "fcn8s"):
+        assert "has no input yet" in refusal(fcn.receptive_field, each, "first")
+
+
+@pytest.mark.parametrize("axis", [2, -1, None, "height", 0.0, np.zeros(0)])
+def test_only_height_and_width_are_axes(refusal, axis):
+    for call in (fcn.receptive_field, fcn.crop_offset):
+        assert "axis" in refusal(call, small_classifier(), "conv", axis=axis)
 
 
 def test_layer_that_is_not_in_the_model_is_refused(refusal):

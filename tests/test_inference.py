@@ -1,5 +1,8 @@
 """Segmenting images and evaluating models."""
 
+import warnings
+from itertools import islice
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from scipy import ndimage, special
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data.dataset import VOID, Dataset
+from fcn_tutorial.errors import InputWarning
 from fcn_tutorial.inference import probabilities
 
 
@@ -44,6 +48,65 @@ def test_segment_refuses_what_is_no_rgb_image(model, shape):
         fcn.segment(model, np.zeros(shape, np.uint8))
 
 
+@pytest.mark.parametrize(
+    "image",
+    [np.full((4, 4, 3), value) for value in ("red", None, 1j, np.nan, -1, 256, 65535.0)],
+    ids=lambda image: str(image.flat[0]),
+)
+def test_segment_refuses_values_that_are_no_colours(model, refusal, image):
+    assert "image must" in refusal(fcn.segment, model, image)
+
+
+def test_segment_warns_of_an_image_whose_white_is_one(model):
+    image = np.random.default_rng(0).random((4, 5, 3))
+    with pytest.warns(InputWarning, match="multiply the image by 255"):
+        fcn.segment(model, image)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for right in (np.zeros((4, 5, 3)), np.ones((4, 5, 3), np.uint8), 255 * image):
+            fcn.segment(model, right)
+
+
+def classifier():
+    image = keras.Input((8, 8, 3))
+    return keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(image)))
+
+
+def coarse():
+    image = keras.Input((None, None, 3))
+    return keras.Model(image, keras.layers.MaxPooling2D(2)(image))
+
+
+def fixed():
+    image = keras.Input((8, 8, 3))
+    return keras.Model(image, keras.layers.Rescaling(1.0)(image))
+
+
+def of_two_images():
+    images = [keras.Input((None, None, 3)) for _ in range(2)]
+    return keras.Model(images, keras.layers.Add()(images))
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (lambda: None, "None gives None"),
+        (lambda: "fcn8s", "'fcn8s' gives None"),
+        (lambda: keras.Sequential([keras.layers.Dense(2)]), "gives None"),
+        (classifier, r"gives \(None, 3\)"),
+        (of_two_images, "gives"),
+        (coarse, "gives 4 x 5 scores for an image of 8 x 10"),
+        (fixed, r"takes images of \(8, 8, 3\), got \(8, 10, 3\)"),
+    ],
+)
+def test_only_networks_that_score_each_pixel_segment(network, said):
+    image = np.full((8, 10, 3), 7, np.uint8)
+    for call in (fcn.segment, lambda model, image: probabilities([model], image[None], flip=True)):
+        with pytest.raises(fcn.InputError, match=said):
+            call(network(), image)
+    assert fcn.segment(fixed(), image[:, :8]).shape == (8, 8)
+
+
 class Mixed(Noise):
     """Runs of one size, of which some are longer than what is evaluated at once."""
 
@@ -71,6 +134,48 @@ def test_evaluate_refuses_another_number_of_classes_and_an_empty_set(model):
     empty.names = ()
     with pytest.raises(fcn.InputError, match="no examples"):
         fcn.evaluate(model, empty)
+    with pytest.raises(fcn.InputError, match="'shapes' is not a data set"):
+        fcn.evaluate(model, "shapes")
+
+
+class Given(Noise):
+    """Examples as they are given."""
+
+    def __init__(self, *examples):
+        self.examples, self.names = examples, tuple(f"n{i}" for i in range(len(examples)))
+
+    def __getitem__(self, index):
+        return self.examples[index]
+
+
+IMAGE, LABEL = np.zeros((25, 30, 3), np.uint8), np.tile(np.uint8([0, 1, 255]), (25, 10))
+BAD = [  # and what is said of it
+    ((IMAGE, LABEL[:5]), "30 x 5 pixels, but its image is 30 x 25"),
+    ((IMAGE, LABEL[..., None]), "pixels, but its image is 30 x 25"),
+    ((IMAGE, LABEL + np.uint8(2)), "class id 3"),
+    ((IMAGE, LABEL.astype(int) - 1), "int64"),
+    ((IMAGE / 255, LABEL), "float64"),
+    ((IMAGE[..., 0], LABEL), r"\(25, 30\)"),
+]
+
+
+@pytest.mark.parametrize(("example", "said"), BAD)
+def test_a_label_that_does_not_fit_its_image_is_neither_evaluated_nor_trained_on(
+    model, example, said
+):
+    dataset = Given((IMAGE, LABEL), example)
+    with pytest.raises(fcn.InputError, match=rf"'n1'.*{said}"):
+        fcn.evaluate(model, dataset)
+    with pytest.raises(fcn.InputError, match=rf"'n1'.*{said}"):
+        list(islice(fcn.batches(dataset, 1, 8), 2))
+
+
+def test_labels_of_one_class_are_scored_with_a_warning(model):
+    with pytest.warns(InputWarning, match=r"noise \(val\)"):
+        fcn.evaluate(model, Given((IMAGE, np.where(LABEL == 1, 255, LABEL).astype(np.uint8))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fcn.evaluate(model, Given((IMAGE, LABEL)))
 
 
 class Shift(keras.layers.Layer):
@@ -139,7 +244,9 @@ def test_evaluate_pools_augmented_predictions(lopsided):
     np.testing.assert_array_equal(result.confusion, expected)
 
 
-@pytest.mark.parametrize("scales", [(), (0,), (-1.0,), (float("nan"),)])
+@pytest.mark.parametrize(
+    "scales", [(), (0,), (-1.0,), (float("nan"),), "a", None, 1j, [(1, 2), (3,)], [None]]
+)
 def test_scales_that_make_no_sense_are_refused(model, refusal, scales):
     assert "scales" in refusal(fcn.segment, model, np.zeros((4, 4, 3), np.uint8), scales)
 

@@ -143,7 +143,7 @@ def test_constant_baseline_predicts_the_most_frequent_class_everywhere():
 @pytest.mark.parametrize(
     ("label", "prediction", "says"),
     [
-        (np.zeros((2, 3)), np.zeros((3, 2)), "shape"),
+        (np.zeros((2, 3), int), np.zeros((3, 2), int), "shape"),
         ([0, 1], [0, 3], "prediction has class id 3"),
         ([0, 3], [0, 0], "label has class id 3"),
         ([0, -1], [0, 0], "label has class id -1"),
@@ -194,3 +194,26 @@ def test_trimap_holds_the_pixels_nearer_than_width_to_a_pixel_at_a_border(label,
 def test_trimap_takes_nested_lists_and_a_map_without_a_border_has_none():
     assert fcn.trimap([[0, 0, 1]], 1).tolist() == [[False, True, True]]
     assert fcn.trimap([[2, 2], [2, 2]], 3).tolist() == [[False, False], [False, False]]
+
+
+@pytest.mark.parametrize("count", [0, -1, 2.0, 100_000, "two", None])
+def test_a_number_of_classes_out_of_range_is_refused_before_it_takes_memory(refusal, count):
+    assert "num_classes" in refusal(fcn.confusion_matrix, [0], [0], count)
+
+
+@pytest.mark.parametrize("ids", [[0.5], ["sky"], [None], [[0], [0, 1]]])
+def test_what_is_no_class_id_is_not_counted(refusal, ids):
+    assert "label must be" in refusal(fcn.confusion_matrix, ids, [0], 2)
+    assert "prediction must be" in refusal(fcn.confusion_matrix, [0], ids, 2)
+    assert "label must be" in refusal(fcn.trimap, ids, 1)
+
+
+@pytest.mark.parametrize("counts", [[["a"]], [[np.nan]], [[1, 2], [3]], [[-1]], [1], None])
+def test_what_is_no_matrix_of_counts_has_no_scores(refusal, counts):
+    for call in (fcn.scores, constant_baseline):
+        refusal(call, counts)
+
+
+@pytest.mark.parametrize("width", [-1, "a", None, float("nan")])
+def test_a_width_that_is_no_length_is_refused(refusal, width):
+    assert "width" in refusal(fcn.trimap, [[0, 1]], width)

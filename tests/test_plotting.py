@@ -7,6 +7,7 @@ import pytest
 import fcn_tutorial as fcn
 from fcn_tutorial import plotting
 from fcn_tutorial.data.dataset import Dataset
+from fcn_tutorial.data.images import write_label
 
 PALETTE = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
 IMAGE = np.full((2, 2, 3), 100, np.uint8)
@@ -37,6 +38,45 @@ def test_overlay_mixes_colours_and_leaves_void_alone():
 @pytest.mark.parametrize("shape", [(2, 2), (2, 2, 1), (2, 2, 4), (1, 2, 3)])
 def test_overlay_refuses_another_size_and_what_is_not_rgb(refusal, shape):
     refusal(fcn.overlay, np.zeros(shape, np.uint8), LABEL, PALETTE)
+
+
+@pytest.mark.parametrize(
+    "colors", [np.zeros((300, 3), int), PALETTE / 255, PALETTE[:, :2], [[0, 0, 256]], "red", None]
+)
+def test_colours_that_are_no_palette_are_refused(refusal, tmp_path, colors):
+    for call in (
+        lambda: fcn.overlay(IMAGE, LABEL, colors),
+        lambda: write_label(tmp_path / "label.png", LABEL, colors),
+    ):
+        assert "palette" in refusal(call)
+    assert not list(tmp_path.iterdir())
+
+
+def test_as_many_colours_as_there_can_be_classes_are_drawn():
+    palette = np.random.default_rng(0).integers(0, 256, (255, 3))
+    label = np.arange(256).reshape(16, 16)
+    mixed = fcn.overlay(np.zeros((16, 16, 3), np.uint8), label, palette, alpha=1)
+    np.testing.assert_array_equal(mixed.reshape(-1, 3), [*palette, (0, 0, 0)])
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.1, "a", None, float("nan")])
+def test_a_share_outside_its_range_is_refused(refusal, alpha):
+    assert "alpha" in refusal(fcn.overlay, IMAGE, LABEL, PALETTE, alpha)
+
+
+@pytest.mark.parametrize("label", [LABEL - 0.5, LABEL.astype(int) + 1, -LABEL.astype(int)])
+def test_what_is_no_class_id_is_not_drawn(refusal, label):
+    assert "class ids" in refusal(fcn.overlay, IMAGE, label, PALETTE)
+
+
+def test_rows_of_a_tall_image_are_all_blended():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (1100, 3, 3), np.uint8)
+    label = rng.choice(np.uint8([0, 1, 255]), (1100, 3))
+    share = np.where(label == 255, 0, 0.25)[..., None]
+    expected = (1 - share) * image + share * PALETTE[label % 2]
+    found = fcn.overlay(image, label, PALETTE, alpha=0.25)
+    assert np.abs(found - expected).max() <= 0.51
 
 
 def test_colorize_gives_void_its_own_colour():

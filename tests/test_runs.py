@@ -43,6 +43,11 @@ def test_versions_data_and_revision_are_recorded(run):
     assert around["python"] == ".".join(map(str, sys.version_info[:3]))
     assert around["data"].keys() == {"shapes train", "shapes val"}
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in around["data"].values())
+    assert (
+        around["usable_cpus"] == len(os.sched_getaffinity(0)) and around["precision"] == "float32"
+    )
+    assert around["settings"]["OMP_NUM_THREADS"] == os.environ.get("OMP_NUM_THREADS")
+    assert around["threads"] == 2 * [0] and around["computes_on"] in ("cpu", "gpu")
     checkout = Path(__file__).parents[1]
     if (checkout / ".git").exists():
         commit = around["git"].partition("+")[0]
@@ -91,8 +96,24 @@ def test_evaluate_says_what_was_otherwise_in_training(run, tmp_path, command_lin
     around["git"] = runs.environment()["git"]  # which may have changed during the tests
     assert str(folder) + " was trained" not in out_of_evaluate()
     around |= {"keras": "3.0.1", "data": {**around["data"], "shapes train": "f" * 64}}
+    around["settings"] |= {"TF_ENABLE_ONEDNN_OPTS": "none"}
+    around["usable_cpus"] += 3
     said = out_of_evaluate()
+    assert "TF_ENABLE_ONEDNN_OPTS was none" in said and "usable_cpus was" in said
     assert "3.0.1" in said and "shapes train" in said and "shapes val" not in said
+
+
+def test_evaluate_says_what_the_record_of_a_run_lacks(run, tmp_path, command_line):
+    folder = shutil.copytree(run, tmp_path / "run")
+    path = folder / "environment.json"
+    around = json.loads(path.read_text())
+    del around["settings"], around["processor"]
+    path.write_text(json.dumps(around))
+    _, out, _ = command_line("evaluate", folder, "--limit", 1)
+    assert f"{path} does not say" in out and "processor, settings" in out
+    path.unlink()
+    _, out, _ = command_line("evaluate", folder, "--limit", 1)
+    assert f"{path} is missing" in out
 
 
 def test_resuming_elsewhere_keeps_the_earlier_surroundings(run, tmp_path):

@@ -358,3 +358,8 @@ def test_head_that_is_no_chain_to_dense_is_refused(refusal, make, says):
 def test_unknown_padding_is_refused(refusal):
     classifier = refused(layers.Flatten(), layers.Dense(5))
     assert "'full'" in refusal(fcn.convolutionize, classifier, padding="full")
+
+
+@pytest.mark.parametrize("classifier", [None, "vgg16", keras.Sequential([layers.Dense(2)])])
+def test_what_is_no_model_with_an_input_is_refused(refusal, classifier):
+    assert "has no input yet" in refusal(fcn.convolutionize, classifier)

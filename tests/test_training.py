@@ -8,6 +8,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import fcn_tutorial as fcn
 from fcn_tutorial import callbacks, devices, training
@@ -226,3 +227,16 @@ def test_a_broken_file_is_named_by_training(camvid_root, tmp_path, monkeypatch):
     recipe = replace(QUICK, dataset="camvid", limit=0)
     with pytest.raises(fcn.InputError, match=r"train\d\.png cannot be read"):
         fcn.train(recipe, tmp_path / "run", verbose=0)
+
+
+@pytest.mark.parametrize(("kept", "shown"), [(0, "sky"), (None, "nothing")])
+def test_labels_of_one_class_are_refused(camvid_root, tmp_path, monkeypatch, refusal, kept, shown):
+    """As of masks with 255 for what is to be found."""
+    monkeypatch.setenv("FCN_DATA", str(camvid_root))
+    for path in (camvid_root / "CamVid" / "trainannot").glob("*.png"):
+        label = np.array(Image.open(path))
+        Image.fromarray(np.where(label == kept, label, 255).astype(np.uint8)).save(path)
+    recipe = replace(QUICK, dataset="camvid", limit=0)
+    message = refusal(fcn.train, recipe, tmp_path / "run", verbose=0)
+    assert f"camvid (train) show {shown} besides void" in message and "255" in message
+    assert not (tmp_path / "run").exists()

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 from typer import Option
 
-from fcn_tutorial.errors import InputError, explained, reason_of, shown
+from fcn_tutorial.errors import InputError, InputWarning, explained, reason_of, shown
 from fcn_tutorial.files import quiet
 
 Dataset = Annotated[str | None, Option(help="Data set; default: the recipe's.")]
@@ -43,6 +43,8 @@ def run_command(app: Callable[..., object]) -> None:
     """Run the command line; unusable input ends in one sentence and exit code 2."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # libraries warn their callers, not who types a command
+        warnings.simplefilter("default", InputWarning)
+        warnings.showwarning = say  # type: ignore[assignment]
     try:
         try:
             _check_length(sys.argv)
@@ -77,8 +79,15 @@ def _flush() -> None:
         raise InputError(f"the output cannot be written ({reason_of(error)}).") from error
 
 
+def say(sentence: object, *where: object) -> None:
+    """Print a sentence on standard error, above a progress bar; `where` warnings come from."""
+    from tqdm import tqdm
+
+    tqdm.write(f"fcn-tutorial: {sentence}", file=sys.stderr)
+
+
 def _refuse(sentence: object) -> NoReturn:
-    print(f"fcn-tutorial: {sentence}", file=sys.stderr)
+    say(sentence)
     sys.exit(2)
 
 
@@ -140,10 +149,16 @@ def compare_with_training(opened: Iterable, examples) -> dict[str, int]:
             now = runs.surroundings(*data)
         except InputError:
             now, known = runs.environment(), False
-        pairs = runs.differences(runs.read_surroundings(run.folder), now)
+        then = runs.read_surroundings(run.folder)
+        pairs = runs.differences(then, now)
         changed = [f"{key} was {str(old)[:20]}, is now {str(new)[:20]}" for key, old, new in pairs]
         if changed:
             print(f"Changed since {run.folder} was trained: {'; '.join(changed)}.")
+        path, lacking = run.folder / "environment.json", [key for key in now if key not in then]
+        if not then:
+            print(f"{path} is missing: nothing says what has changed since the run was trained.")
+        elif lacking:
+            print(f"{path} does not say what the training had as {', '.join(lacking)}.")
     if known and seen:
         print(f"{len(seen)} of these {len(examples)} examples were used for training.")
     return {"overlap": len(seen)} if known else {}
@@ -160,7 +175,7 @@ def server_folder(folder: Path, split: str) -> Path:
 
 def counted(names) -> str:
     """ "1 label map", "2 label maps"."""
-    return f"{len(names)} label map{'s' * (len(names) > 1)}"
+    return f"{len(names)} label map{'s' * (len(names) != 1)}"
 
 
 def percent(value: float) -> str:

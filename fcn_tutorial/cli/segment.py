@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Option
+from typer import Argument, Exit, Option
 
 from fcn_tutorial.cli import common
 from fcn_tutorial.errors import InputError, check_file
@@ -22,6 +22,9 @@ def segment(
     also: Annotated[
         list[Path] | None, Option("--with", help="Another run to average with the first.")
     ] = None,
+    recursive: Annotated[
+        bool, Option("--recursive", help="Enter sub-folders, and write into folders like them.")
+    ] = False,
     voc_list: Annotated[
         Path | None,
         Option(
@@ -31,7 +34,7 @@ def segment(
     ] = None,
 ) -> None:
     """Label every pixel of photos, and write label maps, overlays and a colour legend."""
-    factors, files = common.factors_of(scales), _image_files(images)
+    factors, files = common.factors_of(scales), _image_files(images, recursive, output)
     files = files if voc_list is None else _listed(files, voc_list)
     with common.quiet_import():
         from fcn_tutorial import inference
@@ -48,65 +51,101 @@ def segment(
         _write(files, label_of, opened[0], folder, only_labels=True)
 
 
-def _image_files(paths):
-    """The files among some paths, and the images in the folders among them."""
-    first = {}
+def _image_files(paths, recursive, output):
+    """{name of its results: file} of the files among some paths and of the images in folders."""
+    files = {}
     for path in paths:
-        inside = [path]
+        inside = [(path.stem, path)]
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            inside = list(_images_in(path, recursive, output))
+        else:
+            check_file(path, "image", "check the path")
         if not inside:
             raise InputError(f"folder {path} holds no images: give one with JPEG or PNG files.")
-        for file in inside:
-            if file.stem in first:
+        for name, file in inside:
+            if name in files:
                 raise InputError(
-                    f"{first[file.stem]} and {file} would be written to the same file: segment "
-                    "them into separate output folders."
+                    f"{files[name]} and {file} would be written to the same file: segment them "
+                    "into separate output folders."
                 )
-            first[file.stem] = file
-    return list(first.values())
+            files[name] = file
+    return files
+
+
+def _images_in(folder, recursive, output):
+    """(name, file) of each image in a folder; its sub-folders are entered, or else mentioned."""
+
+    def fail(error):
+        raise error
+
+    for here, folders, names in os.walk(folder, onerror=fail):
+        results = os.path.realpath(output)
+        others = sorted(f for f in folders if os.path.realpath(Path(here, f)) != results)
+        if others and not recursive:
+            common.say(f"sub-folders of {here} are left out, such as {others[0]}: use --recursive.")
+        folders[:] = others if recursive else []
+        for file in sorted(Path(here, name) for name in names):
+            if file.suffix.lower() in IMAGE_SUFFIXES:
+                yield str(file.relative_to(folder).with_suffix("")), file
 
 
 def _listed(files, path):
-    """The files whose names a text file lists (without suffix), in the order of the list."""
+    """The files whose names a text file lists (without suffix), by name in the list's order."""
     check_file(path, "list", "check the path")
     names = path.read_text(errors="replace").split()
     if not names:
         raise InputError(f"list {path} is empty: give one with image names.")
-    found = {file.stem: file for file in files}
+    found = {file.stem: file for file in files.values()}
     missing = [name for name in names if name not in found]
     if missing:
         raise InputError(
             f"{len(missing)} of the {len(names)} images listed in {path} are missing, such as "
             f"{missing[0]}: give the folder that holds them."
         )
-    return [found[name] for name in names]
+    return {name: found[name] for name in names}
 
 
 def _write(files, label_of, run, folder, only_labels=False):
-    """Write the label map of each photo and, for people to look at, its overlay and the legend."""
+    """Write the label map of each photo and, for people to look at, its overlay and the legend.
+
+    A photo that cannot be read is named and left out; at the end the exit code is then 1.
+    """
     from tqdm import tqdm
 
     from fcn_tutorial import plotting
-    from fcn_tutorial.data.images import read_image, write_image, write_label
+    from fcn_tutorial.data.images import read_image
     from fcn_tutorial.files import make_folder, write_whole
 
     kinds = ("",) if only_labels else ("-label", "-overlay")
-    made = {os.path.realpath(folder / f"{f.stem}{kind}.png") for f in files for kind in kinds}
-    for file in files:
+    made = {os.path.realpath(folder / f"{name}{kind}.png") for name in files for kind in kinds}
+    for file in files.values():
         if os.path.realpath(file) in made | {os.path.realpath(folder / "legend.png")}:
             raise InputError(f"{file} would be overwritten: choose another --output.")
     make_folder(folder)
-    for file in tqdm(files, desc="segment", disable=len(files) == 1):
-        image = read_image(file)
-        label = label_of(image)
-        write_label(folder / f"{file.stem}{kinds[0]}.png", label, run.palette)
-        if not only_labels:
-            blend = plotting.overlay(image, label, run.palette)
-            write_image(folder / f"{file.stem}-overlay.png", blend)
-    if only_labels:
-        print(f"Wrote {common.counted(files)} (NAME.png) to {folder}.")
-        return
-    write_whole(folder / "legend.png", partial(plotting.draw_legend, run.classes, run.palette))
-    written = f"{common.counted(files)} (-label.png), overlays (-overlay.png) and legend.png"
-    print(f"Wrote {written} to {folder}.")
+    written = []
+    for name, file in tqdm(files.items(), desc="segment", disable=len(files) == 1):
+        try:
+            image = read_image(file)
+        except InputError as error:
+            common.say(error)
+            continue
+        make_folder((folder / name).parent)
+        _write_one(folder, name, kinds, image, label_of(image), run.palette)
+        written.append(name)
+    what = f"{common.counted(written)} (NAME.png)"
+    if not only_labels:
+        write_whole(folder / "legend.png", partial(plotting.draw_legend, run.classes, run.palette))
+        what = f"{common.counted(written)} (-label.png), overlays (-overlay.png) and legend.png"
+    print(f"Wrote {what} to {folder}.")
+    if len(written) < len(files):
+        common.say(f"{len(files) - len(written)} of {len(files)} images could not be read.")
+        raise Exit(1)
+
+
+def _write_one(folder, name, kinds, image, label, palette):
+    from fcn_tutorial.data.images import write_image, write_label
+    from fcn_tutorial.plotting import overlay
+
+    write_label(folder / f"{name}{kinds[0]}.png", label, palette)
+    for kind in kinds[1:]:
+        write_image(folder / f"{name}{kind}.png", overlay(image, label, palette))

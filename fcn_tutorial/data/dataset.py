@@ -7,13 +7,30 @@ import os
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, explained
 from fcn_tutorial.metrics import VOID as VOID
 
 VOID_COLOR = (224, 224, 192)  # as in PASCAL VOC's own palette
+
+
+def color_table(palette: Any) -> np.ndarray:
+    """The colours of ids 0..255, uint8 (256, 3): those of a palette, and void's for all others.
+
+    Args:
+        palette: whole numbers 0..255, (C, 3) with C at most 255, or InputError is raised.
+    """
+    with explained("a palette must be (classes, 3)", "give whole numbers from 0 to 255"):
+        colors = np.asarray(palette)
+        whole = colors.dtype.kind in "iu" and (colors.astype(np.uint8) == colors).all()
+        if not whole or colors.shape[1:] != (3,) or len(colors) > VOID:
+            raise ValueError(f"it is {colors.dtype} {colors.shape}")
+    table = np.full((256, 3), VOID_COLOR, np.uint8)
+    table[: len(colors)] = colors
+    return table
 
 
 def data_root(root: str | os.PathLike | None = None) -> Path:
@@ -145,6 +162,24 @@ def check_disjoint(training: Dataset, validation: Dataset) -> None:
             f"({validation.split}) are also in {training.name} ({training.split}), such as "
             f"{', '.join(shared[:3])}: take disjoint splits, or set allow_overlap = true."
         )
+
+
+def check_classes(dataset: Dataset) -> None:
+    """Make sure that the labels of a data set show two classes or more, beside void.
+
+    Raises:
+        InputError: they do not, so that there is nothing to learn.
+    """
+    seen: set[int] = set()
+    for index in range(len(dataset)):
+        seen.update(np.unique(dataset[index][1]).tolist())
+        if len(seen - {VOID}) > 1:
+            return
+    shown = " and ".join(dataset.classes[each] for each in seen - {VOID}) or "nothing"
+    raise InputError(
+        f"the labels of {dataset.name} ({dataset.split}) show {shown} besides void (255), so there "
+        "is nothing to learn: check their class ids, and that no class has the id 255."
+    )
 
 
 class _Limited(Dataset):

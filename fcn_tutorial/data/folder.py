@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from fcn_tutorial.data.dataset import VOID, Dataset
-from fcn_tutorial.data.images import check_sizes, read_image
+from fcn_tutorial.data.images import read_image_of
 from fcn_tutorial.data.layouts import SPLITS, Layout, Pairs, find
 from fcn_tutorial.data.masks import (
     BINARY,
@@ -69,9 +69,8 @@ class Folder(Dataset):
         return read_mask(self.label_file(index), self.table)
 
     def __getitem__(self, index):
-        image, label = read_image(self.image_file(index)), self.read_label(index)
-        check_sizes(image, label, self.label_file(index))
-        return image, label
+        label = self.read_label(index)
+        return read_image_of(label, self.image_file(index), self.label_file(index)), label
 
 
 def load(folder: str | os.PathLike, split: str) -> Folder:

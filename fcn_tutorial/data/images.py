@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from fcn_tutorial.data.dataset import VOID, VOID_COLOR
-from fcn_tutorial.errors import InputError, check_file, explained
+from fcn_tutorial.data.dataset import VOID, color_table
+from fcn_tutorial.errors import InputError, as_array, check_file, explained, warn
 from fcn_tutorial.files import write_whole
 
 LARGEST = 100_000_000  # pixels; an image of more is refused before it is decoded
 STRIP = 512  # rows
+DARKEST = 64  # of 255; an image of more than eight bits with nothing brighter is not scaled right
+ORIENTATION = 0x0112  # EXIF's field; 1 = upright, 2 to 8 = turned or mirrored
 # Others that Pillow knows are not images for a network, and one of them starts Ghostscript.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
@@ -26,6 +28,9 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 def read_image(path: str | os.PathLike) -> np.ndarray:
     """Read an image file of any mode, turned upright as its EXIF data says.
 
+    White is 65535 in an image of more than eight bits; of floats, it is 1 where none is above 1,
+    else 255. Of a file with several frames, the first is read, with a warning.
+
     Args:
         path: the file.
 
@@ -33,19 +38,20 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         The image, RGB uint8 (H, W, 3).
 
     Raises:
-        InputError: the file is missing, damaged or not an image, or has more than LARGEST pixels.
+        InputError: the file is missing, damaged or not an image, has more than LARGEST pixels, or
+            holds values that are not on the scale of its type.
     """
-    return _decoded(_present(path), path, _upright_rgb)
+    return _decoded(_present(path), path, _upright_rgb)[0]
 
 
 def read_as(path: str | os.PathLike, read: Callable[[Any], Any]) -> Any:
     """Open an image file and `read` it, given Pillow's image; errors are those of `read_image`."""
-    return _decoded(_present(path), path, read)
+    return _decoded(_present(path), path, lambda image, where: read(_upright(image)))
 
 
 def decode_image(content: bytes, where: str) -> np.ndarray:
     """As `read_image`, from the bytes of a file; `where` is named in errors."""
-    return _decoded(BytesIO(content), where, _upright_rgb)
+    return _decoded(BytesIO(content), where, _upright_rgb)[0]
 
 
 def decode_label(content: bytes, where: str, num_classes: int) -> np.ndarray:
@@ -79,13 +85,13 @@ def read_label(path: str | os.PathLike, num_classes: int, void: int = VOID) -> n
 
 
 def _label(file, where, num_classes, void):
-    def read(image):
+    def read(image, where):
         if image.mode not in ("P", "L"):
             raise InputError(
                 f"label {where} has mode {image.mode}: a label is a palette or greyscale PNG of "
                 "ids."
             )
-        return np.array(image)
+        return np.array(_upright(image))
 
     return check_ids(_decoded(file, where, read), where, num_classes, void)
 
@@ -119,18 +125,81 @@ def read_pair(
     image_path: str | os.PathLike, label_path: str | os.PathLike, num_classes: int, void: int = VOID
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read an image and its label, which must be of one size; as `read_image`, `read_label`."""
-    image, label = read_image(image_path), read_label(label_path, num_classes, void)
-    check_sizes(image, label, label_path)
-    return image, label
+    label = read_label(label_path, num_classes, void)
+    return read_image_of(label, image_path, label_path), label
+
+
+def read_image_of(
+    label: np.ndarray, path: str | os.PathLike, label_path: str | os.PathLike
+) -> np.ndarray:
+    """Read the image that a label belongs to, as `read_image`.
+
+    Where EXIF turns an image, its label may have been drawn on the pixels as they lie in the file.
+    It is refused where its size shows that; where its size cannot show it, there is a warning.
+
+    Args:
+        label: uint8 (H, W).
+        path: the image's file.
+        label_path: the label's file, for messages.
+
+    Returns:
+        The image, RGB uint8 (H, W, 3).
+
+    Raises:
+        InputError: the image cannot be read, or is of another size than the label.
+    """
+    image, orientation = _decoded(_present(path), path, _upright_rgb)
+    if orientation not in range(2, 9):
+        check_sizes(image, label, label_path)
+    elif orientation > 4 and label.shape == image.shape[1::-1] != image.shape[:2]:
+        raise InputError(
+            f"label {label_path} fits {path} only before EXIF orientation {orientation} turns it: "
+            "save the image upright and turn the label with it."
+        )
+    else:
+        check_sizes(image, label, label_path)
+        if orientation <= 4 or label.shape[0] == label.shape[1]:
+            warn(
+                f"EXIF turns images in {os.path.dirname(path)}, and nothing says whether their "
+                "labels were drawn on upright images: look at some overlays, or save these images "
+                "upright before labelling them."
+            )
+    return image
 
 
 def check_sizes(image: np.ndarray, label: np.ndarray, where: Any) -> None:
     """Raise InputError unless image and label are of one size; `where` names the label."""
     if image.shape[:2] != label.shape:
         raise InputError(
-            f"label {where} is {label.shape[1]} x {label.shape[0]} pixels, but its image is "
+            f"label {where} is {' x '.join(map(str, label.shape[::-1]))} pixels, but its image is "
             f"{image.shape[1]} x {image.shape[0]}: make them the same size."
         )
+
+
+def checked_pair(
+    image: Any, label: Any, where: Any, num_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The arrays of an example of anybody's data set.
+
+    Args:
+        image, label: what the data set gave.
+        where: what errors name.
+        num_classes: of the data set.
+
+    Returns:
+        Image uint8 (H, W, 3) and label uint8 (H, W).
+
+    Raises:
+        InputError: they are something else, differ in size, or another id occurs.
+    """
+    image, label = as_array("image", image), as_array("label", label)
+    if image.ndim != 3 or image.shape[2] != 3 or {image.dtype, label.dtype} != {np.dtype(np.uint8)}:
+        raise InputError(
+            f"example {where} must be an image uint8 (height, width, 3) and a label uint8 (height, "
+            f"width), got {image.dtype} {image.shape} and {label.dtype} {label.shape}."
+        )
+    check_sizes(image, label, where)
+    return image, check_ids(label, where, num_classes)
 
 
 def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
@@ -140,30 +209,50 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
 
 def write_label(path: str | os.PathLike, label: np.ndarray, palette: np.ndarray) -> None:
     """Write a label map uint8 (H, W) as a palette PNG: ids as they are, colours for viewers."""
-    # With fewer than 256 colours the PNG would have fewer than eight bits, too few for void.
-    colors = np.full((256, 3), VOID_COLOR, np.uint8)
-    colors[: len(palette)] = palette
     image = Image.fromarray(label)
-    image.putpalette(colors.tobytes())
+    # With fewer than 256 colours the PNG would have fewer than eight bits, too few for void.
+    image.putpalette(color_table(palette).tobytes())
     write_whole(path, image.save)
 
 
-def _upright_rgb(image):
+def _upright(image):
     ImageOps.exif_transpose(image, in_place=True)
-    if image.height <= STRIP:
-        return np.array(_rgb(image))
+    return image
+
+
+def _upright_rgb(image, where):
+    """The pixels uint8 (H, W, 3) of an opened image, and the EXIF orientation that it had."""
+    # Of colours in 16 bits, which only PNG and TIFF have, Pillow keeps the upper eight.
+    sixteen = image.format in ("PNG", "TIFF") and ";16" in str(image.tile[:1])
+    # Before it is decoded, when Pillow itself turns a TIFF.
+    orientation = image.getexif().get(ORIENTATION, 1)
+    _upright(image)
+    white = 65535
+    if image.mode == "F":
+        white = 1 if image.getextrema()[1] <= 1 else 255
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     # Strip by strip: at once, a large image would lie in memory five times.
     for top in range(0, image.height, STRIP):
         strip = image.crop((0, top, image.width, min(top + STRIP, image.height)))
-        pixels[top : top + STRIP] = _rgb(strip)
-    return pixels
+        pixels[top : top + STRIP] = _rgb(strip, white, where)
+    if (sixteen or (image.mode[0] in "IF" and white > 1)) and pixels.max() <= DARKEST:
+        raise InputError(
+            f"image {where} has nothing brighter than {pixels.max() / 255:.0%} of the white of its "
+            "type, so its values are on another scale: scale them, and save eight bits."
+        )
+    return pixels, orientation
 
 
-def _rgb(image):
-    if image.mode.startswith("I"):
-        # Sixteen bits, which Pillow holds as integers of 16 or 32 bits.
-        image = Image.fromarray(np.clip(np.asarray(image) // 257, 0, 255).astype(np.uint8))
+def _rgb(image, white, where):
+    if image.mode[0] in "IF":
+        values = np.asarray(image)
+        low, high = values.min(), values.max()
+        if not 0 <= low <= high <= white:  # nor NaN
+            raise InputError(
+                f"image {where} has values from {low:g} to {high:g}, not from 0 to {white}: scale "
+                "them, and save eight bits."
+            )
+        image = Image.fromarray(np.rint(values * (255 / white)).astype(np.uint8))
     # Converting what is RGB already would copy it.
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
@@ -174,16 +263,22 @@ def _present(path):
     return path
 
 
+def _opened(file):
+    return file if isinstance(file, BytesIO) else open(file, "rb")
+
+
 def _decoded(file, where, read):
     """Decode an image and `read` it; whatever goes wrong becomes one sentence that says where."""
     # Broken files make Pillow raise OSError, SyntaxError, ValueError and more.
     with explained(f"image {where} cannot be read", "replace it"):
         try:
-            with Image.open(file, formats=FORMATS) as image:
+            # A file that Pillow opens itself it may map, and then turns a TIFF's pixels wrongly.
+            with _opened(file) as stream, Image.open(stream, formats=FORMATS) as image:
                 if image.width * image.height > LARGEST:
                     raise _too_large(image.width * image.height, where)
-                image.load()
-                return read(image)
+                if getattr(image, "is_animated", False) and image.format != "MPO":
+                    warn(f"image {where} has several frames: only the first is read.")
+                return read(image, where)
         except Image.DecompressionBombError as error:
             raise _too_large(int(re.search(r"\d+", str(error)).group()), where) from error
 

@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 from fcn_tutorial.data.dataset import VOID, Dataset
-from fcn_tutorial.errors import InputError, check_whole
+from fcn_tutorial.data.images import checked_pair
+from fcn_tutorial.errors import InputError, check_whole, shown
 
 PAD_COLOR = (124, 117, 104)  # ImageNet's mean, which preprocessing turns into about zero
 ORDER, CHANGES = 0, 1  # keep the random numbers of the two apart
@@ -153,7 +154,7 @@ def batches(
     """Endless batches of random crops, each pass over the data set in another random order.
 
     Args:
-        dataset: any sequence of (image, label) pairs with a name and a split.
+        dataset: any sequence of (image, label) pairs with name, split, classes and names.
         batch_size, crop_size: crops in a batch, and their side in pixels.
         scale, flip, color: as for `augment`.
         seed: from 0; with the position in the stream it determines all that is random.
@@ -182,9 +183,9 @@ def batches(
 def _batch(dataset, positions, seed, changes, class_weights):
     pairs = []
     for position in positions:
-        image, label = dataset[_index(position, len(dataset), seed)]
-        random = np.random.default_rng((seed, CHANGES, position))
-        pairs.append(changes(image, label, random))
+        index = _index(position, len(dataset), seed)
+        pair = checked_pair(*dataset[index], repr(dataset.names[index]), len(dataset.classes))
+        pairs.append(changes(*pair, np.random.default_rng((seed, CHANGES, position))))
     images, labels = (np.stack(each) for each in zip(*pairs, strict=True))
     if class_weights is None:
         return images, labels
@@ -214,5 +215,6 @@ def _check(dataset, batch_size, crop_size, scale, seed):
     check_whole("batch_size", batch_size, 1)
     check_whole("crop_size", crop_size, 1)
     check_whole("seed", seed, 0)
-    if not 0 < scale[0] <= scale[1]:
-        raise InputError(f"scale must be [smallest, largest] with 0 < smallest, got {scale}.")
+    two = np.shape(scale) == (2,) and np.asarray(scale).dtype.kind in "iuf"
+    if not two or not 0 < scale[0] <= scale[1] < np.inf:
+        raise InputError(f"scale must be [smallest, largest], both above 0, got {shown(scale)}.")

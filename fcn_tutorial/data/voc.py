@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fcn_tutorial.data.dataset import Dataset, check_lists, data_root, read_lines
-from fcn_tutorial.data.images import check_sizes, read_image, read_label
+from fcn_tutorial.data.images import read_image_of, read_label
 from fcn_tutorial.errors import InputError, shown
 
 Files = dict[str, tuple[Path, Path]]  # image and label, by the name of the example
@@ -89,9 +89,8 @@ class VOC(Dataset):
         return read_label(self.label_file(index), len(self.classes))
 
     def __getitem__(self, index):
-        image, label = read_image(self.image_file(index)), self.read_label(index)
-        check_sizes(image, label, self.label_file(index))
-        return image, label
+        label = self.read_label(index)
+        return read_image_of(label, self.image_file(index), self.label_file(index)), label
 
 
 def load(split: str, root: str | os.PathLike | None = None) -> VOC:

@@ -1,7 +1,9 @@
 """What the tests of the commands share: `call`, and runs that were trained for a moment."""
 
+import json
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def call(command_line):
     def run(*arguments):
         code, out, err = command_line(*arguments)
         lines = [line for line in err.splitlines() if line.strip() and "%|" not in line]
-        assert len(lines) == (code == 2) or "Usage" in err, err
+        assert code == 1 or len(lines) == (code == 2) or "Usage" in err, err
         return code, out, "\n".join(lines)
 
     return run
@@ -64,3 +66,17 @@ def runs(voc, tmp_path_factory):
 def trained(runs):
     """The run on the shapes."""
     return runs / "shapes"
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """A run folder that was not trained, with a network of one layer for six classes."""
+    folder = tmp_path_factory.mktemp("made")
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, keras.layers.Conv2D(6, 3, padding="same")(image))
+    (folder / "checkpoints").mkdir()
+    model.save(folder / "checkpoints" / "best.keras")
+    fcn.Recipe("shapes", limit=2, **QUICK).save(folder / "recipe.toml")
+    legend = {"classes": list("abcdef"), "palette": [[40 * i] * 3 for i in range(6)]}
+    (folder / "classes.json").write_text(json.dumps(legend))
+    return folder

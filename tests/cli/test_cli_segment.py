@@ -1,6 +1,8 @@
 """`fcn-tutorial segment`: photos, options, VOC's layout, and what is refused."""
 
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -35,13 +37,69 @@ def test_a_photo_is_not_overwritten(call, trained, tmp_path, name):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a.png", name])
 
 
-def test_results_written_before_a_bad_image_stay(call, trained, tmp_path):
-    Image.new("RGB", (4, 4)).save(tmp_path / "good.png")
-    (tmp_path / "bad.png").write_text("no image")
-    images = tmp_path / "good.png", tmp_path / "bad.png"
-    code, _, error = call("segment", trained, *images, "--output", tmp_path / "out")
-    assert code == 2 and "bad.png" in error
-    assert (tmp_path / "out" / "good-label.png").is_file()
+def test_damaged_photos_of_a_folder_are_named_and_the_others_labelled(call, made, tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    for name in ("a", "c", "e"):
+        Image.new("RGB", (4, 4)).save(photos / f"{name}.png")
+    (photos / "b.png").write_text("no image")
+    (photos / "d.png").write_bytes((photos / "a.png").read_bytes()[:40])
+    code, said, error = call("segment", made, photos, "--output", out)
+    first, second, summary = error.splitlines()
+    assert code == 1 and "3 label maps" in said and "2 of 5 images" in summary
+    assert str(photos / "b.png") in first and str(photos / "d.png") in second
+    names = {f"{name}-{kind}.png" for name in "ace" for kind in ("label", "overlay")}
+    assert {path.name for path in out.iterdir()} == names | {"legend.png"}
+    code, said, _ = call("segment", made, photos / "b.png", "--output", out)
+    assert code == 1 and "0 label maps" in said
+
+
+def test_sub_folders_are_mentioned_or_entered(command_line, made, tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "photos" / "out"
+    for name in ("a.png", "trip/a.png", "trip/day.1/b.c.JPG"):
+        (photos / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4)).save(photos / name)
+
+    def written(*options):
+        code, _, error = command_line("segment", made, photos, "--output", out, *options)
+        assert code == 0
+        labels = {str(p.relative_to(out)) for p in out.rglob("*-label.png")}
+        return labels, [line for line in error.splitlines() if "%|" not in line and line.strip()]
+
+    for _ in range(2):  # the results of the first time are no photos
+        labels, said = written()
+        assert labels == {"a-label.png"}
+        assert len(said) == 1 and "trip" in said[0] and "--recursive" in said[0]
+    for _ in range(2):
+        labels, said = written("--recursive")
+        assert not said
+        assert labels == {"a-label.png", "trip/a-label.png", "trip/day.1/b.c-label.png"}
+
+
+# Not ru_maxrss, which starts with the memory of the process that started this one.
+MEASURED = """
+import re, sys
+from fcn_tutorial import cli
+sys.argv = ["fcn-tutorial", *sys.argv[1:]]
+try:
+    cli.main()
+finally:
+    print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_the_largest_image_that_is_read_takes_less_than_two_gigabytes(made, tmp_path):
+    photo = tmp_path / "large.png"
+    Image.new("L", (10_000, 10_000), 128).save(photo)
+    command = [sys.executable, "-c", MEASURED, "segment", made, photo, "--output", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert photo.stat().st_size < 200_000 and done.returncode == 0, done.stderr
+    assert Image.open(tmp_path / "large-label.png").size == (10_000, 10_000)
+    peak = 1024 * int(done.stdout.split()[-1])
+    print(f"peak {peak / 1e6:.0f} MB")
+    assert peak < 2e9
 
 
 def test_scales_and_mirror_images_are_averaged(call, trained, tmp_path):

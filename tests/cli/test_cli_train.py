@@ -169,7 +169,7 @@ COMMANDS = {
     ("data",): ["fetch", "check", "records"],
     ("train",): ["--output", "--limit", "--epochs", "--weights", "--set", "--devices"],
     ("evaluate",): ["--dataset", "--split", "--scales", "--flip", "--predictions"],
-    ("segment",): ["--output", "--scales", "--flip", "--with", "--voc-list"],
+    ("segment",): ["--output", "--scales", "--flip", "--with", "--recursive", "--voc-list"],
     ("report",): ["--dataset", "--split", "--limit", "--output"],
     ("export",): ["--format", "--size", "--precision", "--demo"],
     ("classify",): ["--weights"],

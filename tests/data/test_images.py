@@ -1,5 +1,9 @@
 """Reading images and label maps: files of every kind, and files that are broken."""
 
+import struct
+import warnings
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,9 +21,11 @@ from fcn_tutorial.data.images import (
     write_image,
     write_label,
 )
+from fcn_tutorial.errors import InputWarning
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
 GREY = RGB[..., 0]
+COLORS = [(255, 0, 0), (0, 0, 255)]
 PALETTE = np.arange(33, dtype=np.uint8).reshape(11, 3) * 7
 
 
@@ -69,15 +75,90 @@ def test_a_cmyk_jpeg_becomes_rgb(tmp_path):
     assert np.abs(image.astype(int) - (255, 0, 0)).max() < 10
 
 
-def test_sixteen_bits_become_eight(tmp_path):
-    deep = GREY.astype(np.uint16) * 257
-    np.testing.assert_array_equal(read_image(saved(tmp_path / "a.png", deep)), grey_as_rgb(GREY))
+def png(samples, kind):
+    """The bytes of a PNG of 16-bit samples (H, W, C), which Pillow does not write in colour."""
+
+    def chunk(name, content):
+        body = name + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    height, width = samples.shape[:2]
+    header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
 
 
-def test_integers_beyond_sixteen_bits_are_clipped(tmp_path):
-    values = np.array([[-5, 0, 65535, 10**6]], np.int32)
-    image = read_image(saved(tmp_path / "a.tif", values))
-    assert image[0, :, 0].tolist() == [0, 0, 255, 255]
+KINDS = {0: 1, 4: 2, 2: 3, 6: 4}  # PNG's numbers of grey, grey + alpha, RGB, RGBA; channels
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sixteen_bits_become_eight(tmp_path, refusal, kind):
+    count = KINDS[kind]
+    deep = np.random.default_rng(0).integers(0, 65536, (5, 7, count))
+    deep[0, 0] = 65535
+    (tmp_path / "a.png").write_bytes(png(deep, kind))
+    colors = deep[..., :3] if count > 2 else deep[..., :1]
+    image = read_image(tmp_path / "a.png").astype(int)
+    assert np.abs(image - colors / 257).max() <= 1
+    for bits in (1, 8, 12, 14):  # of which the last two are as cameras have them
+        (tmp_path / "b.png").write_bytes(png(deep >> (16 - bits), kind))
+        assert "b.png has nothing brighter than" in refusal(read_image, tmp_path / "b.png")
+
+
+@pytest.mark.parametrize("order", [">", "<"])
+def test_sixteen_bits_of_a_tiff_of_either_byte_order(tmp_path, order):
+    deep = GREY.astype(order + "u2") * 257
+    image = Image.frombytes("I;16B" if order == ">" else "I;16", (7, 5), deep.tobytes())
+    image.save(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), grey_as_rgb(GREY))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.int32([0, 257, 65535]), [0, 1, 255]),
+        (np.float32([0, 0.5, 1]), [0, 128, 255]),
+        (np.float32([0, 0.125]), [0, 32]),
+        (np.float32([0, 100.4, 255]), [0, 100, 255]),
+        (np.float32([0, 0]), [0, 0]),
+    ],
+)
+def test_other_types_are_read_on_their_own_scale(tmp_path, values, expected):
+    image = read_image(saved(tmp_path / "a.tif", values[None]))
+    np.testing.assert_array_equal(image[0], np.repeat(np.array(expected)[:, None], 3, axis=1))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.int32([-5, 65535]),
+        np.int32([0, 10**6]),
+        np.int32([0, 4095]),
+        np.int32([0, 255]),
+        np.float32([-0.1, 1]),
+        np.float32([0, 1.5]),
+        np.float32([0, 256]),
+        np.float32([0, 40000]),
+        np.float32([1, np.nan]),
+        np.float32([0, np.inf]),
+    ],
+)
+def test_values_on_another_scale_are_refused(tmp_path, refusal, values):
+    message = refusal(read_image, saved(tmp_path / "a.tif", values[None]))
+    assert "a.tif has " in message and "save eight bits" in message
+
+
+@pytest.mark.parametrize("suffix", ["gif", "tif", "png", "webp"])
+def test_of_several_frames_the_first_is_read_with_a_warning(tmp_path, suffix):
+    path, frames = tmp_path / f"a.{suffix}", [Image.new("RGB", (7, 5), each) for each in COLORS]
+    frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
+    with pytest.warns(InputWarning, match=rf"a\.{suffix} has several frames"):
+        assert (read_image(path) == COLORS[0]).all()
+    frames[0].save(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_image(path)
 
 
 def test_one_bit_images_are_black_and_white(tmp_path):
@@ -187,3 +268,47 @@ def test_image_and_label_must_be_of_one_size(tmp_path, refusal):
     label = saved(tmp_path / "label.png", np.zeros((7, 5), np.uint8))
     message = refusal(read_pair, image, label, 11)
     assert "label.png is 5 x 7 pixels" in message and "7 x 5" in message
+
+
+# What EXIF's orientation numbers do to the pixels of a file, by their definition.
+TURNED = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: np.rot90(a),
+}
+
+
+@pytest.mark.filterwarnings("ignore::fcn_tutorial.errors.InputWarning")
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("shape", [(5, 7), (6, 6)])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_an_image_that_exif_turns_fits_only_an_upright_label(
+    tmp_path, refusal, suffix, orientation, shape
+):
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = saved(tmp_path / f"image.{suffix}", pixels, exif=exif)
+    upright, lying = TURNED[orientation](pixels), pixels[..., 0] % 3
+    label = saved(tmp_path / f"label.{suffix}", np.ascontiguousarray(TURNED[orientation](lying)))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = read_pair(image, label, 3)
+    np.testing.assert_array_equal(found[0], upright)
+    np.testing.assert_array_equal(found[1], TURNED[orientation](lying))
+    shows = orientation > 4 and shape[0] != shape[1]  # by its size, how the label was drawn
+    assert [str(tmp_path) in str(each.message) for each in said] == (
+        [] if orientation == 1 or shows else [True]
+    )
+    if shows:
+        saved(label, lying)
+        message = refusal(read_pair, image, label, 3)
+        assert str(label) in message and f"orientation {orientation}" in message
+    # A label with the same orientation is turned like its image.
+    saved(label, lying, exif=exif)
+    np.testing.assert_array_equal(read_pair(image, label, 3)[1], TURNED[orientation](lying))

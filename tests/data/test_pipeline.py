@@ -18,7 +18,7 @@ class Coded(Dataset):
     """Images whose red tells the class and whose green tells the example."""
 
     name, split = "coded", "train"
-    classes, palette = ("a", "b"), np.zeros((2, 3), np.uint8)
+    classes, palette = tuple("abcdefghijk"), np.zeros((11, 3), np.uint8)
 
     def __init__(self, count=7, size=(40, 48)):
         self.names = tuple(map(str, range(count)))
@@ -233,6 +233,9 @@ def test_the_first_broken_example_stops_the_stream_with_its_own_sentence(workers
         ({"seed": -1}, "seed"),
         ({"scale": (2, 1)}, "scale"),
         ({"scale": (0, 1)}, "scale"),
+        ({"scale": "ab"}, "scale"),
+        ({"scale": 2}, "scale"),
+        ({"scale": (1, float("inf"))}, "scale"),
     ],
 )
 def test_senseless_settings_are_named(options, field):

@@ -54,7 +54,7 @@ def test_seg11valid_comes_with_the_package(root, refusal):
     dataset = fcn.load_dataset("voc2012", "seg11valid", root)
     assert len(dataset) == len(set(dataset.names)) == 736
     assert dataset.names[:2] == ("2007_000033", "2007_000042")
-    assert "2007_000033.jpg is missing" in refusal(dataset.__getitem__, 0)
+    assert "2007_000033.png is missing" in refusal(dataset.__getitem__, 0)
 
 
 def test_an_empty_list_is_told_from_one_that_is_missing(root):

@@ -1,0 +1,260 @@
+"""Whatever a picture, a label or an argument is like, it is taken as it is meant or refused.
+
+`make thorough` draws 10,000 examples for each test; with `-s`, each says how long the longest took
+and how much memory the process has taken.
+"""
+
+import resource
+import time
+import warnings
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+import fcn_tutorial as fcn
+from fcn_tutorial.data.images import read_pair
+from fcn_tutorial.errors import InputWarning
+from fcn_tutorial.inference import probabilities
+from fcn_tutorial.plotting import colorize
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+LONGEST, MOST = 30, 2 * 10**9  # seconds for an example, bytes for the process
+
+# What EXIF's orientation numbers do to the pixels of a file, by their definition.
+TURNED = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: np.rot90(a),
+}
+
+
+def turned(pixels, orientation):
+    return TURNED.get(orientation, lambda a: a)(pixels)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def measured():
+    """Measures each example; at the end, the process must have stayed within its memory."""
+    times = []
+
+    @contextmanager
+    def one():
+        start = time.perf_counter()
+        yield
+        times.append(time.perf_counter() - start)
+        assert times[-1] < LONGEST
+
+    yield one
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(f"\n{len(times)} examples, the longest {max(times):.2f} s, peak {peak / 1e6:.0f} MB")
+    assert peak < MOST
+
+
+def taken(call, *arguments, **options):
+    """What a call gives; None where it refuses its input in one sentence."""
+    try:
+        return call(*arguments, **options)
+    except fcn.InputError as error:
+        assert str(error) and "\n" not in str(error)
+        return None
+
+
+SIZES = st.tuples(st.integers(1, 12), st.integers(1, 12))
+TOPS = st.sampled_from([0, 1, 255, 300, 4095, 16383, 16384, 30000, 65535, 65536, 10**6])
+
+
+def of_integers(pixels, top, low):
+    """Values from `low` to `top`, and what they look like in eight bits; None: on no scale."""
+    values = low + (top - low) * (pixels[..., 0].astype(np.int64)) // 255
+    on_scale = values.min() >= 0 and values.max() <= 65535
+    grey = np.rint(values / 257)
+    return values, grey if on_scale and grey.max() > 64 else None
+
+
+@given(size=SIZES, top=TOPS, low=st.sampled_from([0, 0, 0, -3, 1000]), seed=st.integers(0, 99))
+def test_integers_are_scaled_by_their_type_or_refused(tmp_path, measured, size, top, low, seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 1))
+    values, expected = of_integers(pixels, top, low)
+    deep = values.min() >= 0 and values.max() < 2**16 and seed % 2
+    image = Image.fromarray(values.astype(np.uint16 if deep else np.int32))
+    path = tmp_path / ("a.png" if deep and seed % 4 == 1 else "a.tif")
+    image.save(path)
+    with measured():
+        found = taken(fcn.read_image, path)
+    assert (found is None) == (expected is None)
+    if found is not None:
+        np.testing.assert_array_equal(found, np.repeat(expected[..., None], 3, axis=-1))
+
+
+FLOATS = st.floats(0, 1, width=32) | st.floats(-1, 300, width=32) | st.floats(width=32)
+
+
+@given(values=arrays(np.float32, SIZES, elements=FLOATS))
+def test_floats_are_scaled_by_their_white_or_refused(tmp_path, measured, values):
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with measured():
+        found = taken(fcn.read_image, tmp_path / "a.tif")
+    low, high = values.min(), values.max()
+    white = 1 if high <= 1 else 255
+    right = low >= 0 and high <= white and (white == 1 or np.rint(high) > 64)
+    assert (found is not None) == right
+    if right:
+        expected = np.rint(values.astype(np.float64) * (255 / white))
+        assert np.abs(found.astype(int) - expected[..., None]).max() <= 1
+
+
+MODES = {  # and the formats that keep their pixels
+    "L": ("png", "tif", "bmp"),
+    "LA": ("png", "tif"),
+    "RGB": ("png", "tif", "bmp"),
+    "RGBA": ("png", "tif"),
+    "P": ("png", "tif", "gif"),
+    "1": ("png", "tif"),
+    "CMYK": ("tif",),
+}
+
+
+@given(
+    size=SIZES,
+    mode=st.sampled_from(sorted(MODES)),
+    number=st.integers(0, 2),
+    orientation=st.integers(0, 9),
+    frames=st.integers(1, 3),
+    cut=st.none() | st.floats(0, 1),
+    seed=st.integers(0, 99),
+)
+def test_a_picture_of_any_mode_is_read_as_pillow_shows_it(
+    tmp_path, measured, size, mode, number, orientation, frames, cut, seed
+):
+    rng, suffix = np.random.default_rng(seed), MODES[mode][number % len(MODES[mode])]
+    source = Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8))
+    source = source.convert("RGBA").convert("LA") if mode == "LA" else source.convert(mode)
+    options, exif = {}, Image.Exif()
+    exif[0x0112] = orientation
+    turns = suffix in ("png", "tif")
+    options |= {"exif": exif} if turns else {}
+    several = frames > 1 and suffix != "bmp" and (suffix != "png" or mode in ("RGB", "RGBA"))
+    if several:
+        others = [Image.new(source.mode, source.size) for _ in range(1, frames)]
+        options |= {"save_all": True, "append_images": others}
+    path = tmp_path / f"a.{suffix}"
+    source.save(path, **options)
+    if cut is not None:
+        path.write_bytes(path.read_bytes()[: int(cut * path.stat().st_size)])
+    with measured(), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", InputWarning)
+        found = taken(fcn.read_image, path)
+    if cut is None:
+        shown = np.asarray(source.convert("RGB"))
+        np.testing.assert_array_equal(found, turned(shown, orientation) if turns else shown)
+        if several and suffix != "gif":  # which leaves frames out that change nothing
+            assert any("several frames" in str(each.message) for each in said)
+
+
+@given(
+    size=SIZES,
+    other=SIZES,
+    same=st.sampled_from([True, True, False]),
+    orientations=st.tuples(st.integers(0, 9), st.sampled_from([0, 1, 1, 3, 6])),
+    before=st.booleans(),
+    top=st.sampled_from([2, 3, 5, 255]),
+    mode=st.sampled_from(["L", "L", "P", "1", "RGB", "I;16", "F"]),
+    seed=st.integers(0, 99),
+)
+def test_a_pair_fits_or_is_refused(
+    tmp_path, measured, size, other, same, orientations, before, top, mode, seed
+):
+    rng = np.random.default_rng(seed)
+    image, ids = rng.integers(0, 256, (*size, 3), np.uint8), rng.integers(0, top + 1, size)
+    ids = ids if same else rng.integers(0, top + 1, other)
+    ids = np.ascontiguousarray(ids if before else turned(ids, orientations[0])).astype(np.uint8)
+    drawn = Image.fromarray(ids)
+    if mode == "P":
+        drawn.putpalette(bytes(range(256)) * 3)
+    elif mode != "L":
+        drawn = Image.fromarray(ids.astype(np.uint16)) if mode == "I;16" else drawn.convert(mode)
+    for name, picture, orientation in zip(
+        ("image", "label"), (Image.fromarray(image), drawn), orientations, strict=True
+    ):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        picture.save(tmp_path / f"{name}.tif", exif=exif)
+    with measured():
+        found = taken(read_pair, tmp_path / "image.tif", tmp_path / "label.tif", 4)
+    if found is not None:
+        assert mode in ("L", "P") and found[0].shape == (*found[1].shape, 3)
+        np.testing.assert_array_equal(found[0], turned(image, orientations[0]))
+        np.testing.assert_array_equal(found[1], turned(ids, orientations[1]))
+        assert ((found[1] < 4) | (found[1] == 255)).all()
+
+
+def tiny():
+    image = keras.Input((None, None, 3))
+    x = keras.layers.MaxPooling2D(2, padding="same", name="pool")(image)
+    return keras.Model(image, keras.layers.Conv2DTranspose(2, 2, 2, name="last")(x))
+
+
+class Examples(list):
+    name, split, classes, palette = "mine", "train", ("a", "b"), np.zeros((2, 3), np.uint8)
+    names = ("first",)
+
+
+MODEL, LABEL = tiny(), np.zeros((2, 2), np.uint8)
+CALLS = [  # functions, and arguments that they take
+    (fcn.confusion_matrix, (LABEL, LABEL, 2)),
+    (fcn.scores, (np.eye(2, dtype=int),)),
+    (fcn.trimap, (LABEL, 1)),
+    (fcn.overlay, (np.zeros((2, 2, 3), np.uint8), LABEL, LABEL[:, [0, 0, 0]], 0.5)),
+    (colorize, (LABEL, LABEL[:, [0, 0, 0]])),
+    (lambda model, axis: fcn.receptive_field(model, "pool", axis), (MODEL, 0)),
+    (lambda model, axis: fcn.crop_offset(model, "last", None, axis), (MODEL, 0)),
+    (fcn.convolutionize, (MODEL, "same")),
+    (fcn.segment, (MODEL, np.zeros((2, 2, 3), np.uint8), (1.0,))),
+    (probabilities, ([MODEL], np.zeros((1, 2, 2, 3), np.uint8), (1.0,))),
+    (fcn.evaluate, (MODEL, Examples([(np.zeros((2, 2, 3), np.uint8), LABEL)]), (1.0,))),
+    (lambda *pair: fcn.batches(Examples([pair]), 1, 2)[0], (np.zeros((2, 2, 3), np.uint8), LABEL)),
+]
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 300)
+    | st.floats()
+    | st.text(max_size=3)
+    | st.complex_numbers()
+    | arrays(
+        st.sampled_from([np.uint8, np.int64, np.float32, bool, "U2", object]),
+        st.lists(st.integers(0, 3), max_size=4).map(tuple),
+    ),
+    lambda each: st.lists(each, max_size=3) | st.tuples(each, each),
+    max_leaves=4,
+)
+
+
+@given(
+    number=st.integers(0, len(CALLS) - 1),
+    changes=st.lists(ANYTHING, min_size=1, max_size=2),
+    place=st.integers(0, 9),
+)
+def test_a_function_with_any_argument(measured, number, changes, place):
+    call, arguments = CALLS[number]
+    arguments = list(arguments)
+    for step, value in enumerate(changes):
+        arguments[(place + step) % len(arguments)] = value
+    with measured():
+        taken(call, *arguments)
+
+
+def test_what_the_functions_are_called_with_is_right(measured):
+    for call, arguments in CALLS:
+        if call is not fcn.convolutionize:
+            assert call(*arguments) is not None
