@@ -15,6 +15,7 @@ __version__ = "0.2.0"
 _MODULES = {
     "InputError": "errors",
     "load_dataset": "data.catalog",
+    "Dataset": "data.dataset",
     "open_records": "data.records",
     "batches": "data.pipeline",
     "vgg16": "backbones",

@@ -18,7 +18,13 @@ from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import cannot_write, make_folder, write_whole
 from fcn_tutorial.inference import evaluate
 from fcn_tutorial.recipe import Recipe
-from fcn_tutorial.runs import read_history, save_checkpoint, write_history, write_scores
+from fcn_tutorial.runs import (
+    read_history,
+    save_checkpoint,
+    stopped_early,
+    write_history,
+    write_scores,
+)
 
 MOST_NAMES = 16  # of examples, in a sentence
 
@@ -73,6 +79,7 @@ class RunFolder(keras.callbacks.Callback):
         both: names of the examples that are both trained and validated on.
         scored: what gives the model's logits in validation; by default the model does.
         shared: how the training is shared; of several processes, number 0 validates and writes.
+        recipe: says which epoch's model to keep, and when to stop early.
 
     Raises:
         InputError: the history in the folder is shorter than its checkpoint says, weights became
@@ -88,8 +95,11 @@ class RunFolder(keras.callbacks.Callback):
         both: Sequence[str] = (),
         scored: Any = None,
         shared: OneDevice | None = None,
+        recipe: Recipe | None = None,
     ) -> None:
         super().__init__()
+        self.last = recipe is not None and recipe.keep == "last"
+        self.patience = recipe.patience if recipe else 0
         self.folder, self.validation, self.both = folder, validation, both
         self.network, self.scored, self.shared = network, scored, shared or OneDevice()
         self.history = read_history(folder, done)[:done]
@@ -110,6 +120,7 @@ class RunFolder(keras.callbacks.Callback):
                 self.bare.set_weights(self.network.get_weights())
             if self.shared.process == 0:
                 self._keep_best(epoch + 1, {} if logs is None else logs)
+                self.model.stop_training = stopped_early(self.history, self.patience)
         if self.shared.process == 0:
             write_history(self.folder, self.history)
             # Last of all, since this file says up to which epoch the others are complete.
@@ -124,7 +135,7 @@ class RunFolder(keras.callbacks.Callback):
             )
 
     def _keep_best(self, epoch: int, logs: dict[str, Any]) -> None:
-        """Validate, add the scores to the history, and save the model if it is the best so far."""
+        """Validate, add the scores to the history, and save the model if it is to be kept."""
         result = evaluate(self.scored or self.bare, self.validation)
         logs["val_mean_iou"] = result.mean_iou
         logs["val_pixel_accuracy"] = result.pixel_accuracy
@@ -132,7 +143,7 @@ class RunFolder(keras.callbacks.Callback):
         self.history.append({"epoch": epoch, **{k: float(v) for k, v in logs.items()}})
         make_folder(self.folder / "checkpoints")
         path = self.folder / "checkpoints" / "best.keras"
-        if result.mean_iou > best or not path.exists():
+        if self.last or result.mean_iou > best or not path.exists():
             write_whole(path, self.bare.save)
             more = {"epoch": epoch, "overlap": len(self.both)}
             write_scores(self.folder / "scores.json", result, self.validation, **more)

@@ -4,11 +4,14 @@ Source: Long, Shelhamer and Darrell 2015, section 4 ("per-pixel multinomial logi
 soft Jaccard index as in Rahman and Wang 2016, over the batch and class by class.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from fcn_tutorial.errors import check_choice
 
 
 def masked_cross_entropy(label, logits):
@@ -135,23 +138,38 @@ def running_mean_iou(num_classes: int) -> keras.metrics.MeanIoU:
     return keras.metrics.MeanIoU(num_classes, **options)
 
 
-def class_weights(dataset: Any, power: float) -> np.ndarray | None:
-    """Weight of a pixel of each class: the class's frequency to the power of -power.
+def class_weights(
+    dataset: Any, power: float, factors: Sequence[tuple[str, float]] = ()
+) -> np.ndarray | None:
+    """Weight of a pixel of each class: the class's frequency to the power of -power, and factors.
 
     Args:
         dataset: sequence of (image, label uint8 (H, W)) with `classes`.
         power: 0 weighs all the same, and no label is read.
+        factors: (name of a class, what to multiply its weight by); 1 for others.
 
     Returns:
-        float32 (C,), scaled so that the mean over the data set's pixels is 1; a class without any
-        pixel weighs 1. None for power 0.
+        float32 (C,), scaled so that, without factors, the mean over the data set's pixels is 1; a
+        class without any pixel weighs 1. None for power 0 and no factors.
+
+    Raises:
+        InputError: a factor's class is unknown.
     """
-    if not power:
+    if not power and not factors:
         return None
+    weights = _by_frequency(dataset, power) if power else np.ones(len(dataset.classes))
+    for name, factor in factors:
+        check_choice("class in class_weights", name, dataset.classes)
+        weights[dataset.classes.index(name)] *= factor
+    return weights.astype(np.float32)
+
+
+def _by_frequency(dataset: Any, power: float) -> np.ndarray:
+    """As `class_weights` without factors, for a power above 0."""
     counts = np.zeros(256, np.int64)
     for _, label in dataset:
         counts += np.bincount(label.ravel(), minlength=256)
     counts = counts[: len(dataset.classes)]
     share = counts / counts.sum()
     weights = np.where(counts, np.maximum(share, 1e-12) ** -power, 0)
-    return np.where(counts, weights / (weights @ share), 1).astype(np.float32)
+    return np.where(counts, weights / (weights @ share), 1)

@@ -23,6 +23,8 @@ Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Scale = Annotated[float, Field(ge=1 / 16, le=16)]  # beyond: a crop of one pixel, or out of memory
 Scales = Annotated[tuple[Scale, Scale], Field(strict=False)]
+NamedWeight = Annotated[tuple[Text, Number], Field(strict=False)]
+NamedWeights = Annotated[tuple[NamedWeight, ...], Field(strict=False)]
 
 
 @dataclass(frozen=True)
@@ -55,17 +57,18 @@ class Recipe:
     # images without augmentation, and no dropout.
     keep_features: bool = False
 
-    crop_size: Positive = 256
+    crop_size: Count = 256
     scale: Scales = (1.0, 1.0)
     flip: bool = False
     color: Number = 0.0
 
     batch_size: Positive = 8
-    epochs: Positive = 10
+    epochs: Count = 10
     steps_per_epoch: Count = 0  # 0 = one pass over the training split, as always with a limit
     loss: Literal["mean", "sum"] = "mean"  # over the pixels that are not void
     # A pixel's weight is its class's frequency to the power of minus this.
     class_weighting: Number = 0.0
+    class_weights: NamedWeights = ()  # factors on top of that: [["leaf", 2.0], ["stem", 5.0]]
     jaccard: Number = 0.0  # times 1 - soft Jaccard index, a soft mean IoU, is added to the loss
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     momentum: Share = 0.9  # of "sgd"
@@ -80,6 +83,9 @@ class Recipe:
     warmup_epochs: Number = 0.0
     # Of a running average of the weights, which is then validated and saved; 0 = no average.
     ema_momentum: Share = 0.0
+    keep: Literal["best", "last"] = "best"  # the epoch whose model is kept
+    patience: Count = 0  # stop when so many epochs have brought no better one; 0 = never
+    fit_to_data: bool = False  # choose what is 0 by the data, and keep and patience too
     mixed_precision: bool = False  # layers compute in 16 bits: float16 on a GPU, else bfloat16
     fast: bool = True  # quicker ways to the same results; false = Keras's own layers and loss only
     seed: Count = 0
@@ -95,6 +101,9 @@ class Recipe:
             raise InputError(f"{key!r} cannot be {value}: {reason}.") from error
         for name, value in checked:
             object.__setattr__(self, name, value)
+        for key in ("crop_size", "epochs"):
+            if not getattr(self, key) and not self.fit_to_data:
+                raise InputError(f"{key!r} cannot be 0: give at least 1, or fit_to_data = true.")
         augmented = self.scale != (1.0, 1.0) or self.flip or self.color
         if self.keep_features and (not self.freeze or self.dropout or augmented):
             raise InputError(

@@ -226,6 +226,12 @@ def read_history(folder: Path, epochs: int = 0) -> list[dict]:
     return rows
 
 
+def stopped_early(history: Sequence[dict], patience: int) -> bool:
+    """Whether the best epoch of a history is `patience` epochs old; never for 0."""
+    scores = [row["val_mean_iou"] for row in history]
+    return bool(patience and scores) and len(scores) - 1 - scores.index(max(scores)) >= patience
+
+
 def write_history(folder: Path, rows: Sequence[dict]) -> None:
     """Write history.csv: one row an epoch, the columns of the first."""
     lines = [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]
@@ -271,12 +277,16 @@ def held(folder: Path) -> AbstractContextManager:
 
 
 def check_folder(folder: Path, recipe: Recipe) -> None:
-    """Raise InputError unless the folder is new, or holds a run by the same recipe."""
+    """Raise InputError unless the folder is new, or holds a run by the same recipe or a longer one.
+
+    Only `epochs` and `patience` may be larger than they were: the run then continues.
+    """
     path = folder / "recipe.toml"
     if path.is_file():
         theirs, ours = asdict(Recipe.load(path)), asdict(recipe)
         for key in ours:
-            if theirs[key] != ours[key]:
+            longer = key in ("epochs", "patience") and ours[key] > theirs[key]
+            if theirs[key] != ours[key] and not longer:
                 raise InputError(
                     f"{folder} holds a run with {key} = {theirs[key]!r}, but this recipe has "
                     f"{ours[key]!r}: choose another output folder."

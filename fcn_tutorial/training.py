@@ -5,6 +5,7 @@ SGD at a fixed rate.
 """
 
 import shutil
+from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,10 +14,8 @@ from typing import Any
 import keras
 
 from fcn_tutorial.callbacks import FiniteLoss, RunFolder, why_stopped
-from fcn_tutorial.data.catalog import load_dataset
-from fcn_tutorial.data.dataset import Dataset, check_classes, check_disjoint, limited, overlap
+from fcn_tutorial.data.dataset import Dataset, check_classes, check_disjoint, overlap
 from fcn_tutorial.data.pipeline import batches, names_in_batch
-from fcn_tutorial.data.records import open_records
 from fcn_tutorial.devices import OneDevice, precision
 from fcn_tutorial.devices import devices as sharing
 from fcn_tutorial.errors import InputError
@@ -25,6 +24,7 @@ from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.features import KeptFeatures, check_crops
 from fcn_tutorial.losses import build_loss, class_weights, running_mean_iou
 from fcn_tutorial.optimizers import build_optimizer, freeze
+from fcn_tutorial.prepared import prepared, splits
 from fcn_tutorial.recipe import Recipe
 from fcn_tutorial.runs import (
     Run,
@@ -35,23 +35,34 @@ from fcn_tutorial.runs import (
     load_run,
     read_history,
     resume,
+    stopped_early,
     surroundings,
 )
 
 
 def train(
-    recipe: Recipe | str | Path, output: str | Path, verbose: int = 1, devices: int = 1
+    recipe: Recipe | str | Path,
+    output: str | Path,
+    verbose: int = 1,
+    devices: int = 1,
+    training: Sequence | None = None,
+    validation: Sequence | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Run:
     """Train by a recipe into the folder `output`, or resume the run that is there.
 
     Args:
         recipe: a name, the path of a TOML file, or a Recipe.
-        output: a new or empty folder, or that of a run by the same recipe.
+        output: a new or empty folder, or that of a run by the same recipe; one with more epochs
+            continues the run, at the learning rate that its schedule has for that many.
         verbose: 1 shows a progress bar, 2 a line an epoch, 0 nothing, as in Keras.
         devices: number of devices that share each batch, those of other processes included.
+        training, validation: what to train and validate on in place of the recipe's data set: data
+            sets, or any sequences of (image uint8 (H, W, 3), label uint8 (H, W)).
+        classes: their names, where `training` has no attribute `classes`.
 
     Returns:
-        The finished run, with its best model.
+        The finished run, with the model that the recipe says to keep.
 
     Raises:
         InputError: the recipe or the data cannot be used; `output` holds a run by another recipe or
@@ -59,24 +70,29 @@ def train(
             are not as many devices.
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
+    recipe, data = prepared(recipe, training, validation, classes, verbose)
     folder, shared = Path(output), sharing(devices, recipe.batch_size)
     if shared.count > 1 and recipe.keep_features:
         raise InputError(
             "keep_features works on one device only: set it to false, or use --devices 1."
         )
+    if shared.processes > 1 and recipe.patience:
+        raise InputError("patience works in one process only: set it to 0.")
     with nullcontext() if shared.process else held(folder):  # number 0 writes
         if shared.process == 0:
             check_folder(folder, recipe)
         done = epochs_behind(folder)
-        read_history(folder, done)
-        if done < recipe.epochs:
-            _train(recipe, folder, verbose, shared)
+        stopped = stopped_early(read_history(folder, done)[:done], recipe.patience)
+        if done < recipe.epochs and not stopped:
+            _train(recipe, folder, verbose, shared, *(data or splits(recipe)))
     shared.meet()
     return load_run(folder)
 
 
-def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice) -> None:
-    training, validation = splits(recipe)
+def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice, *data: Dataset) -> None:
+    training, validation = data
+    for note in getattr(training, "notes", ()) if verbose else ():
+        print(note)
     if not recipe.allow_overlap:
         check_disjoint(training, validation)
     check_classes(training)
@@ -88,7 +104,7 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice) -> Non
         model = compiled_model(recipe, len(training.classes), steps)
         shared.join(model)
         done = resume(folder, model, steps)
-    data = _batches(recipe, training, done * steps, shared)
+    stream = _batches(recipe, training, done * steps, shared)
     kept = _kept_features(recipe, model, training, folder) if recipe.keep_features else None
 
     def names_of(epoch: int, step: int) -> list[str]:
@@ -97,7 +113,7 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice) -> Non
     file, both = training.image_file(0), overlap(training.names, validation.names)
     callbacks = [
         FiniteLoss(names_of, folder, file and file.parent),
-        RunFolder(folder, model, validation, done, both, kept, shared),
+        RunFolder(folder, model, validation, done, both, kept, shared, recipe),
     ]
     if shared.process == 0:
         if find_spec("tensorflow"):  # Keras's TensorBoard writes its files with TensorFlow
@@ -108,36 +124,13 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice) -> Non
 
     learning = model
     if kept:
-        data = kept.batches(data, len(training), recipe.batch_size, progress=verbose == 1)
+        stream = kept.batches(stream, len(training), recipe.batch_size, progress=verbose == 1)
         learning = kept.head
     epochs = {"initial_epoch": done, "epochs": recipe.epochs, "steps_per_epoch": steps}
     with shared.training():
-        _fit(learning, data, recipe, callbacks=callbacks, verbose=verbose, **epochs)
+        _fit(learning, stream, recipe, callbacks=callbacks, verbose=verbose, **epochs)
     if kept:
         shutil.rmtree(kept.folder, ignore_errors=True)
-
-
-def splits(recipe: Recipe) -> tuple[Dataset, Dataset]:
-    """The data sets that a recipe trains and validates on.
-
-    Raises:
-        InputError: they are not there, or the recipe's records are of another data set.
-    """
-    validation = load_dataset(recipe.dataset, recipe.val_split)
-    return limited(_training_split(recipe), recipe.limit), limited(validation, recipe.limit)
-
-
-def _training_split(recipe: Recipe) -> Dataset:
-    """The split to train on, from records where the recipe names a folder of them."""
-    if not recipe.records:
-        return load_dataset(recipe.dataset, recipe.train_split)
-    records = open_records(recipe.records)
-    if (records.name, records.split) != (recipe.dataset, recipe.train_split):
-        raise InputError(
-            f"{recipe.records} holds records of {records.name} ({records.split}), but the recipe "
-            f"trains on {recipe.dataset} ({recipe.train_split}): name another folder."
-        )
-    return records
 
 
 def _batches(recipe: Recipe, training: Dataset, first: int, shared: OneDevice) -> Any:
@@ -150,7 +143,7 @@ def _batches(recipe: Recipe, training: Dataset, first: int, shared: OneDevice) -
         flip=recipe.flip,
         color=recipe.color,
         seed=recipe.seed,
-        class_weights=class_weights(training, recipe.class_weighting),
+        class_weights=class_weights(training, recipe.class_weighting, recipe.class_weights),
         first_batch=first,
         part=(shared.process, shared.processes),
     )

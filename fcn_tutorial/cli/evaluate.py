@@ -61,9 +61,11 @@ def _label_writer(folder, palette):
     make_folder(folder)
 
     def write(name, label):
-        if Path(name).name != name:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
             raise InputError(f"example {name!r} would be written outside {folder}: rename it.")
-        write_label(folder / f"{name}.png", label, palette)
+        path = folder / f"{name}.png"
+        make_folder(path.parent)
+        write_label(path, label, palette)
 
     return write
 

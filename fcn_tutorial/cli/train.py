@@ -11,8 +11,13 @@ from fcn_tutorial.errors import InputError, shown
 
 
 def train(
-    recipe: Annotated[str, Argument(help="Name of a recipe (such as camvid), or a TOML file.")],
+    recipe: Annotated[
+        str, Argument(help="Name of a recipe (such as own or camvid), or a TOML file.")
+    ],
     output: Annotated[Path | None, Option(help="Run folder. Default: runs/RECIPE.")] = None,
+    data: Annotated[
+        str | None, Option(help="Data set or folder, in place of the recipe's.")
+    ] = None,
     limit: Annotated[
         int | None, Option(min=1, help="Use only this many examples of each split.")
     ] = None,
@@ -29,7 +34,7 @@ def train(
     with quiet_import():
         from fcn_tutorial import training
         from fcn_tutorial.recipe import Recipe
-    options = {"limit": limit, "epochs": epochs, "weights": weights}
+    options = {"dataset": data, "limit": limit, "epochs": epochs, "weights": weights}
     given = {key: value for key, value in options.items() if value is not None}
     loaded = Recipe.load(recipe, **(_changes(change or []) | given))
     if weights is not None and loaded.initial:
@@ -39,9 +44,11 @@ def train(
         )
     output = output or Path("runs") / Path(recipe).stem
     run = training.train(loaded, output, devices=devices)
-    best = max(run.history, key=lambda row: row["val_mean_iou"])
-    score, epoch = best["val_mean_iou"], best["epoch"]
-    print(f"Best mean IoU on {loaded.val_split}: {score:.1%} (epoch {epoch}).")
+    last = run.recipe.keep == "last"
+    kept = run.history[-1] if last else max(run.history, key=lambda row: row["val_mean_iou"])
+    score, epoch = kept["val_mean_iou"], kept["epoch"]
+    what = "Mean IoU" if last else "Best mean IoU"
+    print(f"{what} on {run.recipe.val_split}: {score:.1%} (epoch {epoch}).")
     print(f"Wrote the run to {output}: model in checkpoints/best.keras, curves in history.csv.")
 
 

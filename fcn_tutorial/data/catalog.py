@@ -7,6 +7,7 @@ downloaded.
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from fcn_tutorial.data import camvid, folder, sbd, shapes, voc
 from fcn_tutorial.data.dataset import Dataset
@@ -142,6 +143,11 @@ def source(name: str | os.PathLike) -> Source:
         f"unknown data set {shown(name)}: use one of {', '.join(sorted(SOURCES))}, or the path of "
         "a folder with images and masks."
     )
+
+
+def name_of(name: str | os.PathLike) -> str:
+    """The `name` that a data set has once it is opened: of a folder, its last part."""
+    return str(name) if name in SOURCES else Path(name).resolve().name
 
 
 def splits_of(name: str | os.PathLike) -> tuple[str, ...]:

@@ -60,6 +60,19 @@ class Dataset(Sequence):
         classes: their names; the index is the class id.
         palette: uint8 (C, 3), an RGB colour for each class.
         names: one for each example.
+
+    A data set of your own, for `fcn.train(..., training=..., validation=...)`::
+
+        class Leaves(fcn.Dataset):
+            name, classes = "leaves", ("ground", "leaf")
+            palette = np.array([(0, 0, 0), (0, 200, 0)], np.uint8)
+
+            def __init__(self, split, names):
+                self.split, self.names = split, names
+
+            def __getitem__(self, index):
+                array = np.load(f"{self.names[index]}.npz")
+                return array["image"], array["label"]
     """
 
     name: str

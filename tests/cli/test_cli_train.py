@@ -166,8 +166,8 @@ def test_ctrl_c_ends_a_command_without_a_traceback(trained, monkeypatch, capsys)
 
 COMMANDS = {
     (): ["train", "evaluate", "segment", "data", "report", "export", "classify", "doctor"],
-    ("data",): ["fetch", "check", "records"],
-    ("train",): ["--output", "--limit", "--epochs", "--weights", "--set", "--devices"],
+    ("data",): ["fetch", "check", "inspect", "convert", "records"],
+    ("train",): ["--output", "--data", "--limit", "--epochs", "--weights", "--set", "--devices"],
     ("evaluate",): ["--dataset", "--split", "--scales", "--flip", "--predictions"],
     ("segment",): ["--output", "--scales", "--flip", "--with", "--recursive", "--voc-list"],
     ("report",): ["--dataset", "--split", "--limit", "--output"],

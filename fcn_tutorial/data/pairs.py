@@ -1,0 +1,93 @@
+"""Any sequence of (image, label) as a data set, each example checked when it is read."""
+
+import operator
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fcn_tutorial.data.dataset import Dataset
+from fcn_tutorial.data.images import check_ids, check_sizes
+from fcn_tutorial.data.voc import voc_palette
+from fcn_tutorial.errors import InputError, explained
+
+GIVEN = "given in Python"  # the name of a data set that has none
+
+
+class Pairs(Dataset):
+    """A sequence of (image, label) that has nothing but classes, or a data set of the reader's own.
+
+    Args:
+        pairs: the sequence; its own name, split, names, palette and files are taken over.
+        split: "train" or "val", for a sequence without.
+        classes: names of the classes, for a sequence without.
+
+    Attributes:
+        source: what a recipe names it by.
+
+    Raises:
+        InputError: it has no classes, or no length.
+    """
+
+    def __init__(self, pairs: Any, split: str, classes: Sequence[str] | None = None):
+        classes = getattr(pairs, "classes", classes)
+        if not classes or isinstance(classes, str) or len(classes) > 255:
+            raise InputError(
+                f"the {split} data have no classes: pass classes=[...], 1 to 255 names."
+            )
+        if not hasattr(pairs, "__len__") or not hasattr(pairs, "__getitem__"):
+            raise InputError(
+                f"the {split} data are a {type(pairs).__name__}: pass a list of pairs."
+            )
+        self.pairs, self.classes = pairs, tuple(map(str, classes))
+        self.name, self.split = getattr(pairs, "name", GIVEN), getattr(pairs, "split", split)
+        self.source = str(getattr(pairs, "source", self.name))
+        names = getattr(pairs, "names", None) or [f"{split} {i}" for i in range(len(pairs))]
+        self.names = tuple(map(str, names))
+        self.palette = np.asarray(getattr(pairs, "palette", voc_palette(len(classes))), np.uint8)
+
+    def image_file(self, index: int) -> Path | None:
+        return self.pairs.image_file(index) if isinstance(self.pairs, Dataset) else None
+
+    def label_file(self, index: int) -> Path | None:
+        return self.pairs.label_file(index) if isinstance(self.pairs, Dataset) else None
+
+    def stamp(self, index: int) -> str:
+        return self.pairs.stamp(index) if isinstance(self.pairs, Dataset) else super().stamp(index)
+
+    def __getitem__(self, index):
+        index = range(len(self))[operator.index(index)]
+        where = f"{self.names[index]!r} of {self.name} ({self.split})"
+        with explained(f"example {where} cannot be read", "give a pair (image, label) of arrays"):
+            image, label = map(np.asarray, self.pairs[index])
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise InputError(
+                f"image {where} is {image.dtype} {image.shape}: an image is uint8 (H, W, 3), RGB."
+            )
+        if label.dtype != np.uint8 or label.ndim != 2:
+            raise InputError(
+                f"label {where} is {label.dtype} {label.shape}: a label is uint8 (H, W) of class "
+                "ids, 255 = void."
+            )
+        check_sizes(image, label, where)
+        return image, check_ids(label, where, len(self.classes))
+
+
+def given(training: Any, validation: Any, classes: Sequence[str] | None) -> tuple[Pairs, Pairs]:
+    """What was passed to train and to validate on, as data sets; one object is one data set.
+
+    Raises:
+        InputError: one of them is missing or unusable, or their classes differ.
+    """
+    if training is None or validation is None:
+        missing = "training" if training is None else "validation"
+        raise InputError(f"{missing}= is missing: pass both training= and validation=.")
+    train = Pairs(training, "train", classes)
+    val = train if validation is training else Pairs(validation, "val", train.classes)
+    if val.classes != train.classes:
+        raise InputError(
+            f"{train.name} ({train.split}) and {val.name} ({val.split}) have different classes: "
+            "give both the same."
+        )
+    return train, val

@@ -1,0 +1,185 @@
+"""Own pictures, from the first look to an exported network, by command line and by Python."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from folders import CLASSES, LAYOUTS, example, labelme
+
+import fcn_tutorial as fcn
+from fcn_tutorial import callbacks
+from fcn_tutorial.data.catalog import splits_of
+from fcn_tutorial.data.convert import convert
+from fcn_tutorial.data.records import write_records
+from fcn_tutorial.export import export
+from fcn_tutorial.losses import class_weights
+from fcn_tutorial.prepared import fitted, summary
+from fcn_tutorial.training import compiled_model
+
+QUICK = fcn.Recipe(
+    dataset="photos/",
+    backbone="vgg_narrow",
+    weights="none",
+    crop_size=32,
+    batch_size=2,
+    epochs=1,
+    steps_per_epoch=1,
+)
+PAIRS = [example(number) for number in range(6)]
+
+
+def polygons(folder):
+    labelme(folder.with_name("json"))
+    convert(folder.with_name("json"), folder)
+
+
+WAYS = {**LAYOUTS, "polygons": polygons}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", WAYS)
+def test_each_layout_goes_from_inspect_to_export_by_command_line(tmp_path, command_line, kind):
+    photos, run = tmp_path / "photos", tmp_path / "run"
+    WAYS[kind](photos)
+    QUICK.save(tmp_path / "quick.toml")
+    sheet, network, labels = (tmp_path / name for name in ("a.png", "net.tflite", "labels"))
+    photo = fcn.load_dataset(photos, "val").image_file(0)
+    for command in (
+        ("data", "inspect", photos, "--output", sheet),
+        ("data", "check", photos),
+        ("data", "records", photos, "--output", tmp_path / "records"),
+        ("train", tmp_path / "quick.toml", "--data", photos, "--output", run),
+        ("evaluate", run, "--predictions", labels),
+        ("segment", run, photo, "--output", labels),
+        ("export", run, "--output", network, "--size", 64),
+    ):
+        code, _, error = command_line(*command)
+        assert code == 0, (command, error)
+    split = splits_of(photos)[-1]
+    names = fcn.load_dataset(photos, split).names
+    assert (tmp_path / "run" / f"scores-photos-{split}.json").is_file()
+    assert all((labels / f"{name}.png").is_file() for name in names)
+    assert json.loads(network.with_name("net.tflite.json").read_text())["classes"] == list(CLASSES)
+    assert fcn.load_run(run).recipe.dataset == str(photos)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", WAYS)
+def test_each_layout_goes_from_loading_to_export_by_python(tmp_path, kind):
+    photos = tmp_path / "photos"
+    WAYS[kind](photos)
+    train, val = (fcn.load_dataset(photos, split) for split in ("train", "val"))
+    write_records(train, tmp_path / "records", shards=1)
+    run = fcn.train(QUICK, tmp_path / "run", verbose=0, training=train, validation=val)
+    assert run.classes == CLASSES and run.recipe.dataset == str(photos)
+    assert fcn.evaluate(run.model, val).confusion.sum() == sum((y != 255).sum() for _, y in val)
+    assert fcn.segment(run.model, val[0][0]).shape == val[0][1].shape
+    written = export(run.model, tmp_path / "net.tflite", run.classes, run.palette, 64, None)
+    assert written[0].is_file()
+    # From records of the folder, the same run.
+    recipe = replace(run.recipe, records=tmp_path / "records")
+    again = fcn.train(recipe, tmp_path / "again", verbose=0)
+    assert again.history == run.history
+
+
+@pytest.mark.slow
+def test_lists_of_pairs_are_trained_on_and_one_list_for_both_is_refused(tmp_path, refusal):
+    options = {"verbose": 0, "classes": CLASSES}
+    run = fcn.train(QUICK, tmp_path / "run", training=PAIRS[:4], validation=PAIRS[4:], **options)
+    assert run.classes == CLASSES and len(run.history) == 1
+    message = refusal(fcn.train, QUICK, tmp_path / "b", training=PAIRS, validation=PAIRS, **options)
+    assert "allow_overlap" in message
+
+
+@pytest.mark.slow
+def test_a_run_continues_with_more_epochs(tmp_path, refusal):
+    data = {"training": PAIRS[:4], "validation": PAIRS[4:], "classes": CLASSES, "verbose": 0}
+    run = fcn.train(QUICK, tmp_path / "run", **data)
+    longer = fcn.train(replace(QUICK, epochs=2), tmp_path / "run", **data)
+    assert longer.history[0] == run.history[0] and len(longer.history) == 2
+    assert longer.recipe.epochs == 2
+    assert "epochs" in refusal(fcn.train, QUICK, tmp_path / "run", **data)
+
+
+@pytest.mark.slow
+def test_a_run_stops_when_no_epoch_is_better(tmp_path, monkeypatch):
+    data = {"training": PAIRS[:4], "validation": PAIRS[4:], "classes": CLASSES, "verbose": 0}
+    same = fcn.scores(np.ones((3, 3), int))
+    monkeypatch.setattr(callbacks, "evaluate", lambda *_: same)
+    recipe = replace(QUICK, epochs=9, patience=2)
+    run = fcn.train(recipe, tmp_path / "run", **data)
+    assert len(run.history) == 3
+    assert fcn.train(recipe, tmp_path / "run", **data).history == run.history
+
+
+@pytest.mark.slow
+def test_the_last_epoch_is_kept_where_the_recipe_says_so(tmp_path):
+    data = {"training": PAIRS[:4], "validation": PAIRS[4:], "classes": CLASSES, "verbose": 0}
+    run = fcn.train(replace(QUICK, epochs=3, keep="last"), tmp_path / "run", **data)
+    stored = json.loads((tmp_path / "run" / "scores.json").read_text())
+    assert stored["epoch"] == 3
+    assert stored["mean_iou"] == pytest.approx(run.history[-1]["val_mean_iou"])
+
+
+@pytest.mark.slow
+def test_a_network_with_other_classes_starts_new_score_layers_and_says_so(tmp_path, capsys):
+    shapes = replace(QUICK, dataset="shapes", variant="fcn32s", limit=2, steps_per_epoch=0)
+    run = fcn.train(shapes, tmp_path / "shapes", verbose=0)
+    staged = replace(QUICK, initial=tmp_path / "shapes")
+    capsys.readouterr()
+    model = compiled_model(staged, 3, 1)
+    said = capsys.readouterr().out
+    assert "6 classes, not 3" in said and "score layers start new" in said
+    for layer in run.model.layers:
+        if layer.weights and not layer.name.startswith("score"):
+            for a, b in zip(
+                layer.get_weights(), model.get_layer(layer.name).get_weights(), strict=True
+            ):
+                np.testing.assert_array_equal(a, b)
+
+
+class Sized:
+    """So many examples of 200 x 90 pixels, none of which is drawn."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        return np.zeros((90, 200, 3), np.uint8), np.zeros((90, 200), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("count", "changes", "chosen"),
+    [
+        (10, {}, (64, 10, 40, "last", 0)),
+        (400, {}, (64, 40, 50, "best", 8)),
+        (9000, {}, (64, 40, 200, "best", 8)),
+        (10, {"crop_size": 96, "epochs": 2, "steps_per_epoch": 3}, (96, 2, 3, "last", 0)),
+    ],
+)
+def test_the_recipe_own_is_fitted_to_the_data(count, changes, chosen):
+    recipe = fitted(fcn.Recipe.load("own", **changes), Sized(count), Sized(2))
+    found = (recipe.crop_size, recipe.epochs, recipe.steps_per_epoch, recipe.keep, recipe.patience)
+    assert found == chosen and not recipe.fit_to_data
+    assert all(str(value) in summary(recipe) for value in chosen[:3])
+
+
+def test_class_weights_by_name_multiply_those_by_frequency(refusal):
+    dataset = fcn.load_dataset("shapes", "val", count=4)
+    factors = [[dataset.classes[2], 3.0]]
+    plain = class_weights(dataset, 0.5)
+    both = class_weights(dataset, 0.5, factors)
+    np.testing.assert_allclose(both / plain, [1, 1, 3, 1, 1, 1])
+    np.testing.assert_array_equal(class_weights(dataset, 0, factors), [1, 1, 3, 1, 1, 1])
+    assert "'leaf'" in refusal(class_weights, dataset, 0, [["leaf", 2.0]])
+
+
+def test_class_weights_of_a_recipe_are_written_and_read(tmp_path):
+    recipe = replace(QUICK, class_weights=[["leaf", 2], ["stem", 0.5]])
+    recipe.save(tmp_path / "recipe.toml")
+    assert fcn.Recipe.load(tmp_path / "recipe.toml") == recipe
+    assert recipe.class_weights == (("leaf", 2.0), ("stem", 0.5))
