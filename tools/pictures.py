@@ -1,5 +1,6 @@
 """Draw the pictures of the landing page, of the README and of chapter 8 from finished runs.
 
+python tools/pictures.py photographs voc_fcn8s
 python tools/pictures.py shapes runs/story     # the folder that studies/shapes/run.py leaves
 python tools/pictures.py camvid runs/camvid_enlarged
 python tools/pictures.py voc runs              # holds voc_mobilenet_fcn32s_seed0 and the like
@@ -9,9 +10,11 @@ import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 import fcn_tutorial as fcn
 from fcn_tutorial import plotting
+from fcn_tutorial.data.dataset import VOID
 from fcn_tutorial.data.images import read_image, write_label
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,9 +53,42 @@ def label_photos(runs, folder):
             write_label(folder / f"{photo.stem}-{name}.png", label, run.palette)
 
 
+def draw_photographs(run, folder, path):
+    """Photographs above what a network says of them, with the classes it finds."""
+    photos = [read_image(photo) for photo in sorted(folder.glob("*.jpg"))]
+    widths = [photo.shape[1] / photo.shape[0] for photo in photos]
+    half, found = -(-len(photos) // 2), set()
+    with plt.rc_context({**plotting.STYLE, "font.size": 15}):
+        size = (16, 2 * 16 * 2 / sum(widths) + 0.6)
+        figure, axes = plt.subplots(4, half, figsize=size, layout="constrained")
+        for index, photo in enumerate(photos):
+            label = fcn.segment(run.model, photo)
+            found |= set(label.ravel().tolist()) - {0}
+            # As void, the background stays the photograph.
+            shown = np.where(label == 0, VOID, label)
+            blend = plotting.overlay(photo, shown, run.palette, alpha=0.65)
+            row, column = divmod(index, half)
+            for axis, picture in zip(
+                axes[2 * row : 2 * row + 2, column], (photo, blend), strict=True
+            ):
+                axis.imshow(picture)
+                axis.axis("off")
+        classes = sorted(found)
+        names = [run.classes[each] for each in classes]
+        handles = plotting.legend_handles(names, run.palette[classes])[:-1]
+        figure.legend(handles=handles, loc="outside lower center", ncols=8, frameon=False)
+        figure.savefig(path, dpi=100, pil_kwargs={"quality": 85})
+    print(f"Wrote {path}.")
+
+
 def main(what, folder):
     folder = Path(folder)
-    if what == "shapes":
+    if what == "photographs":
+        photos = ROOT / "studies" / "voc_efficientnet" / "photos"
+        draw_photographs(
+            fcn.load_run(folder), photos, ROOT / "book" / "_static" / "photographs.jpg"
+        )
+    elif what == "shapes":
         runs = {f"FCN-{n}s": fcn.load_run(folder / f"fcn{n}s") for n in (32, 16, 8)}
         path = ROOT / "book" / "_static" / "hero.png"
         draw(fcn.load_dataset("shapes", "test"), runs, (76, 2, 13), path)
