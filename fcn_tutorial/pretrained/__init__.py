@@ -6,6 +6,7 @@ come from.
 """
 
 import json
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,10 @@ from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.recipe import Recipe
 from fcn_tutorial.weights import SHIPPED, restored
 
-CLASSIFIERS = {"classifier": vgg_narrow, "efficientnet_lite0": partial(efficientnet_lite0, 1000)}
+CLASSIFIERS: dict[str, Callable[[], keras.Model]] = {
+    "classifier": vgg_narrow,
+    "efficientnet_lite0": partial(efficientnet_lite0, 1000),
+}
 FCNS = tuple(sorted(path.stem for path in SHIPPED.glob("*.json")))
 NAMES = (*CLASSIFIERS, *FCNS)
 
