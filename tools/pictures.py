@@ -54,29 +54,25 @@ def label_photos(runs, folder):
 
 
 def draw_photographs(run, folder, path):
-    """Photographs above what a network says of them, with the classes it finds."""
-    photos = [read_image(photo) for photo in sorted(folder.glob("*.jpg"))]
-    widths = [photo.shape[1] / photo.shape[0] for photo in photos]
-    half, found = -(-len(photos) // 2), set()
+    """Photographs above what a network says of them, and the classes it finds."""
+    paths, found = sorted(folder.glob("*.jpg")), set()
     with plt.rc_context({**plotting.STYLE, "font.size": 15}):
-        size = (16, 2 * 16 * 2 / sum(widths) + 0.6)
-        figure, axes = plt.subplots(4, half, figsize=size, layout="constrained")
-        for index, photo in enumerate(photos):
+        figure, axes = plt.subplots(2, len(paths), figsize=(16, 5), layout="constrained")
+        for file, column in zip(paths, axes.T, strict=True):
+            photo = read_image(file)
             label = fcn.segment(run.model, photo)
             found |= set(label.ravel().tolist()) - {0}
             # As void, the background stays the photograph.
             shown = np.where(label == 0, VOID, label)
             blend = plotting.overlay(photo, shown, run.palette, alpha=0.65)
-            row, column = divmod(index, half)
-            for axis, picture in zip(
-                axes[2 * row : 2 * row + 2, column], (photo, blend), strict=True
-            ):
-                axis.imshow(picture)
+            margin = max(0, photo.shape[1] - photo.shape[0] * 3 // 2) // 2
+            for axis, picture in zip(column, (photo, blend), strict=True):
+                axis.imshow(picture[:, margin : photo.shape[1] - margin])
                 axis.axis("off")
         classes = sorted(found)
         names = [run.classes[each] for each in classes]
         handles = plotting.legend_handles(names, run.palette[classes])[:-1]
-        figure.legend(handles=handles, loc="outside lower center", ncols=8, frameon=False)
+        figure.legend(handles=handles, loc="outside lower center", ncols=9, frameon=False)
         figure.savefig(path, dpi=100, pil_kwargs={"quality": 85})
     print(f"Wrote {path}.")
 
