@@ -1,4 +1,4 @@
-"""FCN-8s, U-Net and a small DeepLab over one trunk, with the same budget, on the shapes data set.
+"""FCN-8s, U-Net and a small DeepLab over one backbone, with the same budget, on the shapes data set.
 
     python -m studies.beyond.run
 
@@ -19,7 +19,7 @@ from studies.common import fill_table, scored
 STEPS, SEEDS = 1000, range(3)
 
 
-def trunk():
+def backbone():
     network = fcn.convolutionize(fcn.load_trained("classifier"))
     maps = [network.get_layer(f"block{block}_relu2").output for block in range(1, 6)]
     return network.inputs[0], maps
@@ -31,7 +31,7 @@ def mixed(x, channels, rate=1):
 
 
 def u_net():
-    image, (*skips, x) = trunk()
+    image, (*skips, x) = backbone()
     for skip in reversed(skips):
         x = layers.Concatenate()([layers.UpSampling2D(2)(x), skip])
         x = mixed(x, skip.shape[-1])
@@ -39,7 +39,7 @@ def u_net():
 
 
 def deep_lab():
-    image, maps = trunk()
+    image, maps = backbone()
     branches = [layers.Conv2D(64, 1, activation="relu")(maps[-1])]
     branches += [mixed(maps[-1], 64, rate) for rate in (1, 2, 3)]
     x = layers.Conv2D(6, 1)(layers.Concatenate()(branches))
