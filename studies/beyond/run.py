@@ -1,4 +1,4 @@
-"""FCN-8s, U-Net and a small DeepLab over one backbone, with the same budget, on the shapes data set.
+"""FCN-8s, U-Net and a small DeepLab on one backbone, with the same budget, on the shapes.
 
     python -m studies.beyond.run
 
