@@ -4,6 +4,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from io import BytesIO
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image, ImageOps
 
 from fcn_tutorial.data.dataset import VOID, color_table
 from fcn_tutorial.errors import InputError, as_array, check_file, explained, warn
-from fcn_tutorial.files import write_whole
+from fcn_tutorial.files import quiet, write_whole
 
 LARGEST = 100_000_000  # pixels; an image of more is refused before it is decoded
 STRIP = 512  # rows
@@ -224,9 +225,11 @@ def _upright_rgb(image, where):
     """The pixels uint8 (H, W, 3) of an opened image, and the EXIF orientation that it had."""
     # Of colours in 16 bits, which only PNG and TIFF have, Pillow keeps the upper eight.
     sixteen = image.format in ("PNG", "TIFF") and ";16" in str(image.tile[:1])
-    # Before it is decoded, when Pillow itself turns a TIFF.
-    orientation = image.getexif().get(ORIENTATION, 1)
-    _upright(image)
+    # The orientation is read before it is decoded, when Pillow itself turns a TIFF.
+    with quiet() if image.format == "TIFF" else nullcontext():  # libtiff has lines of its own
+        orientation = image.getexif().get(ORIENTATION, 1)
+        _upright(image)
+        image.load()
     white = 65535
     if image.mode == "F":
         white = 1 if image.getextrema()[1] <= 1 else 255

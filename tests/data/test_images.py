@@ -312,3 +312,18 @@ def test_an_image_that_exif_turns_fits_only_an_upright_label(
     # A label with the same orientation is turned like its image.
     saved(label, lying, exif=exif)
     np.testing.assert_array_equal(read_pair(image, label, 3)[1], TURNED[orientation](lying))
+
+
+def test_a_damaged_tiff_is_refused_without_lines_of_libtiff(tmp_path, capfd):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    for compression in ("tiff_lzw", "jpeg", "tiff_deflate"):
+        path = tmp_path / f"{compression}.tif"
+        Image.fromarray(noise).save(path, compression=compression)
+        content = bytearray(path.read_bytes())
+        content[200:2000] = bytes(1800)
+        path.write_bytes(content)
+        try:
+            read_image(path)
+        except fcn.InputError as error:
+            assert str(path) in str(error)
+    assert capfd.readouterr().err == ""
