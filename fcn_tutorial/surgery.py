@@ -176,6 +176,9 @@ def any_size(model: keras.Model, sides: tuple = (None, None)) -> keras.Model:
         network = keras.models.clone_model(
             network, clone_function=lambda layer: layer, call_function=_opened
         )
+    # Once more, so that each layer is applied once, and its `output` lies in this network.
+    weights, network = network.get_weights(), keras.models.clone_model(network)
+    network.set_weights(weights)
     finalize(network.layers)
     return network
 

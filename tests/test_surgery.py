@@ -363,3 +363,11 @@ def test_unknown_padding_is_refused(refusal):
 @pytest.mark.parametrize("classifier", [None, "vgg16", keras.Sequential([layers.Dense(2)])])
 def test_what_is_no_model_with_an_input_is_refused(refusal, classifier):
     assert "has no input yet" in refusal(fcn.convolutionize, classifier)
+
+
+def test_the_maps_of_its_layers_can_be_taken_into_other_networks():
+    network = fcn.convolutionize(fcn.vgg_narrow())
+    maps = [network.get_layer(f"block{block}_pool").output for block in range(1, 6)]
+    image = np.zeros((1, 64, 96, 3), np.float32)
+    shapes = [each.shape for each in keras.Model(network.inputs[0], maps)(image)]
+    assert [shape[1:3] for shape in shapes] == [(64 >> n, 96 >> n) for n in range(1, 6)]
