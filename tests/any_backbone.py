@@ -46,7 +46,9 @@ def check(backbone, name):
         above, below = (convert_to_numpy(model(x)) for x in (image[:, :-STEP], image[:, STEP:]))
         middle = slice(128, 192)
         found, expected = below[:, middle, middle], above[:, 128 + STEP : 192 + STEP, middle]
-        np.testing.assert_allclose(found, expected, rtol=0, atol=0.02 * np.ptp(expected))
+        # Deep networks see past the border from everywhere, so that a little is left.
+        moved = np.abs(found - above[:, middle, middle]).mean()
+        assert np.abs(found - expected).mean() < 0.1 * moved
 
 
 def _check_skips(model, image):
