@@ -2,11 +2,15 @@
 
 import pytest
 from any_backbone import check, training_iou
+from hypothesis import settings
 
 import fcn_tutorial as fcn
 from fcn_tutorial.trunks import applications
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(settings().max_examples < 1000, reason="make thorough runs it"),
+]
 
 # Without padding, or with blocks that see the outputs of two others, as NASNet's.
 UNUSABLE = {"InceptionResNetV2", "InceptionV3", "NASNetLarge", "NASNetMobile"}
