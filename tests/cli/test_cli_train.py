@@ -172,7 +172,7 @@ COMMANDS = {
     ("segment",): ["--output", "--scales", "--flip", "--with", "--recursive", "--voc-list"],
     ("report",): ["--dataset", "--split", "--limit", "--output"],
     ("export",): ["--format", "--size", "--precision", "--demo"],
-    ("classify",): ["PHOTOS"],
+    ("classify",): ["EfficientNet-Lite0"],
 }
 
 
