@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from rules import ROOT
 from up_to_date import drop_stale, fill_cache, library_fingerprint
 
+VERSION = re.compile(rb"\?v=[0-9a-f]+")
 KEPT = {"tags": ["hide-input"], "fcn_tutorial": {"equals": {"f": "fcn_tutorial.g"}}}
 
 
@@ -122,9 +123,13 @@ def build(project, **variables):
 
 
 def content(html):
-    """{path: bytes} of the pages and of all that they load."""
+    """{path: bytes} of the pages and of all that they load.
+
+    Without `?v=...`, which Sphinx leaves out where a style sheet is not there before the build.
+    """
     files = {path.relative_to(html).as_posix(): path for path in html.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in files.items() if name != ".buildinfo"}
+    found = {name: path.read_bytes() for name, path in files.items() if name != ".buildinfo"}
+    return {name: VERSION.sub(b"", each) for name, each in found.items()}
 
 
 @pytest.mark.slow
