@@ -31,10 +31,9 @@ def load_trained(name: str) -> keras.Model:
     """A trained network that comes with the package.
 
     Args:
-        name: of an FCN: "fcn32s" and "fcn8s" of the shapes' 6 classes; "voc_fcn32s", "voc_fcn16s"
-            and "voc_fcn8s" of VOC's 21 classes, score layers over one and the same backbone. Of a
-            classifier: "efficientnet_lite0" (ImageNet, see `imagenet_classes`) or "classifier"
-            (single shapes, chapter 3).
+        name: of an FCN: "fcn32s" and "fcn8s" of the shapes' 6 classes, "voc_fcn8s" of VOC's 21.
+            Of a classifier: "efficientnet_lite0" (ImageNet, see `imagenet_classes`) or
+            "classifier" (single shapes, chapter 3).
 
     Returns:
         The model, for images (N, H, W, 3) in 0..255: FCNs give logits (N, H, W, C) for any size,
