@@ -10,8 +10,6 @@ from typer import Argument, Exit, Option
 from fcn_tutorial.cli import common
 from fcn_tutorial.errors import InputError, check_file
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
-
 
 def segment(
     run: Annotated[Path, Argument(help="Run folder, or a network of the package: voc_fcn8s.")],
@@ -74,6 +72,7 @@ def _image_files(paths, recursive, output):
 
 def _images_in(folder, recursive, output):
     """(name, file) of each image in a folder; its sub-folders are entered, or else mentioned."""
+    from fcn_tutorial.data.layouts import SUFFIXES
 
     def fail(error):
         raise error
@@ -85,7 +84,7 @@ def _images_in(folder, recursive, output):
             common.say(f"sub-folders of {here} are left out, such as {others[0]}: use --recursive.")
         folders[:] = others if recursive else []
         for file in sorted(Path(here, name) for name in names):
-            if file.suffix.lower() in IMAGE_SUFFIXES:
+            if file.suffix.lower() in SUFFIXES:
                 yield str(file.relative_to(folder).with_suffix("")), file
 
 
