@@ -166,7 +166,7 @@ def functions(source):
 
 @pytest.mark.parametrize(
     ("chapter", "script", "shared"),
-    [("04-stride-and-alignment", upper_bound, 4), ("10-beyond-fcn", beyond, 4)],
+    [("06-stride-and-alignment", upper_bound, 4), ("10-beyond-fcn", beyond, 4)],
 )
 def test_a_chapter_shows_the_functions_that_the_study_ran(chapter, script, shared):
     path = common.STUDIES.parent / "book" / "chapters" / f"{chapter}.ipynb"

@@ -16,7 +16,7 @@ def check(exercise: str, answer: Any = ...) -> None:
     """Print whether an answer solves an exercise, with a hint if it does not.
 
     Args:
-        exercise: Its number as in the chapter, for example "4.2".
+        exercise: Its number as in the chapter, for example "6.2".
         answer: What the exercise asks for; three dots (the default) mean no answer yet.
 
     Raises:

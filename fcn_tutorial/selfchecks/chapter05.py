@@ -5,40 +5,56 @@ from typing import Any
 import numpy as np
 
 
-def output_length(answer: Any) -> str | None:
-    """Exercise 5.1: a function (cells, kernel_size, stride) -> length of the output."""
-    for cells, kernel_size, stride in ((4, 4, 2), (1, 7, 3), (6, 2, 5)):
-        if answer(cells, kernel_size, stride) != (cells - 1) * stride + kernel_size:
-            return (
-                f"It is off for {cells} cells, kernel size {kernel_size} and stride {stride}: "
-                "where does the last stamp begin?"
-            )
-    return None
-
-
-def linear_upsampling(answer: Any) -> str | None:
-    """Exercise 5.2: a function (cells, factor) -> linearly upsampled cells, edges repeated."""
-    rng = np.random.default_rng(5)
-    for factor in (2, 3, 4):
-        cells = rng.normal(size=5)
-        given = np.asarray(answer(cells, factor), float)
-        if given.shape != (5 * factor,):
-            return f"For 5 cells and factor {factor} the result should have {5 * factor} values."
-        centres = (np.arange(5) + 0.5) * factor - 0.5
-        right = np.isclose(given, np.interp(np.arange(5 * factor), centres, cells))
-        if not right[factor:-factor].all():
-            return f"Values in the middle are off for factor {factor}: check where centres lie."
-        if not right.all():
-            return f"The middle is right for factor {factor}, the ends are not: repeat the edges."
-    return None
-
-
-def checkerboards(answer: Any) -> str | None:
-    """Exercise 5.3: the pairs whose kernel size is not a multiple of the stride."""
-    given = {tuple(pair) for pair in answer}
-    if given == {(5, 2), (7, 3)}:
+def first_loss(answer: Any) -> str | None:
+    """Exercise 5.1: the loss of 21 equal scores."""
+    if abs(answer - np.log(21)) < 0.01:
         return None
-    return "Divide each kernel size by its stride: what does the remainder mean for the stamps?"
+    return "With equal scores each class has the same probability: which, and what is its loss?"
 
 
-CHECKS = {"5.1": output_length, "5.2": linear_upsampling, "5.3": checkerboards}
+def _example():
+    rng = np.random.default_rng(6)
+    label = rng.integers(0, 4, (5, 7))
+    label[rng.random((5, 7)) < 0.3] = 255
+    return rng.normal(0, 2, (5, 7, 4)), label
+
+
+def _loss_and_gradient(logits, label):
+    from scipy.special import log_softmax
+
+    counted = label != 255
+    truth = label[..., None] == np.arange(logits.shape[-1])
+    logarithms = log_softmax(logits, axis=-1)
+    loss = -(logarithms * truth).sum() / counted.sum()
+    return loss, (np.exp(logarithms) - truth) * counted[..., None] / counted.sum()
+
+
+def masked_loss(answer: Any) -> str | None:
+    """Exercise 5.2: a function (logits, label) -> mean cross-entropy without void."""
+    logits, label = _example()
+    right = _loss_and_gradient(logits, label)[0]
+    given = answer(logits, label)
+    if np.isclose(given * label.size, right * np.sum(label != 255)):
+        return "The sum is right: divide it by the number of pixels that are not void."
+    if not np.isclose(given, right):
+        return "It is off on a small map with void: leave void out, and check one pixel by hand."
+    if not np.isclose(answer(1000 * logits, label), _loss_and_gradient(1000 * logits, label)[0]):
+        return "It breaks for large scores: subtract the largest score before the exponential."
+    return None
+
+
+def gradient_of_the_loss(answer: Any) -> str | None:
+    """Exercise 5.3: a function (logits, label) -> gradient of the masked loss."""
+    logits, label = _example()
+    right = _loss_and_gradient(logits, label)[1]
+    given = np.asarray(answer(logits, label), float)
+    if given.shape != right.shape:
+        return f"The gradient has the shape of the logits, {right.shape}, and yours {given.shape}."
+    if given[label == 255].any():
+        return "Nothing is learned at void: the gradient must be zero there."
+    if not np.allclose(given, right, atol=1e-6):
+        return "It is off: probabilities, minus one at the true class, divided by which number?"
+    return None
+
+
+CHECKS = {"5.1": first_loss, "5.2": masked_loss, "5.3": gradient_of_the_loss}

@@ -5,56 +5,39 @@ from typing import Any
 import numpy as np
 
 
-def first_loss(answer: Any) -> str | None:
-    """Exercise 6.1: the loss of 21 equal scores."""
-    if abs(answer - np.log(21)) < 0.01:
+def field_with_dilation(answer: Any) -> str | None:
+    """Exercise 6.1: a function from (kernel, stride, dilation) of each layer to (size, stride)."""
+    if not callable(answer):
+        return "Write a function that takes a list of triples, and give the function itself."
+    if tuple(answer([(3, 1, 1), (2, 2, 1), (3, 1, 1)])) != (8, 2):
+        return "Without dilation it should agree with field_of."
+    if tuple(answer([(3, 1, 2)])) != (5, 1):
+        return "Try a single layer: with kernel 3 and dilation 2, which cells does it span?"
+    if tuple(answer([(5, 2, 1), (3, 1, 4), (2, 2, 3), (3, 2, 2)])) != (43, 8):
+        return "One layer is right; in a stack, dilation counts in steps of the stride so far."
+    return None
+
+
+def crop_with_border_97(answer: Any) -> str | None:
+    """Exercise 6.2: the crop of the paper's FCN-32s, had it padded by 97 pixels."""
+    if answer == 16:
         return None
-    return "With equal scores each class has the same probability: which, and what is its loss?"
+    return "By how many pixels does a smaller border move the first cell, and in which direction?"
 
 
-def _example():
-    rng = np.random.default_rng(6)
-    label = rng.integers(0, 4, (5, 7))
-    label[rng.random((5, 7)) < 0.3] = 255
-    return rng.normal(0, 2, (5, 7, 4)), label
-
-
-def _loss_and_gradient(logits, label):
-    from scipy.special import log_softmax
-
-    counted = label != 255
-    truth = label[..., None] == np.arange(logits.shape[-1])
-    logarithms = log_softmax(logits, axis=-1)
-    loss = -(logarithms * truth).sum() / counted.sum()
-    return loss, (np.exp(logarithms) - truth) * counted[..., None] / counted.sum()
-
-
-def masked_loss(answer: Any) -> str | None:
-    """Exercise 6.2: a function (logits, label) -> mean cross-entropy without void."""
-    logits, label = _example()
-    right = _loss_and_gradient(logits, label)[0]
-    given = answer(logits, label)
-    if np.isclose(given * label.size, right * np.sum(label != 255)):
-        return "The sum is right: divide it by the number of pixels that are not void."
-    if not np.isclose(given, right):
-        return "It is off on a small map with void: leave void out, and check one pixel by hand."
-    if not np.isclose(answer(1000 * logits, label), _loss_and_gradient(1000 * logits, label)[0]):
-        return "It breaks for large scores: subtract the largest score before the exponential."
+def sampled(answer: Any) -> str | None:
+    """Exercise 6.3: a function that keeps the middle pixel of each cell, and repeats it."""
+    if not callable(answer):
+        return "Write a function of (label, stride), and give the function itself."
+    label = np.arange(24 * 36, dtype=np.int64).reshape(24, 36) % 251
+    for stride in (1, 2, 3, 4, 12):
+        result = np.asarray(answer(label, stride))
+        if result.shape != label.shape:
+            return f"At stride {stride} the result differs in size from the label."
+        rows, columns = (np.arange(side) // stride * stride + stride // 2 for side in label.shape)
+        if not np.array_equal(result, label[np.ix_(rows, columns)]):
+            return f"At stride {stride} some cells have the label of another pixel."
     return None
 
 
-def gradient_of_the_loss(answer: Any) -> str | None:
-    """Exercise 6.3: a function (logits, label) -> gradient of the masked loss."""
-    logits, label = _example()
-    right = _loss_and_gradient(logits, label)[1]
-    given = np.asarray(answer(logits, label), float)
-    if given.shape != right.shape:
-        return f"The gradient has the shape of the logits, {right.shape}, and yours {given.shape}."
-    if given[label == 255].any():
-        return "Nothing is learned at void: the gradient must be zero there."
-    if not np.allclose(given, right, atol=1e-6):
-        return "It is off: probabilities, minus one at the true class, divided by which number?"
-    return None
-
-
-CHECKS = {"6.1": first_loss, "6.2": masked_loss, "6.3": gradient_of_the_loss}
+CHECKS = {"6.1": field_with_dilation, "6.2": crop_with_border_97, "6.3": sampled}

@@ -7,7 +7,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from rules import ROOT, RULES, WIDGET_STATE, Chapter, moving_figures, shows_an_image
 
-SOUND = Chapter.load(ROOT / "book" / "chapters" / "06-fcn-32s.ipynb")
+SOUND = Chapter.load(ROOT / "book" / "chapters" / "05-fcn-32s.ipynb")
 # The start of a PNG file, as far as its width.
 WIDE_PICTURE = base64.b64encode(bytes(16) + (900).to_bytes(4, "big")).decode()
 
@@ -67,7 +67,7 @@ DAMAGES = {
         add_code("x = " + "1" * 77),
     ],
     "leaves_open_exercises_without_output": [
-        add_code('fcn.check("6.9", answer)'),
+        add_code('fcn.check("5.9", answer)'),
         lambda chapter: chapter.code_cells[-1].outputs.append(new_output("stream", text="Put")),
     ],
     "is_plain_markdown": [
@@ -92,8 +92,8 @@ DAMAGES = {
         forget_still,
         lambda chapter: chapter.notebook.metadata.pop("widgets"),
     ],
-    "captions_every_figure": [replace("**Figure 6.1.**", "**Figure 6.2.**")],
-    "solves_every_exercise": [replace("<details>", "<p>"), replace("Exercise 6.1", "Exercise 5.1")],
+    "captions_every_figure": [replace("**Figure 5.1.**", "**Figure 5.2.**")],
+    "solves_every_exercise": [replace("<details>", "<p>"), replace("Exercise 5.1", "Exercise 4.1")],
     "draws_with_plotting": [
         add_code("import matplotlib.pyplot as plt"),
         add_output(output_type="display_data", data={"image/png": WIDE_PICTURE}),
@@ -103,7 +103,7 @@ DAMAGES = {
         add_markdown("It is 98.7654 here."),
         add_markdown("Of 9,876,543 pixels."),
     ],
-    "checks_two_exercises": [add_code('fcn.check("6.9", answer)')],
+    "checks_two_exercises": [add_code('fcn.check("5.9", answer)')],
     "has_solutions_that_its_self_checks_accept": [replace("answer = np.log(21)", "answer = 1")],
 }
 

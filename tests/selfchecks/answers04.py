@@ -1,50 +1,37 @@
 """Answers to the exercises of chapter 4."""
 
-
-def composed(layers):
-    size, step = 1, 1
-    for kernel, stride, dilation in layers:
-        size += (kernel - 1) * dilation * step
-        step *= stride
-    return size, step
+import numpy as np
 
 
-def without_dilation(layers):
-    return composed([(kernel, stride, 1) for kernel, stride, _ in layers])
+def interpolated(cells, factor):
+    centres = (np.arange(len(cells)) + 0.5) * factor - 0.5
+    return np.interp(np.arange(factor * len(cells)), centres, cells)
 
 
-def without_steps(layers):
-    return 1 + sum((k - 1) * d for k, _, d in layers), composed(layers)[1]
+def with_aligned_corners(cells, factor):
+    places = np.linspace(0, len(cells) - 1, factor * len(cells))
+    return np.interp(places, np.arange(len(cells)), cells)
 
 
-def dilation_in_the_stride(layers):
-    size, step = 1, 1
-    for kernel, stride, dilation in layers:
-        size, step = size + (kernel - 1) * dilation * step, step * stride * dilation
-    return size, step
-
-
-def sampled_at(place):
-    def way(label, stride):
-        first = place(stride)
-        kept = label[first::stride, first::stride]
-        return kept.repeat(stride, axis=0).repeat(stride, axis=1)
-
-    return way
+def with_zeros_beyond(cells, factor):
+    return interpolated(np.pad(cells, 1), factor)[factor:-factor]
 
 
 RIGHT = {
-    "4.1": [composed],
-    "4.2": [16, 16.0],
-    "4.3": [sampled_at(lambda stride: stride // 2)],
+    "4.1": [lambda cells, kernel_size, stride: (cells - 1) * stride + kernel_size],
+    "4.2": [interpolated],
+    "4.3": [[(5, 2), (7, 3)], ((7, 3), (5, 2))],
 }
 WRONG = {
-    "4.1": [without_dilation, without_steps, dilation_in_the_stride, (5, 1)],
-    "4.2": [19, 22, -16],
-    "4.3": [
-        sampled_at(lambda stride: 0),
-        sampled_at(lambda stride: (stride - 1) // 2),
-        lambda label, stride: label[stride // 2 :: stride, stride // 2 :: stride],
-        lambda label, stride: label,
+    "4.1": [
+        lambda cells, kernel_size, stride: cells * stride,
+        lambda cells, kernel_size, stride: cells * stride + kernel_size,
     ],
+    "4.2": [
+        with_aligned_corners,
+        with_zeros_beyond,
+        lambda cells, factor: np.repeat(cells, factor),
+        lambda cells, factor: cells,
+    ],
+    "4.3": [[(5, 2)], [(5, 2), (4, 4), (7, 3)]],
 }

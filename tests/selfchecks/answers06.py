@@ -1,46 +1,50 @@
 """Answers to the exercises of chapter 6."""
 
-import keras
-import numpy as np
-import tensorflow as tf
 
-ignoring = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=255)
-
-
-def by_keras(logits, label):
-    return float(ignoring(label[None], logits[None].astype("float32")))
+def composed(layers):
+    size, step = 1, 1
+    for kernel, stride, dilation in layers:
+        size += (kernel - 1) * dilation * step
+        step *= stride
+    return size, step
 
 
-def over_all_pixels(logits, label):
-    return by_keras(logits, label) * np.mean(label != 255)
+def without_dilation(layers):
+    return composed([(kernel, stride, 1) for kernel, stride, _ in layers])
 
 
-def without_a_shift(logits, label):
-    counted = label != 255
-    powers = np.exp(logits[counted])
-    chances = powers / powers.sum(axis=1, keepdims=True)
-    return np.mean(-np.log(chances[np.arange(counted.sum()), label[counted]]))
+def without_steps(layers):
+    return 1 + sum((k - 1) * d for k, _, d in layers), composed(layers)[1]
 
 
-def gradient(logits, label):
-    variable = tf.Variable(logits[None].astype("float32"))
-    with tf.GradientTape() as tape:
-        loss = ignoring(label[None], variable)
-    return tape.gradient(loss, variable)[0].numpy()
+def dilation_in_the_stride(layers):
+    size, step = 1, 1
+    for kernel, stride, dilation in layers:
+        size, step = size + (kernel - 1) * dilation * step, step * stride * dilation
+    return size, step
 
 
-def summed_gradient(logits, label):
-    return gradient(logits, label) * np.sum(label != 255)
+def sampled_at(place):
+    def way(label, stride):
+        first = place(stride)
+        kept = label[first::stride, first::stride]
+        return kept.repeat(stride, axis=0).repeat(stride, axis=1)
+
+    return way
 
 
-RIGHT = {"6.1": [np.log(21), 3.04], "6.2": [by_keras], "6.3": [gradient]}
+RIGHT = {
+    "6.1": [composed],
+    "6.2": [16, 16.0],
+    "6.3": [sampled_at(lambda stride: stride // 2)],
+}
 WRONG = {
-    "6.1": [np.log2(21), 1 / 21, np.log(20)],
-    "6.2": [over_all_pixels, without_a_shift],
+    "6.1": [without_dilation, without_steps, dilation_in_the_stride, (5, 1)],
+    "6.2": [19, 22, -16],
     "6.3": [
-        summed_gradient,
-        lambda logits, label: -gradient(logits, label),
-        lambda logits, label: gradient(logits, label) + 0.01,
-        lambda logits, label: gradient(logits, label).sum(axis=-1),
+        sampled_at(lambda stride: 0),
+        sampled_at(lambda stride: (stride - 1) // 2),
+        lambda label, stride: label[stride // 2 :: stride, stride // 2 :: stride],
+        lambda label, stride: label,
     ],
 }

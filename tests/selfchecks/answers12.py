@@ -43,12 +43,12 @@ def pixel_accuracy(labels, predictions, num_classes):
 
 
 RIGHT = {
-    "11.1": [mirrored, mirrored_by_slices],
-    "11.2": [pooled],
-    "11.3": [["input range", "shared weights", "leak"], ("input range", "shared weights", "leak")],
+    "12.1": [mirrored, mirrored_by_slices],
+    "12.2": [pooled],
+    "12.3": [["input range", "shared weights", "leak"], ("input range", "shared weights", "leak")],
 }
 WRONG = {
-    "11.1": [as_in_the_exercise, upside_down, image_alone, with_colors_turned_round],
-    "11.2": [over_images, pixel_accuracy],
-    "11.3": [["learning rate", "shared weights", "leak"], ["input range", "leak", "leak"], "leak"],
+    "12.1": [as_in_the_exercise, upside_down, image_alone, with_colors_turned_round],
+    "12.2": [over_images, pixel_accuracy],
+    "12.3": [["learning rate", "shared weights", "leak"], ["input range", "leak", "leak"], "leak"],
 }

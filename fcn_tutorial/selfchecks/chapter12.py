@@ -1,10 +1,10 @@
-"""Self-checks of chapter 11."""
+"""Self-checks of chapter 12."""
 
 from typing import Any
 
 
 def mirrors_both(answer: Any) -> str | None:
-    """Exercise 11.1: a function that mirrors image and label left to right, and nothing else."""
+    """Exercise 12.1: a function that mirrors image and label left to right, and nothing else."""
     import numpy as np
 
     rng = np.random.default_rng(11)
@@ -21,7 +21,7 @@ def mirrors_both(answer: Any) -> str | None:
 
 
 def pools_over_images(answer: Any) -> str | None:
-    """Exercise 11.2: mean IoU from one confusion matrix over all images."""
+    """Exercise 12.2: mean IoU from one confusion matrix over all images."""
     import numpy as np
 
     from fcn_tutorial.metrics import confusion_matrix, scores
@@ -40,7 +40,7 @@ def pools_over_images(answer: Any) -> str | None:
 
 
 def names_three_causes(answer: Any) -> str | None:
-    """Exercise 11.3: the cause of each of three patients, as keys from a list."""
+    """Exercise 12.3: the cause of each of three patients, as keys from a list."""
     causes = ["input range", "shared weights", "leak"]
     if isinstance(answer, str) or len(answer) != len(causes):
         return "Give a list of three causes, one for each patient, spelt as in the exercise."
@@ -50,4 +50,4 @@ def names_three_causes(answer: Any) -> str | None:
     return None
 
 
-CHECKS = {"11.1": mirrors_both, "11.2": pools_over_images, "11.3": names_three_causes}
+CHECKS = {"12.1": mirrors_both, "12.2": pools_over_images, "12.3": names_three_causes}
