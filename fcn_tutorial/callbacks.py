@@ -36,9 +36,6 @@ class FiniteLoss(keras.callbacks.Callback):
         names_of: gives the names of the examples for (epoch, step), both from 0.
         folder: of the run, which keeps the epochs before.
         where: the folder of the examples' files, for the message; None where there are no files.
-
-    Raises:
-        InputError: the loss became NaN or infinite.
     """
 
     def __init__(

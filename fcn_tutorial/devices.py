@@ -17,11 +17,9 @@ from fcn_tutorial.errors import InputError, check_whole
 
 
 class OneDevice:
-    """How to train where nothing is shared: `scope` does nothing.
+    """How to train where nothing is shared: `count` devices share a batch, `scope` does nothing.
 
-    Attributes:
-        count: number of devices that share a batch.
-        process: number of this process, of the `processes` that train one model; 0 writes.
+    `process` is the number of this process, of the `processes` that train one model; 0 writes.
     """
 
     count, process, processes = 1, 0, 1
@@ -142,10 +140,10 @@ def on_gpu() -> bool:
 
 
 def mixed_policy() -> str:
-    """Keras's name for computing in 16 bits with weights in 32, as this machine does it best.
+    """Keras's name for computing in 16 bits with weights in 32: float16 on a GPU, else bfloat16.
 
-    A GPU takes float16, whose gradients Keras scales. A processor has instructions for bfloat16
-    only, which reaches as far as float32 and needs no scaling.
+    Keras scales float16's gradients. Processors compute in bfloat16 only, which reaches as far as
+    float32 and needs no scaling.
     """
     return "mixed_float16" if on_gpu() else "mixed_bfloat16"
 
@@ -170,18 +168,10 @@ def _check_number(names: Sequence[str], count: int) -> None:
 
 
 def devices(count: int, batch_size: int) -> OneDevice:
-    """How to train on several devices.
+    """How to train on `count` devices, those of other processes included, that share a batch.
 
-    Args:
-        count: number of devices, those of other processes included.
-        batch_size: images of a batch, on all devices together.
-
-    Returns:
-        What the training uses to share its batches.
-
-    Raises:
-        InputError: there are not as many devices, the batch cannot be shared evenly among them, or
-            Keras's backend trains on one only.
+    InputError where there are not as many, the batch cannot be shared evenly among them, or Keras's
+    backend trains on one only.
     """
     check_whole("--devices", count, 1)
     if count == 1:

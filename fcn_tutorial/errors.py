@@ -59,20 +59,7 @@ def check_choice(field: str, value: Any, known: Iterable[object]) -> None:
 
 
 def check_whole(field: str, value: Any, low: int, high: int | None = None) -> int:
-    """Check that a value is a whole number in a range.
-
-    Args:
-        field: What the message calls the value.
-        value: An int or a NumPy integer.
-        low: The smallest number allowed.
-        high: The largest number allowed; None = no limit.
-
-    Returns:
-        The value as an int.
-
-    Raises:
-        InputError: The value is of another type or out of range.
-    """
+    """A value as an int; InputError, with `field`, unless it is whole and in `low`..`high`."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or value < low or (high is not None and value > high):
         allowed = f"of at least {low}" if high is None else f"from {low} to {high}"
@@ -108,15 +95,9 @@ def check_file(path: str | os.PathLike, what: str, advice: str) -> None:
 def explained(
     what: str, advice: str, errors: tuple[type[Exception], ...] = (Exception,)
 ) -> Iterator[None]:
-    """Turn the exceptions of other libraries into InputError, "WHAT (reason): ADVICE.".
+    """Turn the `errors` of other libraries into InputError, "WHAT (reason): ADVICE.".
 
-    Args:
-        what: What failed and where, such as "image a.png cannot be read".
-        advice: What to do, such as "replace it".
-        errors: The exceptions to turn; an InputError raised inside passes unchanged.
-
-    Raises:
-        InputError: One of `errors` was raised inside.
+    An InputError that is raised inside passes unchanged.
     """
     try:
         yield

@@ -59,11 +59,7 @@ def speed_up(
 
 
 def undo(model: keras.Model) -> None:
-    """Let a model's layers compute as Keras's own do again.
-
-    Args:
-        model: one that was given to `speed_up`.
-    """
+    """Let the layers of a model that was given to `speed_up` compute as Keras's own do again."""
     for layer in _layers_of(model):
         vars(layer).pop("call", None)
 

@@ -22,20 +22,12 @@ from fcn_tutorial.files import make_folder, write_whole
 
 
 class KeptFeatures:
-    """A network cut in two behind its frozen layers; the maps of the first part stay in files.
+    """A network cut in two behind its layer `last`, the last frozen one.
 
-    Args:
-        model: its layers up to the one named `last` are frozen.
-        last: the last frozen layer.
-        folder: for the files, one for each image, named by a hash of its pixels.
-
-    Attributes:
-        trunk: the first part, from image to maps.
-        head: the second part, from [the maps that it needs ..., image] to logits; both share their
-            layers with the model.
-
-    Raises:
-        InputError: the layers up to `last` are not frozen, or none is left to keep or to train.
+    The first part, `trunk`, turns an image into maps, which stay in files of a folder, named by a
+    hash of the image's pixels. The second, `head`, turns [the maps that it needs ..., image] into
+    logits. Both share their layers with the model. InputError where the layers up to `last` are not
+    frozen, or none is left to keep or to train.
     """
 
     def __init__(self, model: keras.Model, last: str, folder: Path):
@@ -71,13 +63,9 @@ class KeptFeatures:
     def batches(
         self, data: Batches, count: int, batch_size: int, progress: bool = False
     ) -> Batches:
-        """Batches for `head.fit`: ((maps ..., images), labels ...) for the (images, labels ...).
+        """Batches for `head.fit`: ((maps ..., images), labels ...) from (images, labels ...).
 
-        Args:
-            data: the batches, as `pipeline.batches` makes them.
-            count: examples in a pass; the maps of the first pass are computed here.
-            batch_size: examples in a batch.
-            progress: show a bar.
+        The maps of the first pass, `count` examples in batches of `batch_size`, are computed here.
         """
         total = math.ceil(count / batch_size)
         for number in tqdm(range(total), "frozen layers", leave=False, disable=not progress):

@@ -20,18 +20,9 @@ LARGEST = 2**24  # bytes of a text file that is read
 
 
 def read_small(path: str | os.PathLike, parse: Callable[[str], Any], advice: str) -> Any:
-    """Make something of a text file, such as those of a run folder.
+    """What `parse` makes of a text file in UTF-8, such as those of a run folder.
 
-    Args:
-        path: a regular file in UTF-8 of at most 16 MB, or a link to one.
-        parse: called with its text.
-        advice: what to do where that fails.
-
-    Returns:
-        What `parse` returned.
-
-    Raises:
-        InputError: there is no such file, or `parse` raised something.
+    InputError, with the advice, unless it is a regular file of at most 16 MB that can be parsed.
     """
     with explained(f"{path} cannot be loaded", advice):
         if not os.path.isfile(path):  # a pipe or a device would be read without end
@@ -44,15 +35,7 @@ def read_small(path: str | os.PathLike, parse: Callable[[str], Any], advice: str
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write a text file in UTF-8, completely or not at all.
-
-    Args:
-        path: the file, which is replaced where it exists.
-        text: its content.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
+    """Write a text file in UTF-8, as `write_whole` does."""
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
@@ -64,8 +47,7 @@ def write_whole(path: str | os.PathLike, write: Callable[[Path], object]) -> Non
         write: called with the path to write to, an empty file in the same folder.
 
     Raises:
-        InputError: the file cannot be written or the disk is full; what was there before stays,
-            and nothing of the new file is left.
+        InputError: it cannot be written; what was there before stays, and nothing of the new file.
     """
     path = Path(path)
     # Nobody can guess the name, so nobody can have left a link there that writing would follow.
@@ -88,15 +70,7 @@ def write_whole(path: str | os.PathLike, write: Callable[[Path], object]) -> Non
 
 
 def cannot_write(path: str | os.PathLike, error: Exception) -> InputError:
-    """The InputError that says why a file could not be written.
-
-    Args:
-        path: the file.
-        error: what writing it raised.
-
-    Returns:
-        The error, for the caller to raise.
-    """
+    """The InputError that says why a file could not be written, for the caller to raise."""
     return InputError(
         f"{path} cannot be written ({reason_of(error)}): free some space or choose another "
         "folder, and start again; what was written before is kept."
@@ -121,14 +95,7 @@ def quiet() -> Iterator[None]:
 
 
 def make_folder(path: str | os.PathLike) -> None:
-    """Make a folder for output, and those above it.
-
-    Args:
-        path: the folder, which may exist.
-
-    Raises:
-        InputError: the folder cannot be made.
-    """
+    """Make a folder for output, and those above it; InputError where that fails."""
     with explained(f"output folder {path} cannot be made", "choose another one"):
         Path(path).mkdir(parents=True, exist_ok=True)
 
@@ -143,8 +110,7 @@ def held(
     process left unfinished, in the folder or one level below, is removed first.
 
     Args:
-        folder: the folder.
-        name: of the lock file in it.
+        folder, name: the folder, and the lock file in it.
         doing: what happens to the folder, for the message: "written to".
         stays: whether to keep the lock file at the end; without it the folder is left as it was.
 

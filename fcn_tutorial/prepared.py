@@ -31,9 +31,6 @@ def prepared(
 
     Returns:
         The recipe and the data to train and validate on; None for those that the recipe names.
-
-    Raises:
-        InputError: the data are not there or cannot be used.
     """
     data: Data | None = None
     if training is not None or validation is not None:
@@ -50,11 +47,7 @@ def prepared(
 
 
 def splits(recipe: Recipe) -> tuple[Dataset, Dataset]:
-    """The data sets that a recipe trains and validates on.
-
-    Raises:
-        InputError: they are not there, or the recipe's records are of another data set.
-    """
+    """The data sets that a recipe trains and validates on."""
     validation = load_dataset(recipe.dataset, recipe.val_split)
     return limited(_training_split(recipe), recipe.limit), limited(validation, recipe.limit)
 
@@ -77,16 +70,7 @@ def fitted(recipe: Recipe, training: Sequence, validation: Sequence, start: str 
 
     A crop is as large as the images, in cells of stride 32, up to 256 pixels. Few images are learnt
     in a fixed number of steps: scores on a handful of images cannot tell which epoch is best.
-
-    Args:
-        recipe: one with fit_to_data.
-        training, validation: data sets of (image (H, W, 3), label (H, W)).
-
-    Returns:
-        The recipe with crop_size, epochs, steps_per_epoch, keep and patience filled in.
-
-    Raises:
-        InputError: there is no image to train on.
+    InputError where there is no image to train on.
     """
     if not len(training):
         raise InputError(f"{recipe.dataset} has no image to train on: add some.")

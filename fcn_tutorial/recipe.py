@@ -116,15 +116,12 @@ class Recipe:
         """Read a recipe.
 
         Args:
-            source: The name of a recipe that comes with the package, or a TOML file. A file may say
+            source: the name of a recipe that comes with the package, or a TOML file. A file may say
                 `extends = "NAME"`: what it leaves out is then as in that recipe.
-            **changes: Other values for some fields.
-
-        Returns:
-            The recipe.
+            **changes: other values for some fields.
 
         Raises:
-            InputError: The name is unknown, the TOML broken, a key misspelt or a value unusable.
+            InputError: the name is unknown, the TOML broken, a key misspelt or a value unusable.
         """
         return cls.from_dict(_read_recipe(source) | changes, source)
 

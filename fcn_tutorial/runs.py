@@ -165,14 +165,7 @@ def _runs_of_record() -> dict[str, tuple[Path, str]]:
 
 
 def read_table(path: Path) -> list[dict]:
-    """Read a table of a study.
-
-    Args:
-        path: CSV file with a header, such as `STUDIES / "seeds" / "table.csv"`.
-
-    Returns:
-        One {column: value} a row; what reads as a number is a float.
-    """
+    """The rows {column: value} of a study's CSV file; what reads as a number is a float."""
     with path.open(newline="") as file:
         return [{key: _number(text) for key, text in row.items()} for row in csv.DictReader(file)]
 
@@ -196,17 +189,9 @@ def read_legend(folder: Path) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def read_history(folder: Path, epochs: int = 0) -> list[dict]:
-    """The rows of a run's history.csv, one an epoch.
+    """The rows {column: number} of a run's history.csv, one an epoch; [] where there is none.
 
-    Args:
-        folder: the run's.
-        epochs: how many it must have at least.
-
-    Returns:
-        {column: number} for each epoch; [] where there is no such file.
-
-    Raises:
-        InputError: the file is broken, or shorter.
+    InputError where the file is broken, or has fewer rows than `epochs`.
     """
 
     def parse(text: str) -> list[dict]:
@@ -239,14 +224,7 @@ def write_history(folder: Path, rows: Sequence[dict]) -> None:
 
 
 def write_scores(path: Path, result: Scores, dataset: Dataset, **more: Any) -> None:
-    """Write scores as JSON: fractions of 1, beside those of always predicting one class.
-
-    Args:
-        path: the file.
-        result: the scores.
-        dataset: the data set they are of.
-        more: what else the file says about them.
-    """
+    """Write scores as JSON beside the constant baseline, with `more` that there is to say."""
     constant, baseline = constant_baseline(result.confusion)
     iou = [None if np.isnan(value) else value for value in result.iou]
     content = {
@@ -300,13 +278,8 @@ def check_folder(folder: Path, recipe: Recipe) -> None:
 def describe(folder: Path, recipe: Recipe, dataset: Dataset, around: dict, done: int) -> None:
     """Write what a run depends on into its folder.
 
-    Args:
-        folder: the run's.
-        recipe: goes into recipe.toml.
-        dataset: whose classes and palette go into classes.json.
-        around: what `surroundings` says now.
-        done: number of epochs trained before; when that was in other surroundings,
-            environment.json keeps those under "earlier".
+    Where it was trained for `done` epochs in other surroundings than those `around` it now,
+    environment.json keeps those under "earlier".
     """
     # First, since a folder with files and without a recipe counts as somebody else's.
     recipe.save(folder / "recipe.toml")
@@ -424,8 +397,7 @@ def fingerprint(dataset: Dataset) -> str:
     """SHA-256, in hex, of a data set's names, its first example, and the stamps of all examples.
 
     So of records, it covers every byte. Of files, it covers which there are and that none has
-    another length, and not what is in them but the first. Raises InputError when the first example
-    cannot be read.
+    another length, and not what is in them but the first.
     """
     digest = hashlib.sha256()
     for index, name in enumerate(dataset.names):

@@ -51,13 +51,9 @@ class Tap:
 
 
 def taps(network: keras.Model) -> dict[Fraction, Tap]:
-    """Find the map of each stride, up to the first layer that has no receptive field.
+    """The map of each stride of a network without models inside it: {stride in input pixels: Tap}.
 
-    Args:
-        network: functional or sequential, without models inside it.
-
-    Returns:
-        {stride in input pixels: Tap}; the last one is of the network's last map.
+    It ends at the first layer that has no receptive field; the last Tap is of the last map.
     """
     last: dict[Fraction, Tap] = {}
     ends: dict[Fraction, Tap] = {}

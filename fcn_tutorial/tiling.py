@@ -29,7 +29,7 @@ def by_tiles(
     flip: bool = False,
     progress: bool = False,
 ) -> np.ndarray:
-    """Label images at once where they are small, else tile by tile.
+    """Label images (N, H, W, 3) at once where they are small, else tile by tile.
 
     Args:
         label: images (N, h, w, 3) -> class ids (N, h, w).
@@ -37,9 +37,6 @@ def by_tiles(
         models: those that `label` asks.
         scales, flip: the copies of the images that it asks them about.
         progress: whether to show a bar over the tiles.
-
-    Returns:
-        Class ids (N, H, W); uint8 where there are tiles.
     """
     height, width = images.shape[1:3]
     growth = max(1, *scales) * max(map(_enlarging, models))

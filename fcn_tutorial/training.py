@@ -154,14 +154,6 @@ def compiled_model(recipe: Recipe, num_classes: int, steps_per_epoch: int) -> ke
 
     The loss is the cross-entropy on logits, averaged (or summed) over the pixels that are not void,
     and with `jaccard` the soft Jaccard index beside it.
-
-    Args:
-        recipe: says which.
-        num_classes: C of the logits (N, H, W, C).
-        steps_per_epoch: turns the schedule's epochs into steps.
-
-    Raises:
-        InputError: the recipe names a layer, a network or weights that are not there.
     """
     with precision(recipe.mixed_precision):
         initial = _initial_model(recipe.initial, num_classes)

@@ -106,12 +106,6 @@ def application(name: str, weights: str | None) -> keras.Model:
         name: of the network, such as "ResNet50".
         weights: path of a file for the network without its top, "imagenet" (Keras downloads it) or
             None for random ones.
-
-    Returns:
-        As `trunk_of`.
-
-    Raises:
-        InputError: the network's maps cannot be used, as those of networks without padding.
     """
     build = getattr(keras.applications, name)
     network = build(include_top=False, weights=weights, input_shape=(224, 224, 3))

@@ -27,16 +27,9 @@ FROM_THE_START = "delete it to train from the start"
 
 
 def load_model(path: str | os.PathLike) -> keras.Model:
-    """Load a Keras model from a .keras file, without its optimizer.
+    """Load a Keras model from a .keras file, without its optimizer; it is not compiled.
 
-    Args:
-        path: the file, as `model.save` writes it.
-
-    Returns:
-        The model; it is not compiled.
-
-    Raises:
-        InputError: the file is missing, broken, of another kind, or holds Python code.
+    InputError where the file is missing, broken, of another kind, or holds Python code.
     """
     if Path(path).suffix != ".keras":
         raise InputError(f"model {path} must be a .keras file: save it with model.save().")
@@ -52,15 +45,10 @@ def finalize(layers: Iterable[keras.layers.Layer]) -> None:
 
 
 def store(model: keras.Model, path: str | os.PathLike, bits: int = 16) -> None:
-    """Write a model's weights in fewer bits, as a compressed .npz file with their names.
+    """Write the weights of a model without models inside, by name, as a compressed .npz file.
 
     In 8 bits, a large kernel is stored as int8 with one scale for each output channel, a small one
     in 16 bits; what is no kernel stays in 32.
-
-    Args:
-        model: any built Keras model without models inside.
-        path: the file to write.
-        bits: 16 or 8.
     """
     stored = {}
     for name, weight in named_weights(model).items():
@@ -83,17 +71,10 @@ def in_8_bits(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def restored(model: keras.Model, *paths: str | os.PathLike) -> keras.Model:
-    """Give a model the weights that `store` wrote.
+    """Give a model the weights that `store` wrote, and return it.
 
-    Args:
-        model: one with layers of the same names.
-        paths: .npz files; what a later one holds replaces what an earlier one holds.
-
-    Returns:
-        The same model.
-
-    Raises:
-        InputError: a file is missing or broken, or they lack a weight of this model.
+    Of several files, a later one replaces what an earlier one holds. InputError where one is
+    missing or broken, or where they lack a weight of this model.
     """
     found: dict[str, np.ndarray] = {}
     for path in paths:
@@ -111,16 +92,7 @@ def named_weights(model: keras.Model) -> dict[str, Any]:
 
 
 def save_state(model: keras.Model, path: Path, epochs: int) -> None:
-    """Write a compiled model's weights and optimizer, from which training resumes.
-
-    Args:
-        model: one in training.
-        path: the .weights.h5 file, which is written completely or not at all.
-        epochs: how many epochs the model was trained for.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
+    """Write a compiled model's weights and optimizer, from which training resumes (.weights.h5)."""
 
     def write(temporary: Path) -> None:
         model.save_weights(temporary)
@@ -132,15 +104,7 @@ def save_state(model: keras.Model, path: Path, epochs: int) -> None:
 
 
 def load_state(model: keras.Model, path: Path) -> None:
-    """Load what `save_state` wrote into a compiled model of the same kind.
-
-    Args:
-        model: its weights and optimizer are changed.
-        path: the .weights.h5 file.
-
-    Raises:
-        InputError: the file is broken, or of another model or optimizer.
-    """
+    """Load what `save_state` wrote into a compiled model; InputError if it cannot be."""
     model.optimizer.build(model.trainable_variables)
     with explained(f"{path} cannot be loaded", FROM_THE_START), warnings.catch_warnings():
         # Keras only warns when it leaves the optimizer as it is, as that of another precision.
@@ -167,9 +131,6 @@ def pretrained(weights: Weights, files: dict[str, str]) -> Iterator[str | None]:
 
     Yields:
         The path; None; or the word, where its file is not there and Keras has to download it.
-
-    Raises:
-        InputError: there is no such file, or something was raised inside.
     """
     if weights is None:
         yield None

@@ -76,17 +76,9 @@ class CamVid(Dataset):
 
 
 def load(split: str, root: str | os.PathLike | None = None) -> CamVid:
-    """Open a split of CamVid.
+    """Open the split "train", "val" or "test"; `root` holds CamVid/, None as for `data_root`.
 
-    Args:
-        split: "train", "val" or "test".
-        root: the folder that holds CamVid/; None as for `data_root`.
-
-    Returns:
-        The split.
-
-    Raises:
-        InputError: unknown split, or its list is not there.
+    InputError for another split, or where its list is not there.
     """
     check_choice("split of camvid", split, SPLITS)
     root = data_root(root)

@@ -39,13 +39,7 @@ def data_root(root: str | os.PathLike | None = None) -> Path:
 
 
 class ListError(InputError):
-    """Lists of a data set are missing or empty.
-
-    Args:
-        message: as for `InputError`.
-        paths: the lists.
-        state: "missing" or "empty".
-    """
+    """Lists of a data set, at some `paths`, are in a `state`: "missing" or "empty"."""
 
     def __init__(self, message: str, paths: list[Path], state: str):
         super().__init__(message)
@@ -103,29 +97,16 @@ class Dataset(Sequence):
 
 
 def fetch_command(names: Iterable[str], root: Path) -> str:
-    """What to type to fetch archives into a folder, in quotation marks.
-
-    Args:
-        names: of the archives.
-        root: the folder of the data sets; it is left out where it is the default.
-
-    Returns:
-        The command.
-    """
+    """What to type, in quotation marks, to fetch archives into a folder (if not the default)."""
     where = [] if root == data_root() else ["--root", str(root)]
     return f'"{shlex.join(["fcn-tutorial", "data", "fetch", *names, *where])}"'
 
 
 def check_lists(root: Path, lists: Iterable[tuple[str, str, str]]) -> None:
-    """Make sure that the lists of a data set's examples are there.
+    """Raise ListError, which says what to do, unless the lists of a data set's examples are there.
 
-    Args:
-        root: the folder of the data sets.
-        lists: of each, the archive that holds it, that archive's folder below `root`, and the path
-            of the list in there.
-
-    Raises:
-        ListError: some are missing; the message names them all and says how to get them.
+    Each list is named by the archive that holds it, that archive's folder below `root`, and the
+    path of the list in there.
     """
     missing = [entry for entry in lists if not root.joinpath(*entry[1:]).is_file()]
     if not missing:
@@ -143,11 +124,7 @@ def check_lists(root: Path, lists: Iterable[tuple[str, str, str]]) -> None:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a list of examples, without empty ones.
-
-    Raises:
-        ListError: there are none.
-    """
+    """The lines of a list of examples, without empty ones; ListError where there are none."""
     # A list that is not text names images that are missing, which says what is wrong.
     text = path.read_text(encoding="utf-8", errors="replace")
     lines = [line.strip() for line in text.split("\n") if line.strip()]
@@ -178,11 +155,7 @@ def check_disjoint(training: Dataset, validation: Dataset) -> None:
 
 
 def check_classes(dataset: Dataset) -> None:
-    """Make sure that the labels of a data set show two classes or more, beside void.
-
-    Raises:
-        InputError: they do not, so that there is nothing to learn.
-    """
+    """Raise InputError unless the labels of a data set show two classes or more, beside void."""
     seen: set[int] = set()
     for index in range(len(dataset)):
         seen.update(np.unique(dataset[index][1]).tolist())
@@ -218,13 +191,5 @@ class _Limited(Dataset):
 
 
 def limited(dataset: Dataset, limit: int) -> Dataset:
-    """A data set, or only its first examples, for quick runs.
-
-    Args:
-        dataset: any data set.
-        limit: how many examples; 0 = all.
-
-    Returns:
-        The data set itself, or one that reads from it.
-    """
+    """A data set, or one that reads only its first `limit` examples, for quick runs; 0 = all."""
     return _Limited(dataset, limit) if limit else dataset

@@ -94,18 +94,9 @@ def _fetch(name, archive, root, progress):
 
 
 def download(archive: Archive, folder: Path, progress: bool = True) -> Path:
-    """Download an archive; a part that is already there is completed.
+    """Download an archive into a folder; a part that is already there is completed.
 
-    Args:
-        archive: what to download.
-        folder: where to.
-        progress: whether to show a bar.
-
-    Returns:
-        The file, complete and checked.
-
-    Raises:
-        InputError: no mirror gives the published file; the message has the reason of each.
+    InputError with the reason of each mirror where none gives the published file.
     """
     path, part = folder / archive.file, folder / f"{archive.file}.part"
     if _is_published(path, archive):
@@ -249,19 +240,9 @@ def _check_content(name, root, content, path, progress):
 
 
 def content_digest(name: str, root: str | os.PathLike | None = None, progress: bool = True) -> str:
-    """SHA-256 sum of what a data set holds: names, sizes and pixels of all its splits.
+    """SHA-256 sum, in hex, of the names, sizes and pixels of all splits of a data set.
 
     How the files are compressed does not count.
-
-    Args:
-        name, root: as for `load_dataset`.
-        progress: whether to show bars.
-
-    Returns:
-        The sum, in hex.
-
-    Raises:
-        InputError: a file is missing or damaged.
     """
     digest = hashlib.sha256()
     for split in splits_of(name):

@@ -74,17 +74,9 @@ class Folder(Dataset):
 
 
 def load(folder: str | os.PathLike, split: str) -> Folder:
-    """Open a split of a folder.
+    """Open a split: "train", "val", "test", or another that a list or a folder is named after.
 
-    Args:
-        folder: in one of the layouts of `layouts`.
-        split: "train", "val", "test", or another that a list or a folder is named after.
-
-    Returns:
-        The split.
-
-    Raises:
-        InputError: the folder, its table or its settings cannot be used, or there is no such split.
+    InputError where the folder, its table or its settings cannot be used, or has no such split.
     """
     layout, settings = find(Path(folder)), read_settings(Path(folder))
     splits = all_splits(layout, settings, folder)
@@ -152,13 +144,7 @@ def hashed(
         shares: of train, val and test; 0 = no such split.
         group: a regular expression: names with the same match (of its first group, if it has one)
             are in the same split.
-        where: the folder, for the message.
-
-    Returns:
-        The names of each split, in the order of `names`.
-
-    Raises:
-        InputError: there are fewer names, or groups, than splits.
+        where: the folder, for the message if there are fewer names, or groups, than splits.
     """
     key_of = {name: _group_of(name, group) for name in names}
     digests = {key: hashlib.sha256(key.encode()).digest() for key in key_of.values()}

@@ -69,18 +69,9 @@ def encode_png(array: np.ndarray) -> bytes:
 
 
 def read_label(path: str | os.PathLike, num_classes: int, void: int = VOID) -> np.ndarray:
-    """Read a label map from a greyscale or palette PNG.
+    """Read a greyscale or palette PNG of ids below `num_classes`, or `void`, as uint8 (H, W).
 
-    Args:
-        path: the file.
-        num_classes: ids must be below, or void.
-        void: the id of void in the file; it becomes 255.
-
-    Returns:
-        The label, uint8 (H, W).
-
-    Raises:
-        InputError: the file is missing, damaged, coloured, or holds another id.
+    Void becomes 255. InputError where the file is missing, damaged, coloured, or has another id.
     """
     return _label(_present(path), path, num_classes, void)
 
@@ -98,18 +89,9 @@ def _label(file, where, num_classes, void):
 
 
 def check_ids(ids: np.ndarray, where: Any, num_classes: int, void: int = VOID) -> np.ndarray:
-    """Make sure that a label map, uint8 (H, W), holds only class ids and void, which becomes 255.
+    """A label uint8 (H, W) whose void has become 255, in place.
 
-    Args:
-        ids: the label, changed in place.
-        where: what errors name.
-        num_classes, void: as for `read_label`.
-
-    Returns:
-        The label.
-
-    Raises:
-        InputError: another id.
+    InputError, which names `where`, for an id that is neither void nor below `num_classes`.
     """
     if void != VOID:
         ids[ids == void] = VOID
@@ -133,21 +115,10 @@ def read_pair(
 def read_image_of(
     label: np.ndarray, path: str | os.PathLike, label_path: str | os.PathLike
 ) -> np.ndarray:
-    """Read the image that a label belongs to, as `read_image`.
+    """Read the image, RGB uint8 (H, W, 3), that a label uint8 (H, W) belongs to, as `read_image`.
 
     Where EXIF turns an image, its label may have been drawn on the pixels as they lie in the file.
     It is refused where its size shows that; where its size cannot show it, there is a warning.
-
-    Args:
-        label: uint8 (H, W).
-        path: the image's file.
-        label_path: the label's file, for messages.
-
-    Returns:
-        The image, RGB uint8 (H, W, 3).
-
-    Raises:
-        InputError: the image cannot be read, or is of another size than the label.
     """
     image, orientation = _decoded(_present(path), path, _upright_rgb)
     if orientation not in range(2, 9):
@@ -180,18 +151,9 @@ def check_sizes(image: np.ndarray, label: np.ndarray, where: Any) -> None:
 def checked_pair(
     image: Any, label: Any, where: Any, num_classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The arrays of an example of anybody's data set.
+    """The image uint8 (H, W, 3) and the label uint8 (H, W) of an example of anybody's data set.
 
-    Args:
-        image, label: what the data set gave.
-        where: what errors name.
-        num_classes: of the data set.
-
-    Returns:
-        Image uint8 (H, W, 3) and label uint8 (H, W).
-
-    Raises:
-        InputError: they are something else, differ in size, or another id occurs.
+    InputError, which names `where`, if they are something else, differ in size, or hold another id.
     """
     image, label = as_array("image", image), as_array("label", label)
     if image.ndim != 3 or image.shape[2] != 3 or {image.dtype, label.dtype} != {np.dtype(np.uint8)}:

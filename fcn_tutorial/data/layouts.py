@@ -50,9 +50,8 @@ class Layout:
 def find(folder: Path) -> Layout:
     """Recognise the layout of a folder.
 
-    Raises:
-        InputError: there is no such folder, no layout fits or more than one does, or its lists and
-            names contradict each other.
+    InputError where there is no such folder, no layout fits or more than one does, or its lists and
+    names contradict each other.
     """
     if not folder.is_dir():
         raise InputError(f"folder {folder} is missing: check the path.")
@@ -180,11 +179,7 @@ def _key(name: str) -> str:
 
 
 def _pictures(folder: Path, root: Path | None = None) -> Pictures:
-    """The pictures below a folder: name (the path below `root`, without suffix) and file by key.
-
-    Raises:
-        InputError: two of them have the same name.
-    """
+    """The pictures below a folder: name (the path below `root`, without suffix) and file by key."""
     found: Pictures = {}
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)

@@ -96,18 +96,7 @@ def code_of(color: Color) -> int:
 
 
 def read_mask(path: str | os.PathLike, table: Table) -> np.ndarray:
-    """Read a mask of any kind as class ids.
-
-    Args:
-        path: the file.
-        table: says what its ids or colours stand for.
-
-    Returns:
-        The label, uint8 (H, W), 255 = void.
-
-    Raises:
-        InputError: the file is missing or damaged, or has a value that the table has not.
-    """
+    """Read a mask of any kind, by a table, as class ids uint8 (H, W), 255 = void."""
     return read_as(path, lambda image: _label(image, table, path))
 
 
@@ -183,15 +172,10 @@ def values_of(path: str | os.PathLike) -> set[int]:
 
 
 def table_of_values(values: set[int], where: Any, names: Sequence[str] = ()) -> Table:
-    """A table for masks that come without one: classes are named by their ids or colours.
+    """A table for masks in the folder `where` that have none, from all values that they hold.
 
-    Args:
-        values: all that the masks hold, as `values_of` gives them.
-        where: their folder.
-        names: of the two classes, or of the one beside background, where masks hold only 0 and 255.
-
-    Raises:
-        InputError: ids and colours, or more than 255 classes.
+    Classes are named by their ids or colours; where masks hold only 0 and 255, `names` are those of
+    the two classes, or of the one beside background.
     """
     advice = "write classes.csv with the columns id, name and color beside the masks"
     colors = sorted(value - COLORS for value in values if value >= COLORS)
@@ -267,11 +251,7 @@ TABLES: dict[str, tuple[Callable[[list[str]], list[Row]], bool]] = {
 
 
 def read_table(path: Path, void: Iterable[int] = ()) -> Table:
-    """Read a table of classes from a file whose name is in TABLES.
-
-    Raises:
-        InputError: the file is broken, or its rows contradict each other.
-    """
+    """Read a table of classes from a file whose name is in TABLES; InputError if it is broken."""
     parse, numbered = TABLES[path.name]
     with explained(f"the table of classes {path} cannot be read", "correct it"):
         text = path.read_text(encoding="utf-8-sig")

@@ -19,18 +19,9 @@ LARGEST = 2**27  # bytes of a file, and of what a compressed element unpacks to
 
 
 def read_field(content: bytes, variable: str, field: str) -> np.ndarray:
-    """Read a matrix of bytes from a field of a structure.
+    """Read a matrix uint8 (H, W) from a field of a structure, the `variable` of a MATLAB file.
 
-    Args:
-        content: a MATLAB file of level 5, compressed or not, little-endian.
-        variable: the name of the structure.
-        field: the name of its field.
-
-    Returns:
-        The matrix, uint8 (H, W).
-
-    Raises:
-        ValueError, struct.error, zlib.error: the file is damaged, or there is no such matrix.
+    ValueError, struct.error or zlib.error where it is damaged or there is no such matrix.
     """
     if content[:10] != b"MATLAB 5.0" or content[124:HEADER] != b"\x00\x01IM":
         raise ValueError("it is not a MATLAB file of level 5")

@@ -18,16 +18,8 @@ GIVEN = "given in Python"  # the name of a data set that has none
 class Pairs(Dataset):
     """A sequence of (image, label) that has nothing but classes, or a data set of the reader's own.
 
-    Args:
-        pairs: the sequence; its own name, split, names, palette and files are taken over.
-        split: "train" or "val", for a sequence without.
-        classes: names of the classes, for a sequence without.
-
-    Attributes:
-        source: what a recipe names it by.
-
-    Raises:
-        InputError: it has no classes, or no length.
+    A sequence without `split` and `classes` takes those given; its own name, names, palette and
+    files are taken over. `source` is what a recipe names it by.
     """
 
     def __init__(self, pairs: Any, split: str, classes: Sequence[str] | None = None):
@@ -75,11 +67,7 @@ class Pairs(Dataset):
 
 
 def given(training: Any, validation: Any, classes: Sequence[str] | None) -> tuple[Pairs, Pairs]:
-    """What was passed to train and to validate on, as data sets; one object is one data set.
-
-    Raises:
-        InputError: one of them is missing or unusable, or their classes differ.
-    """
+    """What was passed to train and to validate on, as data sets; one object is one data set."""
     if training is None or validation is None:
         missing = "training" if training is None else "validation"
         raise InputError(f"{missing}= is missing: pass both training= and validation=.")

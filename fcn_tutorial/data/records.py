@@ -34,9 +34,8 @@ STOPPED = "take fewer processes, as memory may be short, and start again; comple
 class Records(Dataset):
     """A data set read from a folder, given what its index.json holds, in any order.
 
-    Attributes:
-        shards: the files.
-        places: of each example, its file, the byte where it starts, and the CRC-32 of its payload.
+    `shards` are the files; `places` has of each example its file, the byte where it starts, and the
+    CRC-32 of its payload.
     """
 
     def __init__(self, folder: Path, index: dict[str, Any]):

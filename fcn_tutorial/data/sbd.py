@@ -36,18 +36,10 @@ class SBD(VOC):
 
 
 def load(split: str, root: str | os.PathLike | None = None) -> SBD:
-    """Open a split of SBD.
+    """Open the split "train" or "val"; `root` holds benchmark_RELEASE/, None as for `data_root`.
 
-    Args:
-        split: "train", "val", or "seg11valid": the images that are not in SBD's train and on which
-            the paper scores, with VOC's labels.
-        root: the folder that holds benchmark_RELEASE/; None as for `data_root`.
-
-    Returns:
-        The split.
-
-    Raises:
-        InputError: unknown split, or its list is not there.
+    "seg11valid" are the images that are not in SBD's train and on which the paper scores, with
+    VOC's labels. InputError for another split, or where a list is not there.
     """
     check_choice("split of sbd", split, (*SPLITS, "seg11valid"))
     if split == "seg11valid":
@@ -68,12 +60,6 @@ def load_trainaug(split: str, root: str | os.PathLike | None = None) -> SBD:
             trainaug.txt names, if it is there); "val" and "seg11valid", as VOC has them; or another
             list in ImageSets/Segmentation.
         root: the folder that holds the data sets; None as for `data_root`.
-
-    Returns:
-        The split.
-
-    Raises:
-        InputError: unknown split, or a list is not there.
     """
     name, root = "voc2012_trainaug", data_root(root)
     if split in ("val", "seg11valid"):
@@ -101,12 +87,6 @@ def load_keras_fcn(split: str, root: str | os.PathLike | None = None) -> SBD:
             other 10,831 images of SBD and of VOC's train and val; an image that SBD has carries
             SBD's label, the other 676 carry VOC's.
         root: the folder that holds the data sets; None as for `data_root`.
-
-    Returns:
-        The split.
-
-    Raises:
-        InputError: unknown split, or a list is not there.
     """
     name, root = "voc2012_keras_fcn", data_root(root)
     check_choice(f"split of {name}", split, SPLITS)
@@ -120,18 +100,7 @@ def load_keras_fcn(split: str, root: str | os.PathLike | None = None) -> SBD:
 
 
 def read_mat(path: str | os.PathLike, num_classes: int) -> np.ndarray:
-    """Read the label map of an SBD file, GTcls.Segmentation.
-
-    Args:
-        path: a MATLAB file of level 5, compressed as those of SBD are, or not.
-        num_classes: ids must be below.
-
-    Returns:
-        The label, uint8 (H, W).
-
-    Raises:
-        InputError: the file is missing, damaged, or holds no map of class ids.
-    """
+    """Read the label map of an SBD file, GTcls.Segmentation: uint8 (H, W), below `num_classes`."""
     check_file(path, "label", "check the path")
     with explained(f"label {path} cannot be read", "replace it"), Path(path).open("rb") as file:
         ids = read_field(file.read(LARGEST), "GTcls", "Segmentation")

@@ -54,17 +54,7 @@ class _Glance:
 
 
 def survey(name: str | os.PathLike, root: str | os.PathLike | None = None) -> Survey:
-    """Read every image and label of a data set, and note what looks wrong.
-
-    Args:
-        name, root: as for `load_dataset`.
-
-    Returns:
-        What was found; files that cannot be read are among its warnings.
-
-    Raises:
-        InputError: there is no such data set, or nothing of it can be read.
-    """
+    """Read every image and label of a data set, and note what looks wrong or is unreadable."""
     splits = {split: load_dataset(name, split, root) for split in splits_of(name)}
     seen = {split: _glances(dataset) for split, dataset in splits.items()}
     first = next(iter(splits.values()))

@@ -25,12 +25,7 @@ BROKEN = (
 
 
 def gzip_is_complete(path: Path, ceiling: int) -> bool:
-    """Whether a gzip file can be read to its end, where its checksum is.
-
-    Args:
-        path: the file.
-        ceiling: the most bytes that such a file has; it must not unpack to over GROWTH times that.
-    """
+    """Whether a gzip file of at most `ceiling` bytes can be read to its end, its checksum."""
     left = GROWTH * ceiling
     try:
         with gzip.open(path) as file:

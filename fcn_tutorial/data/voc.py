@@ -94,17 +94,9 @@ class VOC(Dataset):
 
 
 def load(split: str, root: str | os.PathLike | None = None) -> VOC:
-    """Open a split of VOC 2012.
+    """Open "train", "val", "trainval", "seg11valid", or another list in ImageSets/Segmentation.
 
-    Args:
-        split: "train", "val", "trainval", "seg11valid", or another list in ImageSets/Segmentation.
-        root: the folder that holds VOCdevkit/; None as for `data_root`.
-
-    Returns:
-        The split.
-
-    Raises:
-        InputError: unknown split, or its list is not there.
+    `root` holds VOCdevkit/, None as for `data_root`. InputError where the list is not there.
     """
     if split == "test":
         raise InputError(
@@ -121,17 +113,9 @@ def voc_list(split: str) -> tuple[str, str, str]:
 
 
 def voc_names(split: str, root: str | os.PathLike | None, name: str) -> list[str]:
-    """The names in a list of VOC 2012; seg11valid's comes with the package.
+    """The names in a list of VOC 2012, in its order; seg11valid's comes with the package.
 
-    Args:
-        split, root: as for `load`.
-        name: of the data set, for the message.
-
-    Returns:
-        The names, in the order of the list.
-
-    Raises:
-        InputError: as of `load`.
+    InputError as of `load`, about the data set called `name`.
     """
     if split == "seg11valid":
         return SEG11VALID.read_text().split()
