@@ -33,6 +33,7 @@ _MODULES = {
     "Scores": "metrics",
     "trimap": "metrics",
     "beat_baseline": "metrics",
+    "table": "tables",
     "evaluate": "inference",
     "segment": "inference",
     "read_image": "data.images",

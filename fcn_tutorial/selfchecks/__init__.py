@@ -37,12 +37,17 @@ def hint(exercise: str, answer: Any) -> str | None:
     """
     known = checks_of(str(exercise).partition(".")[0])
     if exercise not in known:
-        raise InputError(f"no exercise {exercise!r} has a self-check: use the chapter's number.")
+        there = f"use one of {', '.join(known)}" if known else "they are numbered like 6.2"
+        raise InputError(f"no exercise {exercise!r} has a self-check: {there}.")
     try:
         return known[exercise](answer)
     except Exception as error:
         # The answer may be anything, and a function that the reader wrote may raise anything.
-        return f"Checking it ended in {type(error).__name__}: {error}"
+        found = f"{type(error).__name__}: {error}"
+        if callable(answer):
+            return f"Calling it ended in {found}"
+        kind = type(answer).__name__
+        return f"Read again what it asks for: an answer of type {kind} ends in {found}"
 
 
 def checks_of(chapter: str | int) -> dict[str, Callable[[Any], str | None]]:

@@ -37,9 +37,13 @@ def quantized(answer: Any) -> str | None:
         return "The numbers should be of type int8."
     if np.abs(numbers * scale - weights).max() > 0.51 * np.abs(weights).max() / 127:
         return "A weight is off by more than half a step: the largest should become 127 or -127."
-    zeros, scale = answer(np.zeros(3))
-    if np.any(zeros) or not np.isfinite(scale):
-        return "For weights that are all zero the numbers should be zero and the scale finite."
+    try:
+        with np.errstate(divide="raise", invalid="raise"):
+            zeros, scale = answer(np.zeros(3))
+    except FloatingPointError:
+        return "For weights that are all zero it divides zero by zero: choose another scale then."
+    if np.any(zeros) or not (np.isfinite(scale) and scale > 0):
+        return "For weights that are all zero the numbers should be zero and the scale above zero."
     return None
 
 

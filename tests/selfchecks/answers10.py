@@ -15,9 +15,13 @@ def quantize(weights):
 
 
 def dividing_by_zero(weights):
-    scale = np.float64(np.abs(weights).max() / 127)
-    with np.errstate(invalid="ignore"):
-        return np.round(weights / scale).astype("int8"), scale if scale else np.nan
+    scale = np.abs(weights).max() / 127
+    return np.round(weights / scale).astype("int8"), scale
+
+
+def scale_of_zero(weights):
+    scale = np.abs(weights).max() / 127
+    return np.round(weights / (scale or 1)).astype("int8"), scale
 
 
 def too_coarse(weights):
@@ -33,5 +37,5 @@ WRONG = {
         lambda kernel, rate: kernel,
     ],
     "10.2": [(7, 15), (15, 9), (13, 7)],
-    "10.3": [too_coarse, dividing_by_zero, lambda weights: (weights, 1.0)],
+    "10.3": [too_coarse, dividing_by_zero, scale_of_zero, lambda weights: (weights, 1.0)],
 }

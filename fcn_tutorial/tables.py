@@ -1,0 +1,84 @@
+"""Tables of results: HTML where a page can show it, plain text elsewhere."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from numbers import Integral, Real
+from typing import Any
+
+from fcn_tutorial.errors import InputError
+
+SIDES = {True: "right", False: "left"}  # whether a column holds numbers: its side
+
+
+class Table:
+    """A table that a notebook shows as HTML and `print` as plain text."""
+
+    def __init__(self, rows: list[list[str]], columns: list[str]) -> None:
+        self.rows, self.columns = rows, columns
+        self.numbers = [
+            bool(rows) and all(_is_number(row[i]) for row in rows) for i in range(len(columns))
+        ]
+
+    def __repr__(self) -> str:
+        lines = [self.columns, *self.rows]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        texts = ("  ".join(map(_aligned, line, widths, self.numbers)) for line in lines)
+        return "\n".join(text.rstrip() for text in texts)
+
+    def _repr_html_(self) -> str:
+        head = "".join(_cell(*each, "col") for each in zip(self.columns, self.numbers, strict=True))
+        body = "\n".join(f"<tr>{self._row(row)}</tr>" for row in self.rows)
+        return (
+            f'<table class="table">\n<thead><tr>{head}</tr></thead>\n'
+            f"<tbody>\n{body}\n</tbody>\n</table>"
+        )
+
+    def _row(self, row: list[str]) -> str:
+        first, *others = zip(row, self.numbers, strict=True)
+        return _cell(*first, "row") + "".join(_cell(*each) for each in others)
+
+
+def table(rows: Iterable[Sequence[Any]], columns: Sequence[str], number: str = ".1%") -> Table:
+    """Lay out results as a table.
+
+    Args:
+        rows: one sequence of cells a row; whole numbers get commas, other numbers the format
+            `number`, and anything else is shown as its text.
+        columns: their titles.
+        number: how numbers that are not whole are written, as in `format(0.5, ".1%")`.
+
+    Returns:
+        What a notebook shows as an HTML table, and `print` as plain text.
+
+    Raises:
+        InputError: a row has more or fewer cells than there are columns.
+    """
+    cells = [[_text(value, number) for value in row] for row in rows]
+    for place, row in enumerate(cells):
+        if len(row) != len(columns):
+            raise InputError(
+                f"row {place} has {len(row)} cells, but there are {len(columns)} columns: "
+                "give one cell for each column."
+            )
+    return Table(cells, list(columns))
+
+
+def _text(value: Any, number: str) -> str:
+    if isinstance(value, Integral):
+        return f"{value:,}"
+    return format(value, number) if isinstance(value, Real) else str(value)
+
+
+def _is_number(text: str) -> bool:
+    return text.lstrip("+-")[:1].isdigit()
+
+
+def _aligned(text: str, width: int, number: bool) -> str:
+    return text.rjust(width) if number else text.ljust(width)
+
+
+def _cell(text: str, number: bool, scope: str = "") -> str:
+    """A cell in HTML; one with a scope, "row" or "col", is a title."""
+    tag = "th" if scope else "td"
+    where = f' scope="{scope}"' if scope else ""
+    return f'<{tag}{where} style="text-align:{SIDES[number]}">{escape(text)}</{tag}>'
