@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from fcn_tutorial.data.dataset import check_examples
 from fcn_tutorial.data.images import checked_pair
 from fcn_tutorial.errors import InputError, as_array, explained, shown, warn
 from fcn_tutorial.metrics import Scores, confusion_matrix, scores
@@ -217,8 +218,7 @@ def _check_classes(model: Any, dataset: Any) -> None:
     for field in ("name", "split", "names", "classes"):
         if not hasattr(dataset, field):
             raise InputError(f"{shown(dataset)} is not a data set: it has no {field!r}.")
-    if len(dataset) == 0:
-        raise InputError(f"data set {dataset.name!r} ({dataset.split}) has no examples.")
+    check_examples(dataset)
     count = _members(model)[0].output_shape[-1]
     if count != len(dataset.classes):
         raise InputError(

@@ -151,7 +151,7 @@ class Given(Noise):
 IMAGE, LABEL = np.zeros((25, 30, 3), np.uint8), np.tile(np.uint8([0, 1, 255]), (25, 10))
 BAD = [  # and what is said of it
     ((IMAGE, LABEL[:5]), "30 x 5 pixels, but its image is 30 x 25"),
-    ((IMAGE, LABEL[..., None]), "pixels, but its image is 30 x 25"),
+    ((IMAGE, LABEL[..., None]), r"\(25, 30, 1\)"),
     ((IMAGE, LABEL + np.uint8(2)), "class id 3"),
     ((IMAGE, LABEL.astype(int) - 1), "int64"),
     ((IMAGE / 255, LABEL), "float64"),

@@ -6,73 +6,46 @@ void, and a list CamVid/{train,val,test}.txt. Eleven classes; none of them is a 
 Source: Brostow, Fauqueur and Cipolla 2009; split and classes of Badrinarayanan et al. 2017.
 """
 
-import operator
 import os
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from fcn_tutorial.data.dataset import Dataset, check_lists, data_root, read_lines
-from fcn_tutorial.data.images import read_label, read_pair
+from fcn_tutorial.data.dataset import check_lists, data_root, read_lines
+from fcn_tutorial.data.images import ImageFiles
 from fcn_tutorial.errors import check_choice
 
 SPLITS = ("train", "val", "test")
-VOID_ON_DISK = 11
-CLASSES = (
-    "sky",
-    "building",
-    "pole",
-    "road",
-    "pavement",
-    "tree",
-    "sign_symbol",
-    "fence",
-    "car",
-    "pedestrian",
-    "bicyclist",
-)
-PALETTE = [
-    (128, 128, 128),
-    (128, 0, 0),
-    (192, 192, 128),
-    (128, 64, 128),
-    (60, 40, 222),
-    (128, 128, 0),
-    (192, 128, 128),
-    (64, 64, 128),
-    (64, 0, 128),
-    (64, 64, 0),
-    (0, 128, 192),
-]
+COLORS = {
+    "sky": (128, 128, 128),
+    "building": (128, 0, 0),
+    "pole": (192, 192, 128),
+    "road": (128, 64, 128),
+    "pavement": (60, 40, 222),
+    "tree": (128, 128, 0),
+    "sign_symbol": (192, 128, 128),
+    "fence": (64, 64, 128),
+    "car": (64, 0, 128),
+    "pedestrian": (64, 64, 0),
+    "bicyclist": (0, 128, 192),
+}
+CLASSES, PALETTE = tuple(COLORS), list(COLORS.values())
 
 
-class CamVid(Dataset):
-    """One split of CamVid; reads image and label from disk on access."""
+class CamVid(ImageFiles):
+    """One split of CamVid."""
 
-    name = "camvid"
+    name, void = "camvid", 11
     classes = CLASSES
     palette = np.array(PALETTE, np.uint8)
 
     def __init__(self, split: str, folder: Path):
-        self.split = split
-        self.folder = folder
+        self.split, self.folder = split, folder
         # A line of the list holds the paths of an image and of its label.
         lines = read_lines(folder / f"{split}.txt")
         self.names = tuple(PurePosixPath(line.split()[0]).stem for line in lines)
-
-    def image_file(self, index: int) -> Path:
-        return self.folder / self.split / f"{self.names[operator.index(index)]}.png"
-
-    def label_file(self, index: int) -> Path:
-        return self.folder / f"{self.split}annot" / f"{self.names[operator.index(index)]}.png"
-
-    def read_label(self, index: int) -> np.ndarray:
-        """The label uint8 (H, W) of an example; InputError where it is missing or damaged."""
-        return read_label(self.label_file(index), len(self.classes), VOID_ON_DISK)
-
-    def __getitem__(self, index):
-        files = self.image_file(index), self.label_file(index)
-        return read_pair(*files, len(self.classes), VOID_ON_DISK)
+        images, labels = folder / split, folder / f"{split}annot"
+        self.files = {n: (images / f"{n}.png", labels / f"{n}.png") for n in self.names}
 
 
 def load(split: str, root: str | os.PathLike | None = None) -> CamVid:

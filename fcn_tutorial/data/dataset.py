@@ -16,6 +16,8 @@ from fcn_tutorial.metrics import VOID as VOID
 
 VOID_COLOR = (224, 224, 192)  # as in PASCAL VOC's own palette
 
+Files = dict[str, tuple[Path, Path]]  # image and label, by the name of the example
+
 
 def color_table(palette: Any) -> np.ndarray:
     """The colours of ids 0..255, uint8 (256, 3): those of a palette, and void's for all others.
@@ -152,6 +154,12 @@ def check_disjoint(training: Dataset, validation: Dataset) -> None:
             f"({validation.split}) are also in {training.name} ({training.split}), such as "
             f"{', '.join(shared[:3])}: take disjoint splits, or set allow_overlap = true."
         )
+
+
+def check_examples(dataset: Dataset) -> None:
+    """Raise InputError for a data set without examples."""
+    if len(dataset) == 0:
+        raise InputError(f"data set {dataset.name!r} ({dataset.split}) has no examples.")
 
 
 def check_classes(dataset: Dataset) -> None:

@@ -14,7 +14,6 @@ stays where it is when others are added.
 """
 
 import hashlib
-import operator
 import os
 import re
 import tomllib
@@ -25,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from fcn_tutorial.data.dataset import VOID, Dataset
-from fcn_tutorial.data.images import read_image_of
-from fcn_tutorial.data.layouts import SPLITS, Layout, Pairs, find
+from fcn_tutorial.data.dataset import VOID, Files
+from fcn_tutorial.data.images import ImageFiles
+from fcn_tutorial.data.layouts import SPLITS, Layout, find
 from fcn_tutorial.data.masks import (
     BINARY,
     Row,
@@ -44,33 +43,20 @@ SETTINGS = "dataset.toml"
 SHARES = (80, 10, 10)
 
 
-class Folder(Dataset):
-    """One split of a folder; reads image and mask from disk on access.
+class Folder(ImageFiles):
+    """One split of a folder.
 
-    Attributes:
-        source: the folder, as `load_dataset` takes it.
-        notes: sentences on how the folder was read.
+    `source` is the folder, as `load_dataset` takes it; `notes` say how the folder was read.
     """
 
-    def __init__(self, folder: str, split: str, pairs: Pairs, table: Table, notes: Sequence[str]):
+    def __init__(self, folder: str, split: str, files: Files, table: Table, notes: Sequence[str]):
         self.source, self.split, self.notes = folder, split, tuple(notes)
         self.name = Path(folder).resolve().name
         self.classes, self.palette, self.table = table.classes, table.palette, table
-        self.names, self.pairs = tuple(pairs), pairs
-
-    def image_file(self, index: int) -> Path:
-        return self.pairs[self.names[operator.index(index)]][0]
-
-    def label_file(self, index: int) -> Path:
-        return self.pairs[self.names[operator.index(index)]][1]
+        self.names, self.files = tuple(files), files
 
     def read_label(self, index: int) -> np.ndarray:
-        """The label uint8 (H, W) of an example; InputError where it is missing or damaged."""
         return read_mask(self.label_file(index), self.table)
-
-    def __getitem__(self, index):
-        label = self.read_label(index)
-        return read_image_of(label, self.image_file(index), self.label_file(index)), label
 
 
 def load(folder: str | os.PathLike, split: str) -> Folder:
@@ -82,8 +68,8 @@ def load(folder: str | os.PathLike, split: str) -> Folder:
     splits = all_splits(layout, settings, folder)
     check_choice(f"split of {folder}", split, splits)
     table, notes = _table(layout, settings, folder)
-    pairs = {name: layout.pairs[name] for name in splits[split]}
-    return Folder(os.fspath(folder), split, pairs, table, [*layout.notes, *notes])
+    files = {name: layout.pairs[name] for name in splits[split]}
+    return Folder(os.fspath(folder), split, files, table, [*layout.notes, *notes])
 
 
 def splits_of(folder: str | os.PathLike) -> tuple[str, ...]:

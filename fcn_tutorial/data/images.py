@@ -1,23 +1,26 @@
 """Reading and writing images and label maps."""
 
+import operator
 import os
 import re
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from fcn_tutorial.data.dataset import VOID, color_table
+from fcn_tutorial.data.dataset import VOID, Dataset, Files, color_table
 from fcn_tutorial.errors import InputError, as_array, check_file, explained, warn
 from fcn_tutorial.files import quiet, write_whole
 
 LARGEST = 100_000_000  # pixels; an image of more is refused before it is decoded
 STRIP = 512  # rows
 DARKEST = 64  # of 255; an image of more than eight bits with nothing brighter is not scaled right
+LOST = 'check the path or, if it belongs to a data set, run "fcn-tutorial data check"'
 ORIENTATION = 0x0112  # EXIF's field; 1 = upright, 2 to 8 = turned or mirrored
 # Others that Pillow knows are not images for a network, and one of them starts Ghostscript.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -42,22 +45,22 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         InputError: the file is missing, damaged or not an image, has more than LARGEST pixels, or
             holds values that are not on the scale of its type.
     """
-    return _decoded(_present(path), path, _upright_rgb)[0]
+    return _decoded(path, path, _upright_rgb)[0]
 
 
 def read_as(path: str | os.PathLike, read: Callable[[Any], Any]) -> Any:
     """Open an image file and `read` it, given Pillow's image; errors are those of `read_image`."""
-    return _decoded(_present(path), path, lambda image, where: read(_upright(image)))
+    return _decoded(path, path, lambda image, where: read(_upright(image)))
 
 
 def decode_image(content: bytes, where: str) -> np.ndarray:
     """As `read_image`, from the bytes of a file; `where` is named in errors."""
-    return _decoded(BytesIO(content), where, _upright_rgb)[0]
+    return _decoded(content, where, _upright_rgb)[0]
 
 
 def decode_label(content: bytes, where: str, num_classes: int) -> np.ndarray:
     """As `read_label`, from the bytes of a PNG that `encode_png` made."""
-    return _label(BytesIO(content), where, num_classes, VOID)
+    return _label(content, where, num_classes, VOID)
 
 
 def encode_png(array: np.ndarray) -> bytes:
@@ -73,10 +76,10 @@ def read_label(path: str | os.PathLike, num_classes: int, void: int = VOID) -> n
 
     Void becomes 255. InputError where the file is missing, damaged, coloured, or has another id.
     """
-    return _label(_present(path), path, num_classes, void)
+    return _label(path, path, num_classes, void)
 
 
-def _label(file, where, num_classes, void):
+def _label(source, where, num_classes, void):
     def read(image, where):
         if image.mode not in ("P", "L"):
             raise InputError(
@@ -85,7 +88,7 @@ def _label(file, where, num_classes, void):
             )
         return np.array(_upright(image))
 
-    return check_ids(_decoded(file, where, read), where, num_classes, void)
+    return check_ids(_decoded(source, where, read), where, num_classes, void)
 
 
 def check_ids(ids: np.ndarray, where: Any, num_classes: int, void: int = VOID) -> np.ndarray:
@@ -104,14 +107,6 @@ def check_ids(ids: np.ndarray, where: Any, num_classes: int, void: int = VOID) -
     return ids
 
 
-def read_pair(
-    image_path: str | os.PathLike, label_path: str | os.PathLike, num_classes: int, void: int = VOID
-) -> tuple[np.ndarray, np.ndarray]:
-    """Read an image and its label, which must be of one size; as `read_image`, `read_label`."""
-    label = read_label(label_path, num_classes, void)
-    return read_image_of(label, image_path, label_path), label
-
-
 def read_image_of(
     label: np.ndarray, path: str | os.PathLike, label_path: str | os.PathLike
 ) -> np.ndarray:
@@ -120,7 +115,7 @@ def read_image_of(
     Where EXIF turns an image, its label may have been drawn on the pixels as they lie in the file.
     It is refused where its size shows that; where its size cannot show it, there is a warning.
     """
-    image, orientation = _decoded(_present(path), path, _upright_rgb)
+    image, orientation = _decoded(path, path, _upright_rgb)
     if orientation not in range(2, 9):
         check_sizes(image, label, label_path)
     elif orientation > 4 and label.shape == image.shape[1::-1] != image.shape[:2]:
@@ -137,6 +132,27 @@ def read_image_of(
                 "upright before labelling them."
             )
     return image
+
+
+class ImageFiles(Dataset):
+    """A data set of files; reads image and label from disk on access."""
+
+    files: Files
+    void = VOID  # in the files of the labels
+
+    def image_file(self, index: int) -> Path:
+        return self.files[self.names[operator.index(index)]][0]
+
+    def label_file(self, index: int) -> Path:
+        return self.files[self.names[operator.index(index)]][1]
+
+    def read_label(self, index: int) -> np.ndarray:
+        """The label uint8 (H, W) of an example; InputError where it is missing or damaged."""
+        return read_label(self.label_file(index), len(self.classes), self.void)
+
+    def __getitem__(self, index):
+        label = self.read_label(index)
+        return read_image_of(label, self.image_file(index), self.label_file(index)), label
 
 
 def check_sizes(image: np.ndarray, label: np.ndarray, where: Any) -> None:
@@ -156,7 +172,8 @@ def checked_pair(
     InputError, which names `where`, if they are something else, differ in size, or hold another id.
     """
     image, label = as_array("image", image), as_array("label", label)
-    if image.ndim != 3 or image.shape[2] != 3 or {image.dtype, label.dtype} != {np.dtype(np.uint8)}:
+    bytes_ = image.dtype == label.dtype == np.uint8
+    if not bytes_ or image.ndim != 3 or image.shape[2] != 3 or label.ndim != 2:
         raise InputError(
             f"example {where} must be an image uint8 (height, width, 3) and a label uint8 (height, "
             f"width), got {image.dtype} {image.shape} and {label.dtype} {label.shape}."
@@ -222,23 +239,19 @@ def _rgb(image, white, where):
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def _present(path):
-    advice = 'check the path or, if it belongs to a data set, run "fcn-tutorial data check"'
-    check_file(path, "image", advice)
-    return path
+def _decoded(source, where, read):
+    """Decode an image, a path or the bytes of a file, and `read` it.
 
-
-def _opened(file):
-    return file if isinstance(file, BytesIO) else open(file, "rb")
-
-
-def _decoded(file, where, read):
-    """Decode an image and `read` it; whatever goes wrong becomes one sentence that says where."""
+    Whatever goes wrong becomes one sentence that says where.
+    """
+    if not isinstance(source, bytes):
+        check_file(source, "image", LOST)
     # Broken files make Pillow raise OSError, SyntaxError, ValueError and more.
     with explained(f"image {where} cannot be read", "replace it"):
         try:
             # A file that Pillow opens itself it may map, and then turns a TIFF's pixels wrongly.
-            with _opened(file) as stream, Image.open(stream, formats=FORMATS) as image:
+            opened = BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
+            with opened as stream, Image.open(stream, formats=FORMATS) as image:
                 if image.width * image.height > LARGEST:
                     raise _too_large(image.width * image.height, where)
                 if getattr(image, "is_animated", False) and image.format != "MPO":

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from fcn_tutorial.data.dataset import Files
 from fcn_tutorial.errors import InputError, shown
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
@@ -28,7 +29,6 @@ NEEDS = (
     "train/_classes.csv (Roboflow), or images/ and masks/"
 )
 
-Pairs = dict[str, tuple[Path, Path]]  # image and mask, by the name of the example
 Pictures = dict[str, tuple[str, Path]]  # name and file, by what names are compared by
 
 
@@ -41,7 +41,7 @@ class Layout:
     """
 
     kind: str
-    pairs: Pairs
+    pairs: Files
     splits: dict[str, list[str]] = field(default_factory=dict)
     table: Path | None = None
     notes: list[str] = field(default_factory=list)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fcn_tutorial.data.dataset import Dataset
-from fcn_tutorial.data.images import check_ids, check_sizes
+from fcn_tutorial.data.images import checked_pair
 from fcn_tutorial.data.voc import voc_palette
 from fcn_tutorial.errors import InputError, explained
 
@@ -52,18 +52,8 @@ class Pairs(Dataset):
         index = range(len(self))[operator.index(index)]
         where = f"{self.names[index]!r} of {self.name} ({self.split})"
         with explained(f"example {where} cannot be read", "give a pair (image, label) of arrays"):
-            image, label = map(np.asarray, self.pairs[index])
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise InputError(
-                f"image {where} is {image.dtype} {image.shape}: an image is uint8 (H, W, 3), RGB."
-            )
-        if label.dtype != np.uint8 or label.ndim != 2:
-            raise InputError(
-                f"label {where} is {label.dtype} {label.shape}: a label is uint8 (H, W) of class "
-                "ids, 255 = void."
-            )
-        check_sizes(image, label, where)
-        return image, check_ids(label, where, len(self.classes))
+            image, label = self.pairs[index]
+        return checked_pair(image, label, where, len(self.classes))
 
 
 def given(training: Any, validation: Any, classes: Sequence[str] | None) -> tuple[Pairs, Pairs]:

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from fcn_tutorial.data.dataset import VOID, Dataset
+from fcn_tutorial.data.dataset import VOID, Dataset, check_examples
 from fcn_tutorial.data.images import checked_pair
 from fcn_tutorial.errors import InputError, check_whole, shown
 
@@ -210,8 +210,7 @@ def _order(length: int, seed: int, number: int) -> np.ndarray:
 
 
 def _check(dataset, batch_size, crop_size, scale, seed):
-    if len(dataset) == 0:
-        raise InputError(f"data set {dataset.name!r} ({dataset.split}) has no examples.")
+    check_examples(dataset)
     check_whole("batch_size", batch_size, 1)
     check_whole("crop_size", crop_size, 1)
     check_whole("seed", seed, 0)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from fcn_tutorial.data.dataset import VOID, Dataset
+from fcn_tutorial.data.dataset import VOID, Dataset, check_examples
 from fcn_tutorial.data.images import check_sizes, decode_image, decode_label, encode_png
 from fcn_tutorial.errors import InputError, check_file, check_whole, explained
 from fcn_tutorial.files import held, write_text, write_whole
@@ -98,8 +98,7 @@ def write_records(
         InputError: a number out of range, a folder with other records or in use, a damaged example.
     """
     folder = Path(folder)
-    if len(dataset) == 0:
-        raise InputError(f"data set {dataset.name!r} ({dataset.split}) has no examples.")
+    check_examples(dataset)
     check_whole("shards", shards, 1, len(dataset))
     check_whole("processes", processes, 1)
     parts = np.array_split(np.arange(len(dataset)), shards)

@@ -6,45 +6,24 @@ Source: Everingham et al. 2010; the split seg11valid of Long, Shelhamer and Darr
 VOC 2011's validation images that are not in SBD's training set.
 """
 
-import operator
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from fcn_tutorial.data.dataset import Dataset, check_lists, data_root, read_lines
-from fcn_tutorial.data.images import read_image_of, read_label
+from fcn_tutorial.data.dataset import Files, check_lists, data_root, read_lines
+from fcn_tutorial.data.images import ImageFiles
 from fcn_tutorial.errors import InputError, shown
-
-Files = dict[str, tuple[Path, Path]]  # image and label, by the name of the example
 
 FOLDER = "VOCdevkit/VOC2012"
 LISTS = "ImageSets/Segmentation"
 SPLITS = ("train", "val", "trainval", "seg11valid")
 SEG11VALID = Path(__file__).with_name("seg11valid.txt")
 CLASSES = (
-    "background",
-    "aeroplane",
-    "bicycle",
-    "bird",
-    "boat",
-    "bottle",
-    "bus",
-    "car",
-    "cat",
-    "chair",
-    "cow",
-    "dining_table",
-    "dog",
-    "horse",
-    "motorbike",
-    "person",
-    "potted_plant",
-    "sheep",
-    "sofa",
-    "train",
-    "tv_monitor",
+    *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair"),
+    *("cow", "dining_table", "dog", "horse", "motorbike", "person", "potted_plant", "sheep"),
+    *("sofa", "train", "tv_monitor"),
 )
 
 
@@ -62,35 +41,15 @@ def voc_palette(count: int) -> np.ndarray:
     return colors.astype(np.uint8)
 
 
-class VOC(Dataset):
-    """Images with labels of VOC's 21 classes; reads both from disk on access.
-
-    Args:
-        name, split: as of every data set.
-        files: the paths of the image and of the label, by the name of the example.
-    """
+class VOC(ImageFiles):
+    """Images with labels of VOC's 21 classes, given the files of each example."""
 
     classes = CLASSES
     palette = voc_palette(len(CLASSES))
 
     def __init__(self, name: str, split: str, files: Files):
         self.name, self.split = name, split
-        self.names = tuple(files)
-        self.files = files
-
-    def image_file(self, index: int) -> Path:
-        return self.files[self.names[operator.index(index)]][0]
-
-    def label_file(self, index: int) -> Path:
-        return self.files[self.names[operator.index(index)]][1]
-
-    def read_label(self, index: int) -> np.ndarray:
-        """The label uint8 (H, W) of an example; InputError where it is missing or damaged."""
-        return read_label(self.label_file(index), len(self.classes))
-
-    def __getitem__(self, index):
-        label = self.read_label(index)
-        return read_image_of(label, self.image_file(index), self.label_file(index)), label
+        self.names, self.files = tuple(files), files
 
 
 def load(split: str, root: str | os.PathLike | None = None) -> VOC:

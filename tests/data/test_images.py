@@ -16,8 +16,8 @@ from fcn_tutorial.data import VOID
 from fcn_tutorial.data import images as files
 from fcn_tutorial.data.images import (
     read_image,
+    read_image_of,
     read_label,
-    read_pair,
     write_image,
     write_label,
 )
@@ -32,6 +32,11 @@ PALETTE = np.arange(33, dtype=np.uint8).reshape(11, 3) * 7
 def saved(path, array, mode=None, **options):
     Image.fromarray(array, **({"mode": mode} if mode else {})).save(path, **options)
     return path
+
+
+def read_pair(image, label, num_classes):
+    ids = read_label(label, num_classes)
+    return read_image_of(ids, image, label), ids
 
 
 def grey_as_rgb(grey):
