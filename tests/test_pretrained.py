@@ -94,6 +94,17 @@ def test_an_fcn_opens_by_its_name_as_a_run_does():
     assert run.recipe.backbone == "efficientnet_lite0"
 
 
+@pytest.mark.parametrize(("variant", "scores"), [("fcn32s", {"fr"}), ("fcn16s", {"fr", "pool4"})])
+def test_coarser_networks_for_photographs_differ_in_their_score_layers(variant, scores):
+    fine, coarse = fcn.load_trained("voc_fcn8s"), fcn.load_run(f"voc_{variant}").model
+    differ = set()
+    for layer in coarse.layers:
+        ours, theirs = layer.get_weights(), fine.get_layer(layer.name).get_weights()
+        if not all(map(np.array_equal, ours, theirs)):
+            differ.add(layer.name)
+    assert differ == {f"score_{name}" for name in scores}
+
+
 @pytest.mark.slow
 @needs_photographs
 def test_the_classifier_is_nearly_the_one_in_32_bits():

@@ -31,7 +31,8 @@ def load_trained(name: str) -> keras.Model:
     """A trained network that comes with the package.
 
     Args:
-        name: of an FCN: "fcn32s" and "fcn8s" of the shapes' 6 classes, "voc_fcn8s" of VOC's 21.
+        name: of an FCN: "fcn32s" and "fcn8s" of the shapes' 6 classes, "voc_fcn8s" of VOC's 21,
+            "voc_fcn16s" and "voc_fcn32s" with the same backbone and score layers of their own.
             Of a classifier: "efficientnet_lite0" (ImageNet, see `imagenet_classes`) or
             "classifier" (single shapes, chapter 3).
 
