@@ -98,7 +98,7 @@ def test_an_fcn_opens_by_its_name_as_a_run_does():
 def test_coarser_networks_for_photographs_differ_in_their_score_layers(variant, scores):
     fine, coarse = fcn.load_trained("voc_fcn8s"), fcn.load_run(f"voc_{variant}").model
     differ = set()
-    for layer in coarse.layers:
+    for layer in (each for each in coarse.layers if each.weights):
         ours, theirs = layer.get_weights(), fine.get_layer(layer.name).get_weights()
         if not all(map(np.array_equal, ours, theirs)):
             differ.add(layer.name)
