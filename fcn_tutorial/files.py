@@ -5,14 +5,17 @@ import re
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
 from fcn_tutorial.errors import InputError, explained, reason_of
+
+Item = TypeVar("Item")
 
 UNFINISHED = re.compile(r"unfinished-[0-9a-f]{16}-.+")  # the name of a file still being written
 
@@ -92,6 +95,15 @@ def quiet() -> Iterator[None]:
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)
+
+
+def in_threads(function: Callable[[Item], Any], items: Sequence[Item]) -> Iterator[Any]:
+    """`function` of each item, in order; several files are read at a time."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            yield from pool.map(function, items)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def make_folder(path: str | os.PathLike) -> None:

@@ -25,19 +25,21 @@ from typing import Any
 import numpy as np
 
 from fcn_tutorial.data.dataset import VOID, Files
-from fcn_tutorial.data.images import ImageFiles
+from fcn_tutorial.data.images import ImageFiles, thumbnail_of
 from fcn_tutorial.data.layouts import SPLITS, Layout, find
 from fcn_tutorial.data.masks import (
     BINARY,
     Row,
     Table,
     color_of,
+    contents_of,
     read_mask,
     read_table,
     table_of_values,
     values_of,
 )
 from fcn_tutorial.errors import InputError, check_choice, explained, shown
+from fcn_tutorial.files import in_threads
 
 SETTINGS = "dataset.toml"
 SHARES = (80, 10, 10)
@@ -57,6 +59,15 @@ class Folder(ImageFiles):
 
     def read_label(self, index: int) -> np.ndarray:
         return read_mask(self.label_file(index), self.table)
+
+    def glance(self, index: int, side: int) -> tuple[tuple[int, ...], np.ndarray, np.ndarray]:
+        """What a survey needs of an example: (H, W), pixels of each id int64 (256,), thumbnail."""
+        path, contents = self.label_file(index), contents_of(self.label_file(index))
+        counts = np.zeros(256, np.int64)
+        for value, label in contents.labels(self.table, path).items():
+            counts[label] += contents.counts[value]
+        thumbnail = thumbnail_of(contents.shape, self.image_file(index), path, side)
+        return contents.shape, counts, thumbnail
 
 
 def load(folder: str | os.PathLike, split: str) -> Folder:
@@ -158,6 +169,12 @@ def _group_of(name: str, group: str) -> str:
     return name if match is None else match.group(min(1, match.re.groups)) or ""
 
 
+def _values(mask: Path) -> set[int]:
+    with suppress(InputError):  # which comes when the example is read
+        return values_of(mask)
+    return set()
+
+
 def _table(layout: Layout, settings: dict, folder: Any) -> tuple[Table, list[str]]:
     """The table of a folder's classes, and what to say about it."""
     void = settings.get("void", [])
@@ -167,9 +184,8 @@ def _table(layout: Layout, settings: dict, folder: Any) -> tuple[Table, list[str
     if table and (len(table.classes) > 2 or VOID in table.named or not table.numbered):
         return table, []
     values: set[int] = set()
-    for _, mask in layout.pairs.values():
-        with suppress(InputError):  # which comes when the example is read
-            values |= values_of(mask)
+    for each in in_threads(_values, [mask for _, mask in layout.pairs.values()]):
+        values |= each
         if table and not values <= BINARY:
             return table, []
     if table and VOID not in values:

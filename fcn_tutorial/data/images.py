@@ -116,22 +116,47 @@ def read_image_of(
     It is refused where its size shows that; where its size cannot show it, there is a warning.
     """
     image, orientation = _decoded(path, path, _upright_rgb)
-    if orientation not in range(2, 9):
-        check_sizes(image, label, label_path)
-    elif orientation > 4 and label.shape == image.shape[1::-1] != image.shape[:2]:
+    _check_fit(image.shape[:2], orientation, label.shape, path, label_path)
+    return image
+
+
+def thumbnail_of(
+    shape: tuple[int, ...], path: str | os.PathLike, label_path: str | os.PathLike, side: int
+) -> np.ndarray:
+    """A thumbnail uint8 (side, side, 3) of the image of a label of `shape`; as `read_image_of`."""
+
+    def read(image: Any, where: Any) -> tuple[np.ndarray, int, tuple[int, int]]:
+        width, height = image.size
+        # A JPEG is decoded at an eighth of its size, or more, in half the time.
+        image.draft(None, (4 * side, 4 * side))
+        pixels, orientation = _upright_rgb(image, where)
+        turned = orientation in range(5, 9)
+        return pixels, orientation, (width, height) if turned else (height, width)
+
+    pixels, orientation, size = _decoded(path, path, read)
+    _check_fit(size, orientation, shape, path, label_path)
+    return shrunk(pixels, side)
+
+
+def shrunk(image: np.ndarray, side: int) -> np.ndarray:
+    """An image uint8 (H, W, 3) averaged to (side, side, 3)."""
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX))
+
+
+def _check_fit(size, orientation, shape, path, label_path):
+    """As `read_image_of` raises; size: of the upright image, shape: of the label, both (H, W)."""
+    if orientation in range(5, 9) and shape == size[::-1] != size:
         raise InputError(
             f"label {label_path} fits {path} only before EXIF orientation {orientation} turns it: "
             "save the image upright and turn the label with it."
         )
-    else:
-        check_sizes(image, label, label_path)
-        if orientation <= 4 or label.shape[0] == label.shape[1]:
-            warn(
-                f"EXIF turns images in {os.path.dirname(path)}, and nothing says whether their "
-                "labels were drawn on upright images: look at some overlays, or save these images "
-                "upright before labelling them."
-            )
-    return image
+    _check_sizes(size, shape, label_path)
+    if orientation in range(2, 5) or (orientation in range(5, 9) and shape[0] == shape[1]):
+        warn(
+            f"EXIF turns images in {os.path.dirname(path)}, and nothing says whether their "
+            "labels were drawn on upright images: look at some overlays, or save these images "
+            "upright before labelling them."
+        )
 
 
 class ImageFiles(Dataset):
@@ -157,10 +182,14 @@ class ImageFiles(Dataset):
 
 def check_sizes(image: np.ndarray, label: np.ndarray, where: Any) -> None:
     """Raise InputError unless image and label are of one size; `where` names the label."""
-    if image.shape[:2] != label.shape:
+    _check_sizes(image.shape[:2], label.shape, where)
+
+
+def _check_sizes(size, shape, where):
+    if size != shape:
         raise InputError(
-            f"label {where} is {' x '.join(map(str, label.shape[::-1]))} pixels, but its image is "
-            f"{image.shape[1]} x {image.shape[0]}: make them the same size."
+            f"label {where} is {' x '.join(map(str, shape[::-1]))} pixels, but its image is "
+            f"{size[1]} x {size[0]}: make them the same size."
         )
 
 

@@ -9,8 +9,11 @@ void colour where no row names them.
 import csv
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -95,64 +98,108 @@ def code_of(color: Color) -> int:
     return red << 16 | green << 8 | blue
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What a mask holds, without its pixels.
+
+    shape: (H, W). counts: pixels of each value. ids, colors: the id and the colour's code that a
+    value stands for, or None. palette: whether values are indices of a palette.
+    """
+
+    shape: tuple[int, ...]
+    counts: dict[int, int]
+    ids: dict[int, int] | None
+    colors: dict[int, int] | None
+    palette: bool
+
+    def labels(self, table: Table, where: Any) -> dict[int, int]:
+        """The class id of each value; InputError, which names the mask, if the table lacks one."""
+        readings = [(self.colors, table.colors), (self.ids, table.ids)]
+        if self.palette and table.numbered:  # its colours are only how a viewer shows the ids
+            readings.reverse()
+        there = [(values, known) for values, known in readings if values is not None]
+        for values, known in there:
+            if known.keys() >= set(values.values()):
+                return {value: known[each] for value, each in values.items()}
+        values, known = there[-1]
+        wrong: Counter[int] = Counter()
+        for value, each in values.items():
+            if each not in known:
+                wrong[each] += self.counts[value]
+        raise _without_row(wrong, known is table.ids, where, table)
+
+
 def read_mask(path: str | os.PathLike, table: Table) -> np.ndarray:
     """Read a mask of any kind, by a table, as class ids uint8 (H, W), 255 = void."""
-    return read_as(path, lambda image: _label(image, table, path))
+
+    def read(image):
+        pixels, contents = _contents(image, path)
+        labels = contents.labels(table, path)
+        keys = np.array(sorted(labels))
+        values = np.array([labels[key] for key in keys], np.uint8)
+        if pixels.dtype == np.uint8:
+            lookup = np.zeros(256, np.uint8)
+            lookup[keys] = values
+            return lookup[pixels]
+        return values[np.searchsorted(keys, pixels)]
+
+    return read_as(path, read)
 
 
-def _label(image, table, where):
-    ids, codes = _contents(image, where)
-    readings = [(codes, table.colors), (ids, table.ids)]
-    if image.mode == "P" and table.numbered:  # its colours are only how a viewer shows the ids
-        readings.reverse()
-    readings = [(values, known) for values, known in readings if values is not None]
-    for values, known in readings:
-        if known.keys() >= _set(values):
-            keys = np.array(sorted(known))
-            labels = np.array([known[key] for key in keys], np.uint8)
-            return labels[np.searchsorted(keys, values)]
-    values, known = readings[-1]
-    wrong = values[~np.isin(values, list(known))]
-    raise _without_row(wrong, known is table.ids, where, table)
+def contents_of(path: str | os.PathLike) -> Contents:
+    """What a mask holds, kept until the file changes; as `read_mask` raises."""
+    status = None
+    with suppress(OSError):  # a missing file is refused when it is read
+        status = os.stat(path)
+    return _contents_of(os.fspath(path), (status.st_mtime_ns, status.st_size) if status else None)
+
+
+@lru_cache(2**16)
+def _contents_of(path: str, stamp: tuple[int, int] | None) -> Contents:
+    return read_as(path, lambda image: _contents(image, path)[1])
 
 
 def _contents(image, where):
-    """The ids and the colours' codes of a mask, each int (H, W), or None where it has no such."""
+    """The pixels of a mask, whole numbers (H, W), and what they stand for."""
+    pixels = np.asarray(image.getchannel(0) if image.mode == "LA" else image)
+    palette = image.mode == "P"
     if image.mode in ("RGB", "RGBA"):
-        channels = np.asarray(image)[..., :3].astype(np.int32)
-        codes = channels[..., 0] << 16 | channels[..., 1] << 8 | channels[..., 2]
+        channels = pixels[..., :3].astype(np.int32)
+        pixels = channels[..., 0] << 16 | channels[..., 1] << 8 | channels[..., 2]
+        counts = _counts(pixels)
         grey = (channels == channels[..., :1]).all()
-        return channels[..., 0] if grey else None, codes
-    if image.mode == "LA":
-        image = image.getchannel(0)
-    if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
+        ids = {code: code & 255 for code in counts} if grey else None
+        return pixels, Contents(pixels.shape, counts, ids, {code: code for code in counts}, False)
+    if image.mode not in ("1", "L", "LA", "P") and not image.mode.startswith("I"):
         raise InputError(f"mask {where} has mode {image.mode}: save it as a PNG of ids or colours.")
-    ids = np.asarray(image).astype(np.int32)
-    codes = None
-    if image.mode == "P":
-        palette = np.zeros((256, 3), np.int32)
-        colors = np.reshape(image.getpalette("RGB"), (-1, 3))
-        palette[: len(colors)] = colors
-        codes = (palette[:, 0] << 16 | palette[:, 1] << 8 | palette[:, 2])[ids]
-    return ids, codes
+    pixels = pixels.astype(np.int32 if image.mode.startswith("I") else np.uint8)
+    counts, colors = _counts(pixels), None
+    if palette:
+        table = np.zeros((256, 3), np.int32)
+        known = np.reshape(image.getpalette("RGB"), (-1, 3))
+        table[: len(known)] = known
+        colors = {value: code_of(table[value].tolist()) for value in counts}
+    return pixels, Contents(pixels.shape, counts, {id_: id_ for id_ in counts}, colors, palette)
 
 
-def _set(values: np.ndarray) -> set[int]:
+def _counts(values: np.ndarray) -> dict[int, int]:
     # Sorting every pixel of a large mask takes longer than all else; most repeat the one before.
     flat = values.ravel()
-    return set(flat[:1].tolist()) | set(flat[1:][flat[1:] != flat[:-1]].tolist())
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+    found, runs = np.unique(flat[starts], return_inverse=True)
+    counts = np.bincount(runs, np.diff(starts, append=len(flat)))
+    return dict(zip(found.tolist(), counts.astype(int).tolist(), strict=True))
 
 
 def _without_row(wrong, by_ids, where, table):
-    found, counts = np.unique(wrong, return_counts=True)
-    value = int(found[counts.argmax()])
+    value = max(wrong, key=wrong.__getitem__)
     what = f"id {value}" if by_ids else f"colour #{value:06x}"
-    others = f" (and {len(found) - 1} other values)" if len(found) > 1 else ""
+    others = f" (and {len(wrong) - 1} other values)" if len(wrong) > 1 else ""
     advice = f"correct the mask, or name it in {table.where}"
     if Path(where).suffix.lower() in (".jpg", ".jpeg"):
         advice = "JPEG changes the values of pixels, so save masks as PNG"
     return InputError(
-        f"mask {where} has {what}{others} in {len(wrong):,} pixels, which is no class of "
+        f"mask {where} has {what}{others} in {wrong.total():,} pixels, which is no class of "
         f"{table.where}: {advice}."
     )
 
@@ -163,12 +210,10 @@ def _shown(value):
 
 def values_of(path: str | os.PathLike) -> set[int]:
     """The ids in a mask or, plus COLORS each, the codes of its colours; as `read_mask` raises."""
-
-    def read(image):
-        ids, codes = _contents(image, path)
-        return _set(ids) if ids is not None else {COLORS + code for code in _set(codes)}
-
-    return read_as(path, read)
+    contents = contents_of(path)
+    if contents.ids is not None:
+        return set(contents.ids.values())
+    return {COLORS + code for code in contents.colors or ()}
 
 
 def table_of_values(values: set[int], where: Any, names: Sequence[str] = ()) -> Table:

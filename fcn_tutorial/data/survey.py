@@ -7,17 +7,18 @@ frames of a video do. A network that has seen one scores too well on the other.
 import os
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from fcn_tutorial.data.catalog import load_dataset, splits_of
 from fcn_tutorial.data.dataset import VOID, Dataset
+from fcn_tutorial.data.folder import Folder
+from fcn_tutorial.data.images import shrunk
 from fcn_tutorial.errors import InputError
+from fcn_tutorial.files import in_threads
 
 THUMBNAIL = 16  # pixels
 SAME = 4.0  # two thumbnails closer than this, in levels of 0..255, are near duplicates
@@ -86,18 +87,18 @@ def survey(name: str | os.PathLike, root: str | os.PathLike | None = None) -> Su
 def _glances(dataset: Dataset) -> list[_Glance]:
     def glance(index: int) -> _Glance:
         try:
-            image, label = dataset[index]
+            if isinstance(dataset, Folder):
+                shape, counts, thumbnail = dataset.glance(index, THUMBNAIL)
+            else:
+                image, label = dataset[index]
+                shape, counts = label.shape, np.bincount(label.ravel(), minlength=256)
+                thumbnail = shrunk(image, THUMBNAIL)
         except InputError as error:
             return _Glance(fault=str(error))
-        small = Image.fromarray(image).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-        thumbnail = np.asarray(small, np.float32).ravel()
-        counts = np.bincount(label.ravel(), minlength=256)
-        return _Glance((label.shape[1], label.shape[0]), counts, thumbnail)
+        return _Glance((shape[1], shape[0]), counts, thumbnail.ravel().astype(np.float32))
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        indices = range(len(dataset))
-        bar = tqdm(pool.map(glance, indices), f"inspect {dataset.split}", len(dataset))
-        return list(bar)
+    found = in_threads(glance, range(len(dataset)))
+    return list(tqdm(found, f"inspect {dataset.split}", len(dataset)))
 
 
 def _odd_masks(splits: dict[str, Dataset], good: Sequence[tuple[str, int, _Glance]]) -> list[str]:
