@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fcn_tutorial.data import camvid, folder, sbd, shapes, voc
+from fcn_tutorial.data import camvid, folder, photos, sbd, shapes, voc
 from fcn_tutorial.data.dataset import Dataset
 from fcn_tutorial.errors import InputError, shown
 
@@ -90,6 +90,7 @@ ARCHIVES = {
 }
 SOURCES = {
     "shapes": Source(shapes.load, {"train": None, "val": None, "test": None}),
+    "photos": Source(photos.load, {"all": 4}),
     "camvid": Source(camvid.load, {"train": 367, "val": 101, "test": 233}, ("camvid",)),
     "voc2012": Source(voc.load, {"train": 1464, "val": 1449}, ("voc2012",)),
     "sbd": Source(sbd.load, {"train": 8498, "val": 2857}, ("sbd",)),
@@ -108,13 +109,15 @@ def load_dataset(
     """Open one split of a data set: one with a name, or a folder of your own.
 
     Args:
-        name: "shapes" (procedural, nothing to download), "camvid", "voc2012" (PASCAL VOC 2012),
-            "sbd", "voc2012_trainaug" (VOC's training images and SBD's, less VOC's validation
-            images) or "voc2012_keras_fcn" (that repository's split, which trains on most of VOC's
-            validation images); or the path of a folder with images and masks, in one of the layouts
-            of `data.layouts`.
-        split: "train", "val", and what else the data set has: "test" of shapes and CamVid,
-            "seg11valid" of VOC 2012 and SBD, and any list in VOC's ImageSets/Segmentation.
+        name: "shapes" (procedural, nothing to download), "photos" (four that come with the
+            package, labelled by hand), "camvid", "voc2012" (PASCAL VOC 2012), "sbd",
+            "voc2012_trainaug" (VOC's training images and SBD's, less VOC's validation images) or
+            "voc2012_keras_fcn" (that repository's split, which trains on most of VOC's validation
+            images); or the path of a folder with images and masks, in one of the layouts of
+            `data.layouts`.
+        split: "train", "val", and what else the data set has: "test" of shapes and CamVid, "all" of
+            photos (which has no "train"), "seg11valid" of VOC 2012 and SBD, and any list in VOC's
+            ImageSets/Segmentation.
         root: the folder that holds the data sets; None means $FCN_DATA, else a cache folder.
         options: passed to the data set (for shapes: size, count, seed, objects).
 

@@ -64,7 +64,7 @@ def test_fetch_of_what_is_drawn_or_unknown_fetches_nothing(call, fetched, tmp_pa
     assert call("data", "fetch", "shapes", "--root", tmp_path)[0] == 0
     for command in (("fetch", "--root", tmp_path), ("check",)):
         code, _, error = call("data", *command, "voc2013")
-        assert code == 2 and "'voc2013'" in error and "camvid, sbd" in error
+        assert code == 2 and "'voc2013'" in error and "camvid, photos, sbd" in error
     assert fetched == []
 
 

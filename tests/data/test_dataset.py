@@ -22,7 +22,7 @@ from fcn_tutorial.data.dataset import (
 
 def test_an_unknown_data_set_is_answered_with_the_known_ones(refusal):
     message = refusal(fcn.load_dataset, "cityscapes")
-    assert "'cityscapes'" in message and "camvid, sbd, shapes" in message
+    assert "'cityscapes'" in message and "camvid, photos, sbd, shapes" in message
 
 
 def test_an_unknown_split_is_answered_with_the_known_ones(camvid_root, refusal):
@@ -33,6 +33,7 @@ def test_an_unknown_split_is_answered_with_the_known_ones(camvid_root, refusal):
 
 PUBLISHED = {
     "shapes": ({"train": None, "val": None, "test": None}, ()),
+    "photos": ({"all": 4}, ()),
     "camvid": ({"train": 367, "val": 101, "test": 233}, ("camvid",)),
     "voc2012": ({"train": 1464, "val": 1449}, ("voc2012",)),
     "sbd": ({"train": 8498, "val": 2857}, ("sbd",)),
@@ -52,7 +53,9 @@ def test_what_is_known_of_a_data_set_before_it_is_there(name):
 
 @pytest.mark.parametrize("ask", [splits_of, archives_of, lambda name: published_size(name, "val")])
 def test_nothing_is_known_of_an_unknown_data_set(refusal, ask):
-    assert "unknown data set 'cityscapes': use one of camvid, sbd," in refusal(ask, "cityscapes")
+    assert "unknown data set 'cityscapes': use one of camvid, photos, sbd," in refusal(
+        ask, "cityscapes"
+    )
 
 
 def test_examples_that_are_made_when_asked_for_have_no_files():

@@ -248,5 +248,7 @@ def test_a_folder_can_have_the_name_of_a_data_set_and_an_unknown_name_is_refused
     monkeypatch.chdir(tmp_path)
     LAYOUTS["plain"](tmp_path / "camvid")
     assert fcn.load_dataset("camvid/", "train").classes == CLASSES
-    assert "folder" in refusal(fcn.load_dataset, "photos")
+    assert "folder" in refusal(fcn.load_dataset, "pictures")
+    LAYOUTS["plain"](tmp_path / "photos")
+    assert '"photos/"' in refusal(fcn.load_dataset, "photos")
     np.testing.assert_array_equal(fcn.load_dataset("./camvid").palette, list(COLORS.values()))
