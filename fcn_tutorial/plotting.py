@@ -1,11 +1,12 @@
 """Figures of the book: label maps, predictions, scores, curves.
 
 Colours come from the data set's palette. Figures have a white background, so that they can be read
-on dark pages too, and are narrow, so that their text is legible on a phone.
+on dark pages too. A notebook gets them with twice the pixels, for sharp screens, in small files.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from unittest.mock import patch
 
 import matplotlib.pyplot as plt
 import numpy as np
+import PIL.Image
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Patch, Rectangle
 
@@ -21,13 +23,17 @@ from fcn_tutorial.data.images import STRIP
 from fcn_tutorial.errors import InputError, as_array, check_number, shown
 from fcn_tutorial.metrics import Scores
 
-# In inches: on a phone 360 pixels wide a figure shrinks to 3, and its text must stay legible.
-WIDTH = 5.4
+# In inches of 110 pixels: the column of a page, a graph, whose text a phone must show too, and the
+# widest picture of a row.
+WIDTH, GRAPH, WIDEST = 8.1, 6.0, 4.05
+SHARP = 2  # pixels in a file for each on the page
+PALETTE, QUALITY = 256, 88  # colours of a PNG file, quality of a JPEG file
+LEGEND_COLUMNS = 6
 STYLE: Any = {
     "figure.facecolor": "white",
     "figure.dpi": 110,
-    "font.size": 12,
-    "axes.titlesize": 12,
+    "font.size": 13,
+    "axes.titlesize": 13,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": False,
@@ -97,7 +103,23 @@ def _figure(
         figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
         yield figure, list(axes.flat)
         figure.tight_layout(pad=0.4, rect=(0, below / height, 1, 1))
-        plt.show()
+        _present(figure)
+
+
+def _present(figure):
+    """Show a figure; a notebook gets the smaller of two files, one flat and one for photographs."""
+    if "inline" not in plt.get_backend():
+        return plt.show()
+    from IPython.display import Image, display  # only notebooks need it
+
+    drawn = BytesIO()
+    figure.savefig(drawn, dpi=SHARP * figure.dpi)
+    plt.close(figure)
+    picture, files = PIL.Image.open(drawn).convert("RGB"), {"png": BytesIO(), "jpeg": BytesIO()}
+    picture.quantize(PALETTE).save(files["png"], "PNG", optimize=True)
+    picture.save(files["jpeg"], "JPEG", quality=QUALITY)
+    kind = min(files, key=lambda each: len(files[each].getvalue()))
+    return display(Image(files[kind].getvalue(), format=kind, width=picture.width // SHARP))
 
 
 def _draw(axes, pictures, titles=None, **options):
@@ -115,20 +137,22 @@ def _plain(names):
 
 
 def show(
-    images: Maps, titles: Titles = None, columns: int | None = None, width: float = WIDTH
+    images: Maps, titles: Titles = None, columns: int | None = None, width: float | None = None
 ) -> None:
-    """Draw images (H, W, 3) or maps (H, W) side by side, in rows of `columns`."""
-    columns = columns or len(images)
-    rows = -(-len(images) // columns)
+    """Draw images (H, W, 3) or maps (H, W) in rows of `columns`, by default four at most."""
+    columns = columns or -(-len(images) // -(-len(images) // 4))
+    rows, width = -(-len(images) // columns), width or min(WIDTH, WIDEST * columns)
     ratio = np.shape(images[0])[0] / np.shape(images[0])[1]
     height = width / columns * ratio * rows + 0.35 * rows
     with _figure(width, height, rows, columns) as (_, axes):
         _draw(axes, images, titles)
 
 
-def show_ids(maps: Maps, palette: np.ndarray, titles: Titles = None, width: float = WIDTH) -> None:
+def show_ids(
+    maps: Maps, palette: np.ndarray, titles: Titles = None, width: float | None = None
+) -> None:
     """Draw small label maps (H, W) side by side, with each pixel's class id on its colour."""
-    rows, columns = np.shape(maps[0])
+    (rows, columns), width = np.shape(maps[0]), width or min(WIDTH, WIDEST * len(maps))
     height = width / len(maps) * rows / columns + 0.35
     colors = [colorize(ids, palette) for ids in maps]
     with _figure(width, height, 1, len(maps)) as (_, axes):
@@ -167,13 +191,14 @@ def show_predictions(
 
 
 def _grid(pictures, columns, dataset, titles=None):
-    rows = len(pictures) // columns
+    rows, handles = len(pictures) // columns, legend_handles(dataset.classes, dataset.palette)
     ratio = np.mean([np.shape(p)[0] / np.shape(p)[1] for p in pictures])
-    height = WIDTH / columns * ratio * rows + 0.9
-    with _figure(WIDTH, height, rows, columns, below=0.45) as (figure, axes):
+    below = 0.15 + 0.28 * -(-len(handles) // LEGEND_COLUMNS)
+    height = WIDTH / columns * ratio * rows + 0.35 + below
+    with _figure(WIDTH, height, rows, columns, below) as (figure, axes):
         _draw(axes, pictures, titles)
-        handles = legend_handles(dataset.classes, dataset.palette)
-        figure.legend(handles=handles, loc="lower center", ncols=4, frameon=False, fontsize=11)
+        look = {"ncols": LEGEND_COLUMNS, "frameon": False, "fontsize": 12}
+        figure.legend(handles=handles, loc="lower center", **look)
 
 
 def legend_handles(classes: Sequence[str], palette: np.ndarray) -> list[Patch]:
@@ -220,7 +245,7 @@ def plot_history(histories: Mapping[str, Sequence[dict]]) -> None:
 
 def plot_lines(lines: Mapping[str, Line], x_label: str, y_label: str) -> None:
     """Lines with a dot at each point: `lines` maps a name to a pair (x, y) of sequences."""
-    with _figure(WIDTH, 0.6 * WIDTH) as (_, [axis]):
+    with _figure(GRAPH, 0.6 * GRAPH) as (_, [axis]):
         for (name, (x, y)), color in zip(lines.items(), cycle(LINE_COLORS), strict=False):
             axis.plot(x, y, marker="o", markersize=4, color=color, label=name)
         axis.set(xlabel=x_label, ylabel=y_label)
@@ -232,7 +257,7 @@ def plot_iou(results: Mapping[str, Scores], classes: Sequence[str]) -> None:
     height = (0.16 * len(results) + 0.15) * len(classes) + 0.8
     places = np.arange(len(classes))
     thickness = 0.8 / len(results)
-    with _figure(WIDTH, height) as (_, [axis]):
+    with _figure(GRAPH, height) as (_, [axis]):
         for row, (name, result) in enumerate(results.items()):
             offset = (row - (len(results) - 1) / 2) * thickness
             values = 100 * np.nan_to_num(result.iou)
@@ -262,7 +287,7 @@ def plot_confusion(confusion: np.ndarray, classes: Sequence[str]) -> None:
 
 def plot_spread(groups: Mapping[str, Sequence[float]], label: str) -> None:
     """A dot for each value and a bar at the mean: `groups` maps a name to several values."""
-    with _figure(WIDTH, 0.45 * len(groups) + 0.7) as (_, [axis]):
+    with _figure(GRAPH, 0.45 * len(groups) + 0.8) as (_, [axis]):
         for row, (values, color) in enumerate(
             zip(groups.values(), cycle(LINE_COLORS), strict=False)
         ):
@@ -326,7 +351,7 @@ def picture_of(draw: Callable[..., object], *arguments: Any, scale: float = 1) -
     """
     before = set(plt.get_fignums())
     finer = patch.dict(STYLE, {"figure.dpi": scale * STYLE["figure.dpi"]})
-    with patch.object(plt, "show"), finer:
+    with patch(f"{__name__}._present"), finer:
         draw(*arguments)
     drawn = sorted(set(plt.get_fignums()) - before)
     if not drawn:

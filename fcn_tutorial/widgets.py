@@ -6,21 +6,30 @@ page of the book as in Jupyter. Where nothing can move, it shows some of its fra
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from html import escape
 from io import BytesIO
+from itertools import cycle
+from pathlib import Path
+from string import Template
 from typing import Any
 
 import ipywidgets
+import keras
 import numpy as np
 from PIL import Image
 
 from fcn_tutorial import plotting
 from fcn_tutorial.errors import InputError
+from fcn_tutorial.geometry import receptive_field
 
 MOST_FRAMES = 20
 STILLS = 4
 MILLISECONDS_A_FRAME = 900
 STILL_COLORS = 32
+STILL_WIDTH = 5.4  # inches
+FIELDS = Template(Path(__file__).with_name("fields.html").read_text(encoding="utf-8"))
+MARGIN = 64  # pixels around a photograph, where a field may reach
 WIDE = 2.2  # frames wider than this many times their height are stacked in the still picture
 
 
@@ -69,7 +78,9 @@ def frames(
     """
     values, captions = list(values), list(captions)
     _check(values, captions, label, alt)
-    pictures = _trimmed([plotting.picture_of(draw, value) for value in values])
+    pictures = _trimmed(
+        [plotting.picture_of(draw, value, scale=plotting.SHARP) for value in values]
+    )
     pages = [_page(*pair, alt) for pair in zip(pictures, captions, strict=True)]
     few = np.linspace(0, len(values) - 1, min(STILLS, len(values))).round().astype(int)
     chosen = few.tolist() if stills is None else stills
@@ -131,7 +142,7 @@ def _observed(pages, slider):
 
 
 def _page(picture, caption, alt):
-    height, width = picture.shape[:2]
+    height, width = (side // plotting.SHARP for side in picture.shape[:2])
     source = f"data:image/webp;base64,{b64encode(_webp(picture)).decode()}"
     return (
         f'<figure style="margin:0"><img src="{source}" width="{width}" height="{height}" '
@@ -152,7 +163,64 @@ def _still(pictures, captions):
     """The bytes of a PNG file that shows the pictures with their captions."""
     height, width = pictures[0].shape[:2]
     columns = 1 if width > WIDE * height else min(2, len(pictures))
-    sheet = plotting.picture_of(plotting.show, pictures, captions, columns)
+    sheet = plotting.picture_of(plotting.show, pictures, captions, columns, STILL_WIDTH)
     file = BytesIO()
     Image.fromarray(sheet).quantize(STILL_COLORS).save(file, "PNG", optimize=True)
     return file.getvalue()
+
+
+class Page:
+    """What a notebook shows as HTML, and elsewhere as words."""
+
+    def __init__(self, html: str, description: str) -> None:
+        self.html, self.description = html, description
+
+    def _repr_html_(self):
+        return self.html
+
+    def __repr__(self):
+        return self.description
+
+
+def fields(image: np.ndarray, model: keras.Model, layers: Sequence[str], alt: str) -> Page:
+    """Make a photograph on which a click, or two sliders, show what a cell of each layer sees.
+
+    The cell is the one whose centre is nearest to the chosen pixel. No kernel is needed.
+
+    Args:
+        image: RGB, uint8 (H, W, 3).
+        model, layers: a model, and the names of those of its layers to show.
+        alt: The photograph in words, for those who cannot see it.
+
+    Returns:
+        The figure; a notebook shows it when it is the last line of a cell.
+
+    Raises:
+        InputError: There is no such layer, see `receptive_field`.
+    """
+    found = {name: receptive_field(model, name) for name in layers}
+    colors = dict(zip(found, cycle(plotting.LINE_COLORS), strict=False))
+    file, (rows, columns) = BytesIO(), image.shape[:2]
+    Image.fromarray(image).save(file, "JPEG", quality=85)
+    boxes = (
+        f'<rect width="{each.size}" height="{each.size}" fill="none" stroke="{colors[name]}" '
+        f'stroke-width="3" data-field="{each.size} {each.stride} {each.offset}"/>'
+        for name, each in found.items()
+    )
+    lines = (
+        f'<li><span aria-hidden="true" style="color:{colors[name]}">■</span> '
+        f"{name}: {each.size} × {each.size} pixels</li>"
+        for name, each in found.items()
+    )
+    html = FIELDS.substitute(
+        name=f"fields-{sha256(file.getvalue()).hexdigest()[:8]}",
+        title=escape(f"{alt} A box for each layer shows what one of its cells sees."),
+        photo=b64encode(file.getvalue()).decode(),
+        view=f"{-MARGIN} {-MARGIN} {columns + 2 * MARGIN} {rows + 2 * MARGIN}",
+        width=columns + 2 * MARGIN,
+        boxes="\n".join(boxes),
+        lines="\n".join(lines),
+        **{"rows": rows, "last_row": rows - 1, "row": rows // 2},
+        **{"columns": columns, "last_column": columns - 1, "column": columns // 2},
+    )
+    return Page(html, f"{alt} " + "; ".join(f"{name} {each}" for name, each in found.items()))

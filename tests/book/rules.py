@@ -33,9 +33,10 @@ NUMBER = re.compile(r"(?<![\w.,-])(?:\d[\d,]*(?:\.\d+)? ?%|\d[\d,]*\.\d+|\d{1,3}
 NAMED_SOURCE = re.compile(r"\b([Tt]able|[Ss]ections?|Figure|Appendix|README|Exercise)\b")
 TRAINS = re.compile(r"\bfcn\.train\(|\.fit\(|\.train_on_batch\(")
 DRAWS_ITSELF = re.compile(r"\bmatplotlib|\bplt\.")
-WIDEST_FIGURE = 640
+WIDEST_FIGURE = 1800  # twice the pixels of the column, for sharp screens
 WIDEST_LINE = 80  # what a page shows without scrolling
-FOLDED = {"hide-input", "remove-cell"}
+FOLDED = {"hide-input", "remove-cell", "remove-input"}
+MAP = "diagrams.course_map("  # at the head of a chapter, without a number
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 HEAVIEST_MOVING_FIGURE = 120_000
@@ -170,20 +171,30 @@ def holds_the_outputs_of_its_code(chapter):
 
 
 def shows_an_image(cell):
-    return any(
-        kind.startswith("image/") or kind == WIDGET
-        for output in cell.get("outputs", [])
-        for kind in output.get("data", {})
+    """Whether a cell shows a picture, a diagram other than the course map, or what moves."""
+    return holds(cell, "image/", WIDGET) or (
+        any("<svg" in page for page in html_of(cell)) and MAP not in cell.source
     )
+
+
+def holds(cell, *kinds):
+    outputs = [output.get("data", {}) for output in cell.get("outputs", [])]
+    return any(kind.startswith(kinds) for data in outputs for kind in data)
+
+
+def html_of(cell):
+    outputs = [output.get("data", {}) for output in cell.get("outputs", [])]
+    return ["".join(data.get("text/html", "")) for data in outputs]
 
 
 def describes_every_image(chapter):
     for number, cell in enumerate(chapter.code_cells, start=1):
         alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
-        if shows_an_image(cell) and not alt.strip():
+        if holds(cell, "image/", WIDGET) and not alt.strip():
             yield f"shows an image without metadata mystnb.image.alt in code cell {number}"
-        for output in cell.outputs:
-            page = "".join(output.get("data", {}).get("text/html", ""))
+        for page in html_of(cell):
+            if re.search(r"<svg(?!.*?<title>[^<])", page, re.S):
+                yield f"shows a diagram without a title in code cell {number}"
             if re.search(r"<img(?![^>]*\balt=[\"'][^\"'])", page):
                 yield f"shows an <img> without alt text in code cell {number}"
 
