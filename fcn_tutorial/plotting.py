@@ -27,8 +27,8 @@ from fcn_tutorial.metrics import Scores
 # widest picture of a row.
 WIDTH, GRAPH, WIDEST = 8.1, 6.0, 4.05
 SHARP = 2  # pixels in a file for each on the page
-PALETTE, QUALITY = 256, 88  # colours of a PNG file, quality of a JPEG file
-LEGEND_COLUMNS = 6
+PALETTE, QUALITY = 256, 80  # colours of a PNG file, quality of a JPEG file
+LEGEND_CHARACTERS = 100  # of the names in a row, and four for each patch
 STYLE: Any = {
     "figure.facecolor": "white",
     "figure.dpi": 110,
@@ -165,10 +165,9 @@ def show_ids(
 
 def show_examples(dataset: Dataset, indices: Sequence[int]) -> None:
     """Images of a data set in one row, their labels in the next, and a legend of the classes."""
-    pairs = [dataset[index] for index in indices]
-    pictures = [image for image, _ in pairs]
-    pictures += [colorize(label, dataset.palette) for _, label in pairs]
-    _grid(pictures, len(indices), dataset)
+    images, labels = zip(*(dataset[index] for index in indices), strict=True)
+    pictures = [*images, *(colorize(label, dataset.palette) for label in labels)]
+    _grid(pictures, labels, len(indices), dataset)
 
 
 def show_predictions(
@@ -181,24 +180,29 @@ def show_predictions(
         indices: Which examples.
         predictions: From a column's title to its label maps (H, W), one for each index.
     """
-    pictures = []
+    pictures, shown = [], []
     for row, index in enumerate(indices):
         image, label = dataset[index]
-        maps = [label, *(maps[row] for maps in predictions.values())]
-        pictures += [image, *(colorize(each, dataset.palette) for each in maps)]
+        labels = [label, *(maps[row] for maps in predictions.values())]
+        pictures += [image, *(colorize(each, dataset.palette) for each in labels)]
+        shown += labels
     titles = ["image", "label", *predictions]
-    _grid(pictures, len(titles), dataset, titles)
+    _grid(pictures, shown, len(titles), dataset, titles)
 
 
-def _grid(pictures, columns, dataset, titles=None):
+def _grid(pictures, labels, columns, dataset, titles=None):
+    """Pictures in rows, and below them a legend of the classes that occur in the labels."""
     rows, handles = len(pictures) // columns, legend_handles(dataset.classes, dataset.palette)
+    seen = sorted({int(each) for label in labels for each in np.unique(label)})
+    handles = [handles[-1 if each == VOID else each] for each in seen]
+    across = LEGEND_CHARACTERS // (4 + max(len(handle.get_label()) for handle in handles))
     ratio = np.mean([np.shape(p)[0] / np.shape(p)[1] for p in pictures])
-    below = 0.15 + 0.28 * -(-len(handles) // LEGEND_COLUMNS)
+    below = 0.15 + 0.28 * -(-len(handles) // across)
     height = WIDTH / columns * ratio * rows + 0.35 + below
     with _figure(WIDTH, height, rows, columns, below) as (figure, axes):
         _draw(axes, pictures, titles)
-        look = {"ncols": LEGEND_COLUMNS, "frameon": False, "fontsize": 12}
-        figure.legend(handles=handles, loc="lower center", **look)
+        look = {"ncols": across, "columnspacing": 1, "handlelength": 1.5, "fontsize": 12}
+        figure.legend(handles=handles, loc="lower center", frameon=False, **look)
 
 
 def legend_handles(classes: Sequence[str], palette: np.ndarray) -> list[Patch]:

@@ -9,22 +9,20 @@ from pathlib import Path
 
 import fcn_tutorial as fcn
 from fcn_tutorial import diagrams, plotting
-from fcn_tutorial.data.voc import voc_palette
 from fcn_tutorial.diagrams.networks import COURSE_MAP
-from fcn_tutorial.runs import STUDIES
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "book" / "_static" / "course-map.svg"
-PHOTO = STUDIES / "voc_mobilenet" / "photos" / "astronaut.jpg"
+PHOTO = "jockey"
 SIDE = 224  # pixels of an image of ImageNet
 WIDTH = 690  # pixels of the map at the head of a chapter
 
 
 def course_map():
-    """The drawing of FCN-8s on VGG-16, with a photograph and what a trained network makes of it."""
-    photo = fcn.read_image(PHOTO)
-    label = fcn.segment(fcn.load_trained("voc_fcn8s"), photo)
-    pictures = photo, plotting.colorize(label, voc_palette(21))
+    """The drawing of FCN-8s on VGG-16, with a photograph and its label."""
+    photos = fcn.load_dataset("photos", "all")
+    photo, label = photos[photos.names.index(PHOTO)]
+    pictures = photo, plotting.colorize(label, photos.palette)
     model = fcn.build_fcn("fcn8s", 21, backbone="vgg16")
     drawing = diagrams.network(model, SIDE, pictures=pictures)
     drawing.most = WIDTH

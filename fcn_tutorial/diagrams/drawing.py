@@ -14,7 +14,7 @@ from PIL import Image
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart, for the parts of a network.
 COLORS = {
-    "image": "#888888",
+    "images": "#888888",
     "maps": "#0072B2",
     "scores": "#D55E00",
     "skips": "#009E73",
@@ -65,9 +65,7 @@ class Diagram:
             place = {"x": x, "y": y + LINE * number, "text_anchor": "middle"}
             self.mark("text", line, part, **{**place, **look})
 
-    def box(
-        self, x: float, y: float, width: float, height: float, color: str, **rest: Any
-    ) -> None:
+    def box(self, x: float, y: float, width: float, height: float, color: str, **rest: Any) -> None:
         """A rectangle with a border, filled with its colour."""
         place = {"x": x, "y": y, "width": width, "height": height, "stroke": color}
         self.mark("rect", **{**place, "fill": color, "fill_opacity": "0.28", **rest})

@@ -69,14 +69,14 @@ def network(
     for number, (stage, size, place) in enumerate(zip(found, sizes, places, strict=True)):
         below = f"offset {float(stage.cells.offset):g}" if offsets else size
         cells = int(size.split(" ")[0])
-        name = stage.name if len(stage.name) <= LONGEST else f"{stage.name[:LONGEST - 1]}…"
+        name = stage.name if len(stage.name) <= LONGEST else f"{stage.name[: LONGEST - 1]}…"
         _tile(drawing, place, stage.part, cells, name, below if number else size)
         for source, factor in stage.sources:
             _arrow(drawing, places[source], place, factor, stage.part)
     end = 0, places[-1][1]
     _tile(drawing, end, "labels", 1, "labels", f"{side} × {side}")
     _arrow(drawing, places[-1], end, 1, "labels")
-    for place, part, picture in zip((places[0], end), ("image", "labels"), pictures, strict=False):
+    for place, part, picture in zip((places[0], end), ("images", "labels"), pictures, strict=False):
         drawing.picture(*_corner(place), TILE, picture, part=part)
     return drawing
 

@@ -21,9 +21,9 @@ def sliding_kernel(layer: keras.layers.Conv2D, cells: tuple[int, int]) -> Diagra
     height, width, channels, outputs = layer.kernel.shape
     rows, columns = cells[0] - height + 1, cells[1] - width + 1
     title = (
-        f"{layer.name}: a matrix of {height * width * channels} x {outputs} numbers, reshaped into "
-        f"a kernel of {height} x {width} cells, slides over {cells[0]} x {cells[1]} cells and gives "
-        f"{rows} x {columns}."
+        f"The matrix of {layer.name}, {height * width * channels} x {outputs}, as a kernel of "
+        f"{height} x {width} cells, slides over {cells[0]} x {cells[1]} cells and gives {rows} x "
+        f"{columns}."
     )
     drawing, side, middle = Diagram(title, 860, 270), 180 / max(cells), 120
     kernel, sheet, output = (side * n for n in (height, cells[0], rows))
@@ -39,7 +39,9 @@ def sliding_kernel(layer: keras.layers.Conv2D, cells: tuple[int, int]) -> Diagra
     dashed: dict[str, Any] = {"fill": "none", "stroke_width": 3, "stroke_dasharray": "6 4"}
     drawing.box(left + side, top, side * width, kernel, COLORS["scores"], **dashed)
     drawing.box(left, top, side * width, kernel, COLORS["scores"], stroke_width=3)
-    drawing.text(left + side * cells[1] / 2, 236, "on a larger map", f"{cells[0]} × {cells[1]} cells")
+    drawing.text(
+        left + side * cells[1] / 2, 236, "on a larger map", f"{cells[0]} × {cells[1]} cells"
+    )
     drawing.grid(right, middle - output / 2, side, rows, columns, COLORS["skips"])
     drawing.box(right + side, middle - output / 2, side, side, COLORS["scores"], **dashed)
     drawing.box(right, middle - output / 2, side, side, COLORS["scores"], stroke_width=3)
@@ -69,7 +71,7 @@ def cone(model: keras.Model, layers: Sequence[str]) -> Diagram:
     for row, (name, cells, stride, text) in enumerate(reversed(lines)):
         y, side = 56.0 * row + 14, scale * stride
         x = 340 - cells * side / 2
-        part = "scores" if row == 0 else "maps" if name != "image" else "image"
+        part = "scores" if row == 0 else "images" if name == "image" else "maps"
         drawing.box(x, y, cells * side, 22, COLORS[part])
         for cell in range(1, cells if side > 4 else 0):
             drawing.mark("path", d=f"M{x + cell * side:.1f} {y}v22", stroke=COLORS[part])
@@ -91,7 +93,11 @@ def masked_loss(losses: Any, label: Any, void: int = 255) -> Diagram:
         void: the id of pixels that do not count.
     """
     losses, mask = np.asarray(losses), (np.asarray(label) != void).astype(int)
-    grids = {"loss": losses.round(1), "0 at void, else 1": mask, "counted loss": (losses * mask).round(1)}
+    grids = {
+        "loss": losses.round(1),
+        "0 at void, else 1": mask,
+        "counted loss": (losses * mask).round(1),
+    }
     rows, columns = mask.shape
     side, mean = 52, (losses * mask).sum() / mask.sum()
     wide = side * columns
@@ -120,7 +126,9 @@ def stamps(cells: Sequence[float], kernel: Sequence[float], stride: int) -> Diag
     rows = np.full((len(cells), length), np.nan)
     for row, value in enumerate(cells):
         rows[row, row * stride : row * stride + len(kernel)] = value * np.asarray(kernel)
-    title = f"{len(cells)} cells stamp {len(kernel)} weights, {stride} pixels apart, on {length} pixels"
+    title = (
+        f"{len(cells)} cells stamp {len(kernel)} weights, {stride} pixels apart, on {length} pixels"
+    )
     side, left = 54, 130
     drawing = Diagram(title, left + side * length + 10, (side + 12) * (len(cells) + 1) + 24)
     for row, values in enumerate([*rows, np.nansum(rows, axis=0)]):

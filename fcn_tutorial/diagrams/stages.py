@@ -67,7 +67,7 @@ def stages(model: keras.Model) -> list[Stage]:
         InputError: a layer has no receptive field of a fixed size, see `geometry.walk`.
     """
     image, steps = model.inputs[0], list(walk(model))
-    found, cells_of = [Stage(image, PIXELS, "image", None)], {id(image): PIXELS}
+    found, cells_of = [Stage(image, PIXELS, "images", None)], {id(image): PIXELS}
     place = {id(image): (0, 1)}  # of a tensor: the number of its map, and how much it is enlarged
     readers = Counter(id(each) for _, _, node in steps for each in node.input_tensors[:1])
     for layer, cells, node in steps:

@@ -9,7 +9,7 @@ from rules import ROOT, RULES, WIDGET_STATE, Chapter, moving_figures, shows_an_i
 
 SOUND = Chapter.load(ROOT / "book" / "chapters" / "05-fcn-32s.ipynb")
 # The start of a PNG file, as far as its width.
-WIDE_PICTURE = base64.b64encode(bytes(16) + (900).to_bytes(4, "big")).decode()
+WIDE_PICTURE = base64.b64encode(bytes(16) + (2000).to_bytes(4, "big")).decode()
 
 
 def replace(old, new):
@@ -75,7 +75,7 @@ DAMAGES = {
         add_markdown("See {cite}`long2015`."),
         add_markdown("(a-label)=\n### Section"),
     ],
-    "weighs_at_most_600_kb": [lambda chapter: setattr(chapter, "size", 600_001)],
+    "weighs_at_most_1_mb": [lambda chapter: setattr(chapter, "size", 1_000_001)],
     "is_executed_in_order": [
         lambda chapter: chapter.code_cells[0].update(execution_count=9),
         lambda chapter: [cell.update(outputs=[]) for cell in chapter.code_cells],
