@@ -18,6 +18,7 @@ from studies.camvid_short import run as short
 from studies.seeds import run as seeds
 from studies.speed import dense, growth, step
 from studies.splits import audit
+from studies.upper_bound import best
 from studies.upper_bound import voc2012_val as upper_bound
 from studies.voc_path import path as voc_path
 
@@ -103,6 +104,13 @@ def test_labels_go_through_a_grid():
     assert found["mean_iou"]["shares"][0] == 1
 
 
+def test_fitted_scores_are_better_than_shares_and_exact_on_a_grid_of_pixels():
+    shares = upper_bound.scores_through(upper_bound.through_a_grid, [TOY], 2, 3).mean_iou
+    assert best.of_voc([TOY], 1, 3) == 1
+    assert best.of_voc([TOY], 2, 3) >= shares
+    assert best.of_shapes([TOY[:2, :4]] * 2, 2, 3) == best.of_voc([TOY[:2, :4]], 2, 3)
+
+
 def test_multiply_adds_by_hand():
     image = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(5, 3, padding="same")(image)
@@ -166,7 +174,12 @@ def functions(source):
 
 @pytest.mark.parametrize(
     ("chapter", "script", "shared"),
-    [("06-stride-and-alignment", upper_bound, 4), ("10-beyond-fcn", beyond, 4)],
+    [
+        ("06-stride-and-alignment", upper_bound, 3),
+        ("06-stride-and-alignment", best, 2),
+        ("07-skip-fusion", best, 2),
+        ("10-beyond-fcn", beyond, 4),
+    ],
 )
 def test_a_chapter_shows_the_functions_that_the_study_ran(chapter, script, shared):
     path = common.STUDIES.parent / "book" / "chapters" / f"{chapter}.ipynb"

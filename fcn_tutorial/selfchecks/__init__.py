@@ -1,8 +1,9 @@
 """Self-checks: a chapter's exercise asks for an answer, and `check` says whether it is right.
 
-Each module `chapterNN` holds the checks of one chapter as `CHECKS`, a dict from the exercise's
-number to a function. The function takes the reader's answer and returns None if it is right, else
-a hint: one sentence that does not give the answer away.
+Each module `chapterNN` or `appendix_x` holds the checks of one chapter as `CHECKS`, a dict from the
+exercise's number to a function. The function takes the reader's answer and returns None if it is
+right, else a hint: one sentence that does not give the answer away. Its docstring says what the
+exercise asks for; a reader whose answer is of another kind is told so in these words.
 """
 
 from collections.abc import Callable
@@ -39,23 +40,33 @@ def hint(exercise: str, answer: Any) -> str | None:
     if exercise not in known:
         there = f"use one of {', '.join(known)}" if known else "they are numbered like 6.2"
         raise InputError(f"no exercise {exercise!r} has a self-check: {there}.")
+    raised = []
+
+    def watched(*arguments, **named):
+        try:
+            return answer(*arguments, **named)
+        except Exception as error:
+            raised.append(f"{type(error).__name__}: {error}")
+            raise
+
     try:
-        return known[exercise](answer)
-    except Exception as error:
+        return known[exercise](watched if callable(answer) else answer)
+    except Exception:
         # The answer may be anything, and a function that the reader wrote may raise anything.
-        found = f"{type(error).__name__}: {error}"
-        if callable(answer):
-            return f"Calling it ended in {found}"
-        kind = type(answer).__name__
-        return f"Read again what it asks for: an answer of type {kind} ends in {found}"
+        if raised:
+            return f"Calling it ended in {raised[-1]}"
+        asked = str(known[exercise].__doc__).partition(": ")[2].rstrip(".")
+        given = "what yours returns" if callable(answer) else f"of type {type(answer).__name__}"
+        return f"The answer should be {asked}, not {given}."
 
 
 def checks_of(chapter: str | int) -> dict[str, Callable[[Any], str | None]]:
     """The checks of a chapter, {number: function}; none if it has no module."""
-    name = f"{__name__}.chapter{chapter:0>2}"
+    chapter = str(chapter)
+    name = f"chapter{chapter:0>2}" if chapter.isdigit() else f"appendix_{chapter.lower()}"
     try:
-        return import_module(name).CHECKS
+        return import_module(f"{__name__}.{name}").CHECKS
     except ModuleNotFoundError as error:
-        if error.name != name:
+        if error.name != f"{__name__}.{name}":
             raise
         return {}

@@ -6,21 +6,21 @@ import numpy as np
 
 
 def shifted_square(answer: Any) -> str | None:
-    """Exercise 1.1: IoU of a 4 x 4 square and itself, two pixels to the right and one down."""
+    """Exercise 1.1: a number, the IoU of the two squares."""
     if abs(answer - 6 / 26) < 0.006:
         return None
     return "Count the pixels in both squares, and those in either of them; then divide."
 
 
 def mean_iou_with_a_void_column(answer: Any) -> str | None:
-    """Exercise 1.2: mean IoU of Figure 1.6 with one column void."""
+    """Exercise 1.2: a number, the mean IoU without the void column."""
     if abs(answer - (10 / 12 + 3 / 5 + 4 / 6) / 3) < 0.006:
         return None
     return "The four void pixels leave all counts: write down the new matrix first."
 
 
 def mean_dice(answer):
-    """Exercise 1.3: a function from a confusion matrix to the mean Dice index of its classes."""
+    """Exercise 1.3: a function (matrix) that returns a number, the mean Dice index."""
     matrix = np.array([[5, 1, 2], [0, 6, 3], [1, 0, 2]])
     if not np.isclose(answer(matrix), (10 / 14 + 12 / 16 + 4 / 10) / 3):
         return "It is off on a matrix in which all classes occur: check both areas of each class."

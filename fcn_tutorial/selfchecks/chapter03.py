@@ -4,7 +4,7 @@ from typing import Any
 
 
 def kernel_shapes(answer: Any) -> str | None:
-    """Exercise 3.1: kernels of Dense(100) on 4 x 5 cells of 64 channels, and of Dense(10)."""
+    """Exercise 3.1: two tuples of four numbers, the shapes of the kernels."""
     first, second = (tuple(shape) for shape in answer)
     if first != (4, 5, 64, 100):
         return "The first kernel covers the whole map: height, width, channels in, channels out."
@@ -14,7 +14,7 @@ def kernel_shapes(answer: Any) -> str | None:
 
 
 def answers_on_a_photograph(answer: Any) -> str | None:
-    """Exercise 3.2: how many cells a 500 x 375 image has with valid and with same padding."""
+    """Exercise 3.2: two numbers of predictions, with valid and with same padding."""
     valid, same = answer
     if same != 15 * 11:
         return "For the second number halve both sides five times, rounding down each time."
@@ -24,7 +24,7 @@ def answers_on_a_photograph(answer: Any) -> str | None:
 
 
 def receptive_field_of_fc6(answer: Any) -> str | None:
-    """Exercise 3.4: 1 + 155 + 64 pixels."""
+    """Exercise 3.4: a number of pixels."""
     if answer == 220:
         return None
     return (

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def output_length(answer: Any) -> str | None:
-    """Exercise 4.1: a function (cells, kernel_size, stride) -> length of the output."""
+    """Exercise 4.1: a function (cells, kernel_size, stride) that returns a whole number."""
     for cells, kernel_size, stride in ((4, 4, 2), (1, 7, 3), (6, 2, 5)):
         if answer(cells, kernel_size, stride) != (cells - 1) * stride + kernel_size:
             return (
@@ -17,7 +17,7 @@ def output_length(answer: Any) -> str | None:
 
 
 def linear_upsampling(answer: Any) -> str | None:
-    """Exercise 4.2: a function (cells, factor) -> linearly upsampled cells, edges repeated."""
+    """Exercise 4.2: a function (cells, factor) that returns an array, the upsampled row."""
     rng = np.random.default_rng(5)
     for factor in (2, 3, 4):
         cells = rng.normal(size=5)
@@ -34,7 +34,7 @@ def linear_upsampling(answer: Any) -> str | None:
 
 
 def checkerboards(answer: Any) -> str | None:
-    """Exercise 4.3: the pairs whose kernel size is not a multiple of the stride."""
+    """Exercise 4.3: a list of pairs (kernel size, stride)."""
     given = {tuple(pair) for pair in answer}
     if given == {(5, 2), (7, 3)}:
         return None

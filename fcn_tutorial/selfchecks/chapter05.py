@@ -6,7 +6,7 @@ import numpy as np
 
 
 def first_loss(answer: Any) -> str | None:
-    """Exercise 5.1: the loss of 21 equal scores."""
+    """Exercise 5.1: a number, the loss of the first step."""
     if abs(answer - np.log(21)) < 0.01:
         return None
     return "With equal scores each class has the same probability: which, and what is its loss?"
@@ -30,7 +30,7 @@ def _loss_and_gradient(logits, label):
 
 
 def masked_loss(answer: Any) -> str | None:
-    """Exercise 5.2: a function (logits, label) -> mean cross-entropy without void."""
+    """Exercise 5.2: a function (logits, label) that returns a number, the loss."""
     logits, label = _example()
     right = _loss_and_gradient(logits, label)[0]
     given = answer(logits, label)
@@ -44,7 +44,7 @@ def masked_loss(answer: Any) -> str | None:
 
 
 def gradient_of_the_loss(answer: Any) -> str | None:
-    """Exercise 5.3: a function (logits, label) -> gradient of the masked loss."""
+    """Exercise 5.3: a function (logits, label) that returns an array of the shape of the logits."""
     logits, label = _example()
     right = _loss_and_gradient(logits, label)[1]
     given = np.asarray(answer(logits, label), float)

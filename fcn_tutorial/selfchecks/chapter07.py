@@ -6,14 +6,14 @@ import numpy as np
 
 
 def rows_without_padding(answer: Any) -> str | None:
-    """Exercise 7.1: rows of pool4, score_fr and upscore2 for an image of 120 rows."""
+    """Exercise 7.1: three whole numbers, the rows of pool4, score_fr and upscore2."""
     if tuple(answer) == (7, 3, 6):
         return None
     return "Halve 120 again and again, rounding down each time; then double the last number."
 
 
 def fusion(answer: Any) -> str | None:
-    """Exercise 7.2: a function (coarse, features, weights) -> upsampled coarse scores + scores."""
+    """Exercise 7.2: a function (coarse, features, weights) that returns an array of scores."""
     from fcn_tutorial.upsampling import BilinearUpsampling
 
     rng = np.random.default_rng(7)

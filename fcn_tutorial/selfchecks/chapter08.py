@@ -6,14 +6,14 @@ import numpy as np
 
 
 def rate_on_the_mean(answer: Any) -> str | None:
-    """Exercise 8.1: 1e-10 on the sum over 500 x 375 pixels."""
+    """Exercise 8.1: a number, the learning rate."""
     if np.isclose(answer, 1e-10 * 500 * 375, rtol=0.02):
         return None
     return "The sum is the mean times the number of pixels: what does that do to the gradient?"
 
 
 def poly_with_warm_up(answer: Any) -> str | None:
-    """Exercise 8.2: a function (step, total, warmup, highest) -> rate."""
+    """Exercise 8.2: a function (step, total, warmup, highest) that returns a number, the rate."""
     total, warmup, highest = 1100, 100, 0.02
     if not np.isclose(answer(50, total, warmup, highest), 0.01):
         return "Half-way through the warm-up the rate should be half of the highest."
@@ -27,7 +27,7 @@ def poly_with_warm_up(answer: Any) -> str | None:
 
 
 def joined_gradients(answer: Any) -> str | None:
-    """Exercise 8.3: a function (gradients, counted) -> gradient of the whole batch."""
+    """Exercise 8.3: a function (gradients, counted) that returns an array, one gradient."""
     gradients = [np.array([1.0, 2.0]), np.array([3.0, -1.0]), np.array([0.0, 0.0])]
     if not np.allclose(answer(gradients, [100, 300, 0]), [2.5, -0.25]):
         return "Each gradient is a mean over its own pixels: weight it by how many there were."

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def dilated_kernel(answer: Any) -> str | None:
-    """Exercise 10.1: a function (kernel, rate) -> kernel with rate - 1 zeros between its cells."""
+    """Exercise 10.1: a function (kernel, rate) that returns an array, the longer kernel."""
     kernel = np.array([1.0, -3.0, 2.0, 5.0])
     for rate in (1, 2, 3):
         given = np.asarray(answer(kernel, rate), float)
@@ -20,7 +20,7 @@ def dilated_kernel(answer: Any) -> str | None:
 
 
 def fields(answer: Any) -> str | None:
-    """Exercise 10.2: receptive fields of rates 1, 2, 4 and of 1, 1, 1."""
+    """Exercise 10.2: two numbers of cells, with dilation and without."""
     dilated, plain = answer
     if plain != 7:
         return "Start with the second number: each 3 x 3 convolution at stride 1 adds two cells."
@@ -30,7 +30,7 @@ def fields(answer: Any) -> str | None:
 
 
 def quantized(answer: Any) -> str | None:
-    """Exercise 10.3: a function (weights) -> (int8 array, scale)."""
+    """Exercise 10.3: a function (weights) that returns an int8 array and a number, the scale."""
     weights = np.random.default_rng(10).normal(size=(5, 4))
     numbers, scale = answer(weights)
     if np.asarray(numbers).dtype != np.int8:

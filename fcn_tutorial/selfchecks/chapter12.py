@@ -4,7 +4,7 @@ from typing import Any
 
 
 def mirrors_both(answer: Any) -> str | None:
-    """Exercise 12.1: a function that mirrors image and label left to right, and nothing else."""
+    """Exercise 12.1: a function (image, label) that returns an image and a label."""
     import numpy as np
 
     rng = np.random.default_rng(11)
@@ -21,7 +21,7 @@ def mirrors_both(answer: Any) -> str | None:
 
 
 def pools_over_images(answer: Any) -> str | None:
-    """Exercise 12.2: mean IoU from one confusion matrix over all images."""
+    """Exercise 12.2: a function (labels, predictions, num_classes) that returns a number."""
     import numpy as np
 
     from fcn_tutorial.metrics import confusion_matrix, scores
@@ -40,7 +40,7 @@ def pools_over_images(answer: Any) -> str | None:
 
 
 def names_three_causes(answer: Any) -> str | None:
-    """Exercise 12.3: the cause of each of three patients, as keys from a list."""
+    """Exercise 12.3: a list of three causes."""
     causes = ["input range", "shared weights", "leak"]
     if isinstance(answer, str) or len(answer) != len(causes):
         return "Give a list of three causes, one for each patient, spelt as in the exercise."

@@ -2,9 +2,9 @@
 
     FCN_DATA=DATA python -m studies.upper_bound.voc2012_val
 
-DATA is the folder that holds VOCdevkit. Two ways down and up are scored at each stride, those of
-chapter 4: the classes' shares in each cell, upsampled bilinearly, and a majority vote in each cell,
-repeated.
+DATA is the folder that holds VOCdevkit. Two ways down and up are scored at each stride: the
+classes' shares in each cell, upsampled bilinearly, as in chapter 6, and a majority vote in each
+cell, repeated. Neither is a bound: best.py finds the best scores.
 
 Source: the idea is that of Long, Shelhamer and Darrell 2015, Appendix A.
 """

@@ -13,7 +13,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from rules import ROOT
 
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
-ROW = re.compile(r"^\| ([^|]+?) \| \d+ \| `(fcn_tutorial\.[\w.]+)` \|$", re.M)
+ROW = re.compile(r"^\| ([^|]+?) \| \w+ \| `(fcn_tutorial\.[\w.]+)` \|$", re.M)
 
 
 class Bare(ast.NodeTransformer):

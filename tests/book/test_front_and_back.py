@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from rules import FENCE, ROOT, Chapter
+import yaml
+from rules import CODE_SPAN, FENCE, MATHS, ROOT, Chapter
 
 import fcn_tutorial as fcn
 
@@ -32,10 +33,47 @@ TERMS.pop("glossary")
 
 @pytest.mark.parametrize("term", TERMS)
 def test_a_glossary_entry_links_to_the_section_that_links_back(term):
-    links = re.findall(r"\]\(\.\./chapters/(\d\d-[\w-]+\.ipynb)#([\w-]+)\)", TERMS[term])
+    links = re.findall(r"\]\(\.\./chapters/([\w-]+\.ipynb)#([\w-]+)\)", TERMS[term])
     assert links, "no link to a section of a chapter"
     for chapter, anchor in links:
         assert f"(../pages/glossary.md#{term})" in sections(CHAPTERS[chapter].markdown)[anchor]
+
+
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+PLACES = [entry["file"] for part in TOC["parts"] for entry in part["chapters"]]
+ORDER = [name for place in PLACES if (name := place.rpartition("/")[2] + ".ipynb") in CHAPTERS]
+# Words of everyday English, which a chapter may use before the course makes terms of them.
+EVERYDAY = {"export", "mask", "precision", "recall", "record", "seed", "split", "step", "warm-up"}
+# Terms that a reader may meet in code first.
+IN_CODE = {"adamw", "beat_baseline", "dropout"}
+
+
+def home(term):
+    """The chapter that explains a term: the first that its entry links to."""
+    return re.search(r"\]\(\.\./chapters/([\w-]+\.ipynb)", TERMS[term])[1]
+
+
+def first_mention(chapter, term):
+    """The paragraph (or cell of code) in which a chapter first names a term, or an empty text."""
+    words = re.compile(rf"\b{term.replace('-', '[ -]')}(e?s)?\b", re.I)
+    for cell in chapter.notebook.cells:
+        is_code = cell.cell_type == "code"
+        if is_code and term in IN_CODE and words.search(cell.source):
+            return cell.source
+        text = "" if is_code else MATHS.sub(" ", FENCE.sub(" ", cell.source))
+        for paragraph in re.split(r"\n\s*\n", text):
+            if words.search(re.sub(r"\]\([^)]*\)", "]", CODE_SPAN.sub(" ", paragraph))):
+                return paragraph
+    return ""
+
+
+@pytest.mark.parametrize("term", sorted(TERMS.keys() - EVERYDAY))
+def test_a_chapter_before_the_one_that_explains_a_term_links_to_it(term):
+    explained = home(term)
+    for name in ORDER[: ORDER.index(explained)]:
+        paragraph = first_mention(CHAPTERS[name], term)
+        there = f"glossary.md#{term})" in paragraph or f"({explained}" in paragraph
+        assert there or not paragraph, f"{name} names {term} without a link: {paragraph[:200]}"
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

@@ -1,8 +1,5 @@
 """Answers to the exercises of chapter 2."""
 
-from itertools import accumulate
-from pathlib import Path
-
 import numpy as np
 
 
@@ -17,35 +14,20 @@ def first_bits_only(class_id):
     return tuple(128 * (class_id >> k & 1) for k in range(3))
 
 
-def stems(paths):
-    return {Path(path).stem for path in paths}
-
-
-def until_the_first_dot(paths, others):
-    first, second = ({Path(p).name.split(".")[0] for p in each} for each in (paths, others))
-    return sorted(first & second)
-
-
-def starts(sizes, extra):
-    return [0, *accumulate(size + extra for size in sizes[:-1])]
+def strays(label, num_classes):
+    return [int(each) for each in np.unique(label) if num_classes <= each < 255]
 
 
 RIGHT = {
     "2.1": [color, lambda class_id: np.array(color(class_id))],
-    "2.2": [lambda one, other: sorted(stems(one) & stems(other))],
-    "2.3": [lambda sizes: starts(sizes, 16), lambda sizes: np.array(starts(sizes, 16))],
+    "2.2": [strays, lambda label, count: np.array(strays(label, count))],
 }
 WRONG = {
-    "2.1": [first_bits_only, lambda class_id: color(class_id)[::-1], (128, 0, 0)],
+    "2.1": [first_bits_only, lambda class_id: color(class_id)[::-1], lambda class_id: (0,)],
     "2.2": [
-        lambda one, other: sorted(set(one) & set(other)),
-        lambda one, other: [Path(p).stem for p in one if Path(p).stem in stems(other)],
-        until_the_first_dot,
-    ],
-    "2.3": [
-        lambda sizes: starts(sizes, 0),
-        lambda sizes: starts(sizes, 12),
-        lambda sizes: list(accumulate(size + 16 for size in sizes)),
-        [0, 116, 382],
+        lambda label, count: [each for each in np.unique(label) if each >= count],
+        lambda label, count: [each for each in np.unique(label) if count < each < 255],
+        lambda label, count: [each for each in label.flat if count <= each < 255],
+        lambda label, count: strays(label, count)[::-1],
     ],
 }

@@ -1,6 +1,6 @@
 """Each self-check accepts the right answers and rejects the wrong ones.
 
-answersNN.py holds, for chapter NN, RIGHT and WRONG: {exercise: list of answers}.
+answersNN.py, or answers_x.py for an appendix, holds RIGHT and WRONG: {exercise: list of answers}.
 """
 
 import importlib
@@ -14,7 +14,9 @@ from fcn_tutorial.selfchecks import checks_of, hint
 
 HERE = Path(__file__).parent
 MODULES = sorted(HERE.glob("answers*.py"))
-CHAPTERS = sorted(path.stem[-2:] for path in Path(fcn.selfchecks.__file__).parent.glob("chap*.py"))
+CHECKS = Path(fcn.selfchecks.__file__).parent.glob("[!_]*.py")
+CHAPTERS = sorted(path.stem[-2:].strip("_") for path in CHECKS)
+NONSENSE = [None, "nonsense", -1, object(), []]
 
 
 def answers(path):
@@ -46,16 +48,36 @@ def test_a_wrong_answer_gets_a_hint(exercise, answer, capsys):
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_self_check_is_tested_with_a_right_and_two_wrong_answers(chapter):
-    tested = importlib.import_module(f"answers{chapter}")
+    tested = answers(next(path for path in MODULES if path.stem.endswith(chapter)))
     assert set(tested.RIGHT) == set(tested.WRONG) == set(checks_of(chapter))
     assert all(len(given) >= 1 for given in tested.RIGHT.values())
     assert all(len(given) >= 2 for given in tested.WRONG.values())
 
 
-@pytest.mark.parametrize("answer", [None, "nonsense", object(), []])
+@pytest.mark.parametrize("wrap", [lambda each: each, lambda each: lambda *_: each])
+@pytest.mark.parametrize("answer", NONSENSE, ids=str)
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_nonsense_is_rejected_without_an_error(chapter, answer):
-    assert all(hint(exercise, answer) for exercise in checks_of(chapter))
+def test_nonsense_gets_a_hint_that_names_no_error(chapter, answer, wrap):
+    for exercise in checks_of(chapter):
+        found = hint(exercise, wrap(answer))
+        assert found and "Error" not in found, f"{exercise}: {found}"
+
+
+def broken(*arguments):
+    raise KeyError("mine")
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "said"),
+    [
+        ("7.2", "a string", "should be a function (coarse, features, weights)"),
+        ("5.2", 7, "not of type int"),
+        ("5.3", lambda logits, label: "a string", "not what yours returns"),
+        ("5.3", broken, "Calling it ended in KeyError: 'mine'"),
+    ],
+)
+def test_an_answer_of_another_kind_is_told_what_is_asked_for(exercise, answer, said):
+    assert said in hint(exercise, answer)
 
 
 def test_no_answer_yet_and_no_such_exercise(capsys, refusal):
