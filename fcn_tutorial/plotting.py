@@ -39,6 +39,7 @@ STYLE: Any = {
     "axes.grid": False,
     "savefig.bbox": "tight",
 }
+FEW_CELLS = 64  # of a map on which numbers can be read
 LEGIBLE = 40  # classes of a confusion matrix whose percentages can be read
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -152,15 +153,23 @@ def show_ids(
     maps: Maps, palette: np.ndarray, titles: Titles = None, width: float | None = None
 ) -> None:
     """Draw small label maps (H, W) side by side, with each pixel's class id on its colour."""
+    _numbered(maps, [colorize(ids, palette) for ids in maps], titles, width)
+
+
+def show_numbers(maps: Maps, titles: Titles = None, width: float | None = None) -> None:
+    """Draw small maps (H, W) side by side, brighter for larger numbers, and write these on them."""
+    _numbered(maps, [heat(values, 0, np.max(values)) for values in maps], titles, width)
+
+
+def _numbered(maps, pictures, titles, width):
     (rows, columns), width = np.shape(maps[0]), width or min(WIDTH, WIDEST * len(maps))
-    height = width / len(maps) * rows / columns + 0.35
-    colors = [colorize(ids, palette) for ids in maps]
-    with _figure(width, height, 1, len(maps)) as (_, axes):
-        _draw(axes, colors, titles)
-        for axis, ids, shades in zip(axes, maps, colors, strict=True):
-            for cell, class_id in np.ndenumerate(ids):
+    with _figure(width, width / len(maps) * rows / columns + 0.35, 1, len(maps)) as (_, axes):
+        _draw(axes, pictures, titles)
+        for axis, values, shades in zip(axes, maps, pictures, strict=True):
+            for cell, value in np.ndenumerate(values if np.size(values) <= FEW_CELLS else []):
                 ink = "white" if shades[cell].mean() < 90 else "black"
-                axis.text(cell[1], cell[0], class_id, color=ink, ha="center", va="center")
+                text = f"{round(float(value), 2):g}"
+                axis.text(cell[1], cell[0], text, color=ink, ha="center", va="center")
 
 
 def show_examples(dataset: Dataset, indices: Sequence[int]) -> None:
@@ -241,10 +250,10 @@ def draw_contact_sheet(rows: Sequence[tuple[str, Maps]], path: Path) -> None:
 def plot_history(histories: Mapping[str, Sequence[dict]]) -> None:
     """Validation mean IoU over epochs; `histories` maps a name to a run's history."""
     lines = {
-        name: ([row["epoch"] for row in rows], [row["val_mean_iou"] for row in rows])
+        name: ([row["epoch"] for row in rows], [100 * row["val_mean_iou"] for row in rows])
         for name, rows in histories.items()
     }
-    plot_lines(lines, "epoch", "mean IoU (validation)")
+    plot_lines(lines, "epoch", "mean IoU on validation images (%)")
 
 
 def plot_lines(lines: Mapping[str, Line], x_label: str, y_label: str) -> None:

@@ -202,25 +202,27 @@ def fields(image: np.ndarray, model: keras.Model, layers: Sequence[str], alt: st
     colors = dict(zip(found, cycle(plotting.LINE_COLORS), strict=False))
     file, (rows, columns) = BytesIO(), image.shape[:2]
     Image.fromarray(image).save(file, "JPEG", quality=85)
-    boxes = (
-        f'<rect width="{each.size}" height="{each.size}" fill="none" stroke="{colors[name]}" '
-        f'stroke-width="3" data-field="{each.size} {each.stride} {each.offset}"/>'
-        for name, each in found.items()
-    )
-    lines = (
-        f'<li><span aria-hidden="true" style="color:{colors[name]}">■</span> '
-        f"{name}: {each.size} × {each.size} pixels</li>"
-        for name, each in found.items()
-    )
+    marks = [_box_and_line(name, each, colors[name]) for name, each in found.items()]
+    boxes, lines = map("\n".join, zip(*marks, strict=True))
     html = FIELDS.substitute(
         name=f"fields-{sha256(file.getvalue()).hexdigest()[:8]}",
         title=escape(f"{alt} A box for each layer shows what one of its cells sees."),
         photo=b64encode(file.getvalue()).decode(),
         view=f"{-MARGIN} {-MARGIN} {columns + 2 * MARGIN} {rows + 2 * MARGIN}",
         width=columns + 2 * MARGIN,
-        boxes="\n".join(boxes),
-        lines="\n".join(lines),
+        boxes=boxes,
+        lines=lines,
         **{"rows": rows, "last_row": rows - 1, "row": rows // 2},
         **{"columns": columns, "last_column": columns - 1, "column": columns // 2},
     )
     return Page(html, f"{alt} " + "; ".join(f"{name} {each}" for name, each in found.items()))
+
+
+def _box_and_line(name, field, color):
+    """The box of a receptive field, which the page's script moves, and its line of the legend."""
+    box = (
+        f'<rect width="{field.size}" height="{field.size}" fill="none" stroke="{color}" '
+        f'stroke-width="3" data-field="{field.size} {field.stride} {field.offset}"/>'
+    )
+    swatch = f'<span aria-hidden="true" style="color:{color}">■</span>'
+    return box, f"<li>{swatch} {name}: {field.size} × {field.size} pixels</li>"

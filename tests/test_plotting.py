@@ -102,7 +102,7 @@ def test_figures_show_what_they_are_given(tmp_path):
         figure.get_size_inches()[0] <= plotting.WIDTH for figure in drawn
     )
     assert [axis.get_title() for axis in drawn[2].axes] == ["image", "label", "mine"]
-    np.testing.assert_array_equal(drawn[4].axes[0].lines[0].get_xydata(), [[1, 0.2], [2, 0.4]])
+    np.testing.assert_array_equal(drawn[4].axes[0].lines[0].get_xydata(), [[1, 20], [2, 40]])
     plotting.draw_legend(dataset.classes, dataset.palette, tmp_path / "legend.png")
     assert fcn.read_image(tmp_path / "legend.png").ndim == 3
 
@@ -138,6 +138,14 @@ def test_spreads_and_boxes_show_what_they_are_given():
     assert [label.get_text() for label in spread.axes[0].get_yticklabels()] == ["one", "two"]
     assert [patch.get_bbox().bounds for patch in boxes.axes[0].patches] == [(0.5, -0.5, 2, 2)] * 2
     assert not boxes.axes[1].patches
+
+
+def test_numbers_are_written_on_small_maps_only():
+    plotting.show_numbers([np.array([[0, 0.5625], [1, 12]]), np.ones((16, 16))])
+    plotting.show_ids([LABEL], PALETTE)
+    small, large, ids = [axis for figure in figures() for axis in figure.axes]
+    assert [text.get_text() for text in small.texts] == ["0", "0.56", "1", "12"]
+    assert not large.texts and [text.get_text() for text in ids.texts] == ["0", "1", "255", "1"]
 
 
 def test_more_curves_than_colours_are_all_drawn():

@@ -27,6 +27,9 @@ def course_map(lit: str | None = None) -> Diagram:
     Args:
         lit: as for `network`.
 
+    Returns:
+        The drawing that `tools/course_map.py` has stored.
+
     Raises:
         InputError: there is no such part.
     """
@@ -52,6 +55,9 @@ def network(
         pictures: an image and its coloured label, each uint8 (H, W, 3), to show in their boxes.
         offsets: whether to give the place of a map's first cell, in pixels, instead of its size.
 
+    Returns:
+        The drawing; a notebook shows it when it is the last line of a cell.
+
     Raises:
         InputError: there is no such part, or a layer of the model has no receptive field.
     """
@@ -60,25 +66,35 @@ def network(
     strides = sorted({stage.cells.stride for stage in found[1:]})
     places = _places(found, strides)
     columns, rows = (max(each) + 1 for each in zip(*places, strict=True))
-    title = f"{model.name}: " + ", ".join(
-        f"{stage.name} {size}" for stage, size in zip(found, sizes, strict=True)
-    )
+    title = f"{model.name}: {', '.join(map(' '.join, zip(map(_name, found), sizes, strict=True)))}"
     drawing = Diagram(title, columns * STEP, TOP + rows * ROW - 20, _checked(lit))
-    for column, stride in enumerate(strides, start=1):
-        drawing.text(STEP * (column + 0.5), 18, f"stride {float(stride):g}")
-    for number, (stage, size, place) in enumerate(zip(found, sizes, places, strict=True)):
-        below = f"offset {float(stage.cells.offset):g}" if offsets else size
-        cells = int(size.split(" ")[0])
-        name = stage.name if len(stage.name) <= LONGEST else f"{stage.name[: LONGEST - 1]}…"
-        _tile(drawing, place, stage.part, cells, name, below if number else size)
+    _head(drawing, strides)
+    for stage, size, place in zip(found, sizes, places, strict=True):
+        below = f"offset {float(stage.cells.offset):g}" if offsets and stage.sources else size
+        _tile(drawing, place, stage.part, int(size.split(" ")[0]), _name(stage), below)
         for source, factor in stage.sources:
             _arrow(drawing, places[source], place, factor, stage.part)
-    end = 0, places[-1][1]
-    _tile(drawing, end, "labels", 1, "labels", f"{side} × {side}")
-    _arrow(drawing, places[-1], end, 1, "labels")
+    end = _labels(drawing, places[-1], side)
     for place, part, picture in zip((places[0], end), ("images", "labels"), pictures, strict=False):
         drawing.picture(*_corner(place), TILE, picture, part=part)
     return drawing
+
+
+def _name(stage):
+    return stage.name if len(stage.name) <= LONGEST else f"{stage.name[: LONGEST - 1]}…"
+
+
+def _head(drawing, strides):
+    for column, stride in enumerate(strides, start=1):
+        drawing.text(STEP * (column + 0.5), 18, f"stride {float(stride):g}")
+
+
+def _labels(drawing, last, side):
+    """The labels, which the last map becomes; returns their place."""
+    place = 0, last[1]
+    _tile(drawing, place, "labels", 1, "labels", f"{side} × {side}")
+    _arrow(drawing, last, place, 1, "labels")
+    return place
 
 
 def _checked(lit):

@@ -17,14 +17,14 @@ def sliding_kernel(layer: keras.layers.Conv2D, cells: tuple[int, int]) -> Diagra
     Args:
         layer: the convolution that it has become (section 3.1).
         cells: height and width of the map, in cells.
+
+    Returns:
+        The drawing; a notebook shows it when it is the last line of a cell.
     """
     height, width, channels, outputs = layer.kernel.shape
     rows, columns = cells[0] - height + 1, cells[1] - width + 1
-    title = (
-        f"The matrix of {layer.name}, {height * width * channels} x {outputs}, as a kernel of "
-        f"{height} x {width} cells, slides over {cells[0]} x {cells[1]} cells and gives {rows} x "
-        f"{columns}."
-    )
+    places = f"{cells[0]} x {cells[1]} cells and gives {rows} x {columns}"
+    title = f"{layer.name}, as a kernel of {height} x {width} cells, slides over {places}."
     drawing, side, middle = Diagram(title, 860, 270), 180 / max(cells), 120
     kernel, sheet, output = (side * n for n in (height, cells[0], rows))
     drawing.box(40, 30, 60, 180, COLORS["scores"])
@@ -58,6 +58,9 @@ def cone(model: keras.Model, layers: Sequence[str]) -> Diagram:
 
     Args:
         model, layers: a model, and names of its layers from the first to the last.
+
+    Returns:
+        The drawing; a notebook shows it when it is the last line of a cell.
     """
     fields = [receptive_field(model, name) for name in layers]
     seen = [int((fields[-1].size - each.size) / each.stride) + 1 for each in fields]
@@ -91,6 +94,9 @@ def masked_loss(losses: Any, label: Any, void: int = 255) -> Diagram:
         losses: of each pixel, (H, W).
         label: class ids, (H, W).
         void: the id of pixels that do not count.
+
+    Returns:
+        The drawing; a notebook shows it when it is the last line of a cell.
     """
     losses, mask = np.asarray(losses), (np.asarray(label) != void).astype(int)
     grids = {
@@ -121,6 +127,9 @@ def stamps(cells: Sequence[float], kernel: Sequence[float], stride: int) -> Diag
         cells: values of a row.
         kernel: weights of the stamp.
         stride: pixels from one stamp to the next.
+
+    Returns:
+        The drawing; a notebook shows it when it is the last line of a cell.
     """
     length = (len(cells) - 1) * stride + len(kernel)
     rows = np.full((len(cells), length), np.nan)

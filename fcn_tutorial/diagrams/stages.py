@@ -91,10 +91,8 @@ def stages(model: keras.Model) -> list[Stage]:
             place[id(output)] = len(found), 1
             found.append(Stage(output, cells, _part(layer, sources), layer, list(sources)))
     (number, factor), output = place[id(model.outputs[0])], model.outputs[0]
-    if factor > 1:
-        cells = cells_of[id(output)]
-        found.append(Stage(output, cells, "upsampling", layer, [(number, factor)]))
-    return found
+    last = Stage(output, cells_of[id(output)], "upsampling", layer, [(number, factor)])
+    return [*found, last] if factor > 1 else found
 
 
 def _begins(layer, number, readers):
