@@ -16,7 +16,8 @@ class Table:
     def __init__(self, rows: list[list[str]], columns: list[str]) -> None:
         self.rows, self.columns = rows, columns
         self.numbers = [
-            bool(rows) and all(_is_number(row[i]) for row in rows) for i in range(len(columns))
+            any(row[i] for row in rows) and all(_is_number(row[i]) for row in rows)
+            for i in range(len(columns))
         ]
 
     def __repr__(self) -> str:
@@ -70,7 +71,8 @@ def _text(value: Any, number: str) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text.lstrip("+-")[:1].isdigit()
+    """Whether a text starts as a number does, or is empty: a column of numbers may have gaps."""
+    return not text or text.lstrip("+-")[:1].isdigit()
 
 
 def _aligned(text: str, width: int, number: bool) -> str:

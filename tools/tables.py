@@ -19,7 +19,7 @@ import numpy as np
 
 import fcn_tutorial as fcn
 from fcn_tutorial.metrics import constant_baseline
-from fcn_tutorial.runs import METRICS, read_table
+from fcn_tutorial.runs import read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT / "studies"
@@ -63,6 +63,7 @@ CHANGES = {
 BACKBONES = {
     "vgg16": "VGG-16",
     "vgg_narrow": "narrow VGG",
+    "mobilenet": "MobileNet",
     "efficientnet_lite0": "EfficientNet-Lite0",
 }
 
@@ -283,39 +284,49 @@ def ledger_lines():
 
 
 def ledger():
-    """A section for each source, and in it a table for each pair of data sets."""
-    parts = []
-    for source, group in itertools.groupby(ledger_lines(), lambda row: row["source"]):
-        parts.append(f"## {source}")
-        data = itertools.groupby(group, lambda row: (row["training_data"], row["evaluated_on"]))
-        for (training, evaluated), results in data:
-            trained = "Scored" if training == "none" else f"Trained on {training}, scored"
-            parts += [f"{trained} on {evaluated}.", *_table_and_notes(list(results))]
+    """One table of all results, then where ours are from, and how to run what was not run."""
+    rows = ledger_lines()
+    parts = [table(["Network and data", "Published mean IoU", "Ours"], map(_ledger_cells, rows))]
+    parts.append("## Where our numbers are from")
+    parts += dict.fromkeys(_origin(row) for row in rows if row["answer"])
+    parts.append("## How to run what was not run here")
+    missing = sorted((row for row in rows if not row["answer"]), key=lambda row: row["note"])
+    for note, group in itertools.groupby(missing, lambda row: row["note"]):
+        commands = "\n".join(dict.fromkeys(row["command"] for row in group))
+        parts += [f"{note[0].upper()}{note[1:]}. The run, or what comes closest:"]
+        parts.append(f"```bash\n{commands}\n```")
     return "\n" + "\n\n".join(parts) + "\n"
 
 
-def _table_and_notes(rows):
-    """A table with a line for each result, then where ours is from, or why there is none."""
-    head = ["", "Pixel accuracy", "Mean accuracy", "Mean IoU", "F.w. IoU", "Mean IoU here"]
-    yield table(head, map(_ledger_cells, rows))
-    yield from dict.fromkeys(_origin(row) for row in rows if row["answer"])
-    for note, group in itertools.groupby((r for r in rows if not r["answer"]), lambda r: r["note"]):
-        commands = "\n".join(dict.fromkeys(row["command"] for row in group))
-        yield f"Not run here: {note}. To run it, or what comes closest:"
-        yield f"```bash\n{commands}\n```"
-
-
 def _ledger_cells(row):
-    published = [f"{float(row[metric]):.1f} %" if row[metric] else "" for metric in METRICS]
+    trained = "" if row["training_data"] == "none" else f"trained on {row['training_data']}, "
+    what = f"**{row['method']}**", row["source"], f"{trained}scored on {row['evaluated_on']}"
+    how = ", ".join(filter(None, (row["backbone"], row["input"], row["loss"])))
     here = filled(f"{{{row['answer']}:.1%}}") if row["answer"] else "not run here"
-    return [row["method"], *published, here]
+    published = f"{float(row['mean_iou']):.1f} %", how
+    ours = here, _how_here(row["answer"])
+    return ["<br>".join(filter(None, lines)) for lines in (what, published, ours)]
+
+
+def _how_here(answer):
+    """Backbone, input and loss of the run that an answer names; nothing where it names no run."""
+    kind, name = re.match(r"(?:(\w+)\[(.*?)\])?", answer).groups()
+    if kind != "runs":
+        return ""
+    recipe = NUMBERS["runs"][name].recipe
+    size = f"crops of {recipe.crop_size} x {recipe.crop_size}"
+    size += f" of images enlarged {recipe.enlarge} times" if recipe.enlarge > 1 else ""
+    loss = "weighted " * bool(recipe.class_weighting) + "cross-entropy"
+    loss += " and soft Jaccard" * bool(recipe.jaccard)
+    return ", ".join([BACKBONES[recipe.backbone], size, loss])
 
 
 def _origin(row):
     kind, name = re.match(r"(\w+)\[(.*?)\]", row["answer"]).groups()
     file = name if kind == "files" else f"{NUMBERS['runs'][name].folder.name}/table.csv"
     command = row["command"].replace("; ", "` and `")
-    return f"Here: {row['note']}; `studies/{file}`, made by `{command}`."
+    what = f"{row['method']}, {row['evaluated_on']}"
+    return f"- *{what}:* {row['note']}; `studies/{file}`, made by `{command}`."
 
 
 MAKERS = (camvid, skips, changes, voc, shapes, gpu, gpu_dry_run, studies, ledger)
