@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 import tables  # noqa: E402
 
 RUNS = sorted(runs._runs_of_record())
-KEPT = ("*/*.csv", "*/*.json", "*/*.toml", "*/photos/*")
+KEPT = ("*/*.csv", "*/*.json", "*/*.toml", "*/photos/*", "*/gallery/*")
 
 
 @pytest.mark.parametrize("name", RUNS)

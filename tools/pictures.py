@@ -1,9 +1,10 @@
-"""Draw the pictures of the landing page, of the README and of chapter 8 from finished runs.
+"""Draw the pictures of the landing page, of the README and of chapters 8 and 9 from finished runs.
 
 python tools/pictures.py photographs voc_fcn8s
 python tools/pictures.py shapes runs/story     # the folder that studies/shapes/run.py leaves
 python tools/pictures.py camvid runs/camvid_enlarged
 python tools/pictures.py voc runs              # holds voc_mobilenet_fcn32s_seed0 and the like
+python tools/pictures.py gallery runs/voc_efficientnet_fcn8s
 """
 
 import sys
@@ -11,14 +12,17 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
 
 import fcn_tutorial as fcn
 from fcn_tutorial import plotting
 from fcn_tutorial.data.dataset import VOID
 from fcn_tutorial.data.images import read_image, write_label
+from fcn_tutorial.runs import read_table
 
 ROOT = Path(__file__).resolve().parent.parent
 VOC_EXAMPLES = (312, 243, 252, 189)  # two that go well, two that do not
+SMALL, GAP = 160, 4  # pixels: the longer side of a picture in a gallery, and what lies between two
 
 
 def draw(dataset, runs, indices, path, width=10.0):
@@ -77,6 +81,27 @@ def draw_photographs(run, folder, path):
     print(f"Wrote {path}.")
 
 
+def draw_gallery(run, folder):
+    """Small pictures of the validation images that a study's gallery.csv names: photo, what the
+    run says, truth."""
+    examples = fcn.load_dataset("voc2012", "val_2007_2008")
+    for row in read_table(folder.parent / "gallery.csv"):
+        image, label = examples[examples.names.index(row["image"])]
+        maps = fcn.segment(run.model, image), label
+        panels = [image, *(plotting.colorize(each, run.palette) for each in maps)]
+        panels = [_small(panel, smooth) for panel, smooth in zip(panels, (1, 0, 0), strict=True)]
+        gap = np.full((len(panels[0]), GAP, 3), 255, np.uint8)
+        picture = np.hstack([panels[0], gap, panels[1], gap, panels[2]])
+        Image.fromarray(picture).quantize(256).save(folder / f"{row['name']}.png")
+
+
+def _small(picture, smooth):
+    """A picture whose longer side has SMALL pixels; label maps keep their colours."""
+    height, width = (round(SMALL * side / max(picture.shape)) for side in picture.shape[:2])
+    way = Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(picture).resize((width, height), way))
+
+
 def main(what, folder):
     folder = Path(folder)
     if what == "photographs":
@@ -88,6 +113,8 @@ def main(what, folder):
         runs = {f"FCN-{n}s": fcn.load_run(folder / f"fcn{n}s") for n in (32, 16, 8)}
         path = ROOT / "book" / "_static" / "hero.png"
         draw(fcn.load_dataset("shapes", "test"), runs, (76, 2, 13), path)
+    elif what == "gallery":
+        draw_gallery(fcn.load_run(folder), ROOT / "studies" / "voc_efficientnet" / "gallery")
     elif what == "voc":
         names = [f"fcn{n}s" for n in (32, 16, 8)]
         runs = {name: fcn.load_run(folder / f"voc_mobilenet_{name}_seed0") for name in names}
