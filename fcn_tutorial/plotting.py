@@ -39,6 +39,7 @@ STYLE: Any = {
     "axes.grid": False,
     "savefig.bbox": "tight",
 }
+LUMINANCE = (0.30, 0.59, 0.11)  # of red, green and blue
 FEW_CELLS = 64  # of a map on which numbers can be read
 LEGIBLE = 40  # classes of a confusion matrix whose percentages can be read
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
@@ -167,7 +168,7 @@ def _numbered(maps, pictures, titles, width):
         _draw(axes, pictures, titles)
         for axis, values, shades in zip(axes, maps, pictures, strict=True):
             for cell, value in np.ndenumerate(values if np.size(values) <= FEW_CELLS else []):
-                ink = "white" if shades[cell].mean() < 90 else "black"
+                ink = "white" if shades[cell] @ LUMINANCE < 100 else "black"
                 text = f"{round(float(value), 2):g}"
                 axis.text(cell[1], cell[0], text, color=ink, ha="center", va="center")
 
@@ -253,7 +254,7 @@ def plot_history(histories: Mapping[str, Sequence[dict]]) -> None:
         name: ([row["epoch"] for row in rows], [100 * row["val_mean_iou"] for row in rows])
         for name, rows in histories.items()
     }
-    plot_lines(lines, "epoch", "mean IoU on validation images (%)")
+    plot_lines(lines, "epoch", "mean IoU, validation (%)")
 
 
 def plot_lines(lines: Mapping[str, Line], x_label: str, y_label: str) -> None:

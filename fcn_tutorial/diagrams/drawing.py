@@ -83,7 +83,8 @@ class Diagram:
     def numbers(self, x: float, y: float, side: float, values: Any, color: str) -> None:
         """A grid with an array's numbers (rows, columns) in its cells; nan leaves a cell empty."""
         values = np.asarray(values, dtype=float)
-        self.grid(x, y, side, *values.shape, color=color)
+        rows, columns = values.shape
+        self.grid(x, y, side, rows, columns, color)
         for (row, column), value in np.ndenumerate(values):
             if np.isfinite(value):
                 foot = y + side * (row + 0.5) + 5

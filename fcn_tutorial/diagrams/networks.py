@@ -76,7 +76,8 @@ def network(
             _arrow(drawing, places[source], place, factor, stage.part)
     end = _labels(drawing, places[-1], side)
     for place, part, picture in zip((places[0], end), ("images", "labels"), pictures, strict=False):
-        drawing.picture(*_corner(place), TILE, picture, part=part)
+        x, y = _corner(place)
+        drawing.picture(x, y, TILE, picture, part)
     return drawing
 
 

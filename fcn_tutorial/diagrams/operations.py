@@ -64,7 +64,7 @@ def cone(model: keras.Model, layers: Sequence[str]) -> Diagram:
     """
     fields = [receptive_field(model, name) for name in layers]
     seen = [int((fields[-1].size - each.size) / each.stride) + 1 for each in fields]
-    lines = [("image", fields[-1].size, 1, f"{fields[-1].size} pixels")]
+    lines = [("image", fields[-1].size, 1.0, f"{fields[-1].size} pixels")]
     for name, each, cells in zip(layers, fields, seen, strict=True):
         who = "1 cell sees" if cells == 1 else f"{cells} cells, each sees"
         lines.append((name, cells, each.stride, f"{who} {each.size} pixels"))
