@@ -260,10 +260,23 @@ def plot_history(histories: Mapping[str, Sequence[dict]]) -> None:
 def plot_lines(lines: Mapping[str, Line], x_label: str, y_label: str) -> None:
     """Lines with a dot at each point: `lines` maps a name to a pair (x, y) of sequences."""
     with _figure(GRAPH, 0.6 * GRAPH) as (_, [axis]):
-        for (name, (x, y)), color in zip(lines.items(), cycle(LINE_COLORS), strict=False):
-            axis.plot(x, y, marker="o", markersize=4, color=color, label=name)
-        axis.set(xlabel=x_label, ylabel=y_label)
+        _plot(axis, lines, x_label, y_label)
         axis.legend(frameon=False)
+
+
+def plot_panels(panels: Mapping[str, Mapping[str, Line]], x_label: str) -> None:
+    """Graphs of the same names side by side: `panels` maps what is measured to lines."""
+    with _figure(WIDTH, 0.55 * WIDTH / len(panels) + 1, 1, len(panels), 0.4) as (figure, axes):
+        for axis, (y_label, lines) in zip(axes, panels.items(), strict=True):
+            _plot(axis, lines, x_label, y_label)
+        handles = axes[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="lower center", ncols=len(handles[0]), frameon=False)
+
+
+def _plot(axis, lines, x_label, y_label):
+    for (name, (x, y)), color in zip(lines.items(), cycle(LINE_COLORS), strict=False):
+        axis.plot(x, y, marker="o", markersize=4, color=color, label=name)
+    axis.set(xlabel=x_label, ylabel=y_label)
 
 
 def plot_iou(results: Mapping[str, Scores], classes: Sequence[str]) -> None:

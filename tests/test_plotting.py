@@ -140,6 +140,15 @@ def test_spreads_and_boxes_show_what_they_are_given():
     assert not boxes.axes[1].patches
 
 
+def test_panels_share_one_legend():
+    lines = {"small": ([1, 2], [3, 4]), "large": ([1, 2], [5, 6])}
+    plotting.plot_panels({"speed": lines, "memory": {"small": lines["large"]}}, "pixels")
+    (figure,) = figures()
+    assert [axis.get_ylabel() for axis in figure.axes] == ["speed", "memory"]
+    assert len(figure.legends) == 1 and not any(axis.get_legend() for axis in figure.axes)
+    np.testing.assert_array_equal(figure.axes[1].lines[0].get_ydata(), [5, 6])
+
+
 def test_numbers_are_written_on_small_maps_only():
     plotting.show_numbers([np.array([[0, 0.5625], [1, 12]]), np.ones((16, 16))])
     plotting.show_ids([LABEL], PALETTE)
