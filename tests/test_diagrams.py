@@ -138,6 +138,19 @@ def test_branches_and_joined_maps_have_their_boxes():
     ]
 
 
+def test_what_scales_or_adds_to_a_map_of_its_own_makes_no_other_one():
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(4, 3, strides=2, padding="same", name="first")(image)
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    x = layers.Multiply(name="scaled")([x, layers.Conv2D(4, 1)(gate)])
+    x = layers.Add(name="residual")([x, layers.Conv2D(4, 1)(x)])
+    drawn = words(diagrams.network(keras.Model(image, fcn.BilinearUpsampling(2)(x)), 8))
+    assert [word for word in drawn if " × " in word] == [
+        *("8 × 8 × 3", "4 × 4 × 4", "8 × 8 × 4", "8 × 8")
+    ]
+    assert "residual" in drawn and "scaled" not in drawn
+
+
 def test_a_lit_part_stands_out_and_another_name_is_refused(fcn8s, refusal):
     root = ElementTree.fromstring(diagrams.network(fcn8s, lit="skips").svg())
     faint = {each.text for group in root.iter(f"{SVG}g") for each in group.iter(f"{SVG}text")}

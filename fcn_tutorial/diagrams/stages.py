@@ -77,12 +77,13 @@ def stages(model: keras.Model) -> list[Stage]:
             sources.pop((0, 1), None)  # the image, where a crop takes its size from it
         (number, factor), tensor = next(iter(sources.items()))
         source, cells_of[id(output)] = found[number], cells
-        growth = source.cells.stride / cells.stride
+        # Global pooling gives one number a channel, by which layers scale the same map.
+        growth = source.cells.stride / cells.stride if cells.stride else 1
         if growth > factor:
             place[id(output)] = number, int(growth)
         elif len(sources) == growth == 1 and not _begins(layer, number, readers[id(tensor)]):
             place[id(output)] = number, 1
-            if number and not isinstance(layer, SILENT):
+            if number and cells.stride and not isinstance(layer, SILENT):
                 source.ends_in(output, cells)
         else:
             for (each, larger), tensor in sources.items():
