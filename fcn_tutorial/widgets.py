@@ -202,7 +202,8 @@ def fields(image: np.ndarray, model: keras.Model, layers: Sequence[str], alt: st
     colors = dict(zip(found, cycle(plotting.LINE_COLORS), strict=False))
     file, (rows, columns) = BytesIO(), image.shape[:2]
     Image.fromarray(image).save(file, "JPEG", quality=85)
-    marks = [_box_and_line(name, each, colors[name]) for name, each in found.items()]
+    middle = columns // 2, rows // 2
+    marks = [_box_and_line(name, each, colors[name], middle) for name, each in found.items()]
     boxes, lines = map("\n".join, zip(*marks, strict=True))
     html = FIELDS.substitute(
         name=f"fields-{sha256(file.getvalue()).hexdigest()[:8]}",
@@ -212,17 +213,23 @@ def fields(image: np.ndarray, model: keras.Model, layers: Sequence[str], alt: st
         width=columns + 2 * MARGIN,
         boxes=boxes,
         lines=lines,
-        **{"rows": rows, "last_row": rows - 1, "row": rows // 2},
-        **{"columns": columns, "last_column": columns - 1, "column": columns // 2},
+        **{"rows": rows, "last_row": rows - 1, "row": middle[1]},
+        **{"columns": columns, "last_column": columns - 1, "column": middle[0]},
     )
     return Page(html, f"{alt} " + "; ".join(f"{name} {each}" for name, each in found.items()))
 
 
-def _box_and_line(name, field, color):
-    """The box of a receptive field, which the page's script moves, and its line of the legend."""
+def _box_and_line(name, field, color, pixel):
+    """The box of the cell nearest to a pixel (x, y), which the page moves, and its legend."""
+    x, y = (
+        field.offset
+        + round((each - field.offset) / field.stride) * field.stride
+        - (field.size - 1) / 2
+        for each in pixel
+    )
     box = (
-        f'<rect width="{field.size}" height="{field.size}" fill="none" stroke="{color}" '
-        f'stroke-width="3" data-field="{field.size} {field.stride} {field.offset}"/>'
+        f'<rect x="{x}" y="{y}" width="{field.size}" height="{field.size}" fill="none" '
+        f'stroke="{color}" stroke-width="3" data-field="{field.size} {field.stride} {field.offset}"/>'
     )
     swatch = f'<span aria-hidden="true" style="color:{color}">■</span>'
     return box, f"<li>{swatch} {name}: {field.size} × {field.size} pixels</li>"

@@ -1,5 +1,7 @@
 """The photograph on which a reader clicks: boxes lie where the receptive fields are."""
 
+import re
+
 import pytest
 
 import fcn_tutorial as fcn
@@ -38,8 +40,14 @@ def expected(model, row, column):
         yield [centre - (field.size - 1) / 2 for centre in centres] + [field.size]
 
 
-def test_sliders_move_the_boxes(figure, model):
+def test_sliders_move_the_boxes_which_start_in_the_middle(figure, model):
     row, column = figure.get_by_role("slider").all()
+    middle = [int(each.input_value()) for each in (row, column)]
+    image, _ = fcn.load_dataset("photos", "all")[0]
+    assert middle == [side // 2 for side in image.shape[:2]]
+    page = widgets.fields(image, model, LAYERS, "A photograph.")._repr_html_()
+    drawn = re.findall(r'<rect x="(\S+)" y="(\S+)" width="(\S+)"', page)
+    assert [[float(number) for number in box] for box in drawn] == list(expected(model, *middle))
     row.fill("77")
     column.fill("141")
     assert figure.evaluate(BOXES) == list(expected(model, 77, 141))
