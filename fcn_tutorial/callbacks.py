@@ -19,12 +19,13 @@ from fcn_tutorial.files import cannot_write, make_folder, write_whole
 from fcn_tutorial.inference import evaluate
 from fcn_tutorial.recipe import Recipe
 from fcn_tutorial.runs import (
+    CHECKPOINT,
     read_history,
-    save_checkpoint,
     stopped_early,
     write_history,
     write_scores,
 )
+from fcn_tutorial.weights import save_state
 
 MOST_NAMES = 16  # of examples, in a sentence
 
@@ -33,19 +34,21 @@ class FiniteLoss(keras.callbacks.Callback):
     """Stops at the first batch after which the loss is not finite, and names its examples.
 
     Args:
-        names_of: gives the names of the examples for (epoch, step), both from 0.
+        names_of: gives the names of the examples in a batch of the run, by its number from 0.
+        steps: of an epoch.
         folder: of the run, which keeps the epochs before.
         where: the folder of the examples' files, for the message; None where there are no files.
     """
 
     def __init__(
         self,
-        names_of: Callable[[int, int], Sequence[str]],
+        names_of: Callable[[int], Sequence[str]],
+        steps: int,
         folder: Path,
         where: Path | None = None,
     ) -> None:
         super().__init__()
-        self.names_of, self.folder, self.where = names_of, folder, where
+        self.names_of, self.steps, self.folder, self.where = names_of, steps, folder, where
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch = epoch
@@ -55,7 +58,7 @@ class FiniteLoss(keras.callbacks.Callback):
         loss = (logs or {})["loss"]
         if np.isfinite(loss):
             return
-        names = self.names_of(self.epoch, batch)
+        names = self.names_of(self.epoch * self.steps + batch)
         listed = ", ".join(names[:MOST_NAMES]) + ", ..." * (len(names) > MOST_NAMES)
         where = f" in {self.where}" if self.where else ""
         raise InputError(
@@ -122,7 +125,7 @@ class RunFolder(keras.callbacks.Callback):
             write_history(self.folder, self.history)
             # Last of all, since this file says up to which epoch the others are complete.
             with one_device():
-                save_checkpoint(self.folder, self.network, epoch + 1)
+                save_state(self.network, self.folder / CHECKPOINT, epoch + 1)
 
     def _check_finite(self, epoch: int) -> None:
         if not all(np.isfinite(weight).all() for weight in self.network.get_weights()):

@@ -16,7 +16,6 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ import keras
 import numpy as np
 
 import fcn_tutorial.fcn  # noqa: F401 - a model that is opened has its layers
-from fcn_tutorial import files
 from fcn_tutorial.data.dataset import Dataset
 from fcn_tutorial.devices import device_names
 from fcn_tutorial.errors import InputError
@@ -33,7 +31,7 @@ from fcn_tutorial.files import read_small, write_text
 from fcn_tutorial.metrics import Scores, constant_baseline, scores
 from fcn_tutorial.pretrained import FCNS, load_trained, trained_facts
 from fcn_tutorial.recipe import Recipe
-from fcn_tutorial.weights import ADVICE, epochs_of, load_model, load_state, save_state
+from fcn_tutorial.weights import ADVICE, epochs_of, load_model, load_state
 
 METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
 PACKAGE = Path(__file__).parent
@@ -41,6 +39,7 @@ CHECKOUT = PACKAGE.parent  # of the project, where the library was not installed
 # A wheel holds them inside the package, a checkout beside it.
 STUDIES = PACKAGE / "studies" if (PACKAGE / "studies").is_dir() else CHECKOUT / "studies"
 LOCK = "run.lock"
+CHECKPOINT = Path("checkpoints", "last.weights.h5")
 # Variables of the environment that change how TensorFlow, JAX and PyTorch compute.
 SETTINGS = (
     "TF_ENABLE_ONEDNN_OPTS",
@@ -243,17 +242,6 @@ def write_scores(path: Path, result: Scores, dataset: Dataset, **more: Any) -> N
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 
-def held(folder: Path) -> AbstractContextManager:
-    """Within it, no other process can train in the folder, which is made where it is missing.
-
-    A folder in which no run has begun is left as it was.
-
-    Raises:
-        InputError: another process trains in it.
-    """
-    return files.held(folder, LOCK, "trained in", stays=(folder / "recipe.toml").exists)
-
-
 def check_folder(folder: Path, recipe: Recipe) -> None:
     """Raise InputError unless the folder is new, or holds a run by the same recipe or a longer one.
 
@@ -316,8 +304,8 @@ def surroundings(*datasets: Dataset) -> dict:
 
 
 def environment() -> dict:
-    """Versions of what computes, the machine, and the project's revision, for the record."""
-    backend = keras.backend.backend()
+    """Versions of what computes, the project's revision, and what else changes last digits."""
+    backend, pinned = keras.backend.backend(), hasattr(os, "sched_getaffinity")
     packages = ["fcn-tutorial", "tensorflow", "keras", "numpy", "pillow", "h5py"]
     packages += [] if backend == "tensorflow" else [backend]
     return {
@@ -327,21 +315,13 @@ def environment() -> dict:
         "machine": platform.machine(),
         "system": platform.system(),
         "cpus": os.cpu_count(),
-        **_computing(),
-        "git": _revision(CHECKOUT),
-    }
-
-
-def _computing() -> dict:
-    """What else changes the last digits of a result: processors, threads, libraries' settings."""
-    pinned = hasattr(os, "sched_getaffinity")
-    return {
-        "processor": _processor(),
         "usable_cpus": len(os.sched_getaffinity(0)) if pinned else os.cpu_count(),
+        "processor": _processor(),
         "computes_on": device_names()[0].partition(":")[0],
         "threads": _threads(),
         "precision": keras.config.floatx(),
         "settings": {name: os.environ.get(name) for name in SETTINGS},
+        "git": _revision(CHECKOUT),
     }
 
 
@@ -359,9 +339,9 @@ def _threads() -> list[int] | None:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        chosen = tf.config.threading
-        inside, across = "get_intra_op_parallelism_threads", "get_inter_op_parallelism_threads"
-        return [getattr(chosen, inside)(), getattr(chosen, across)()]
+        asked = tf.config.threading
+        numbers = asked.get_intra_op_parallelism_threads, asked.get_inter_op_parallelism_threads
+        return [number() for number in numbers]
     if backend == "torch":
         import torch
 
@@ -415,62 +395,19 @@ def differences(then: dict, now: dict) -> list[tuple[str, Any, Any]]:
     return [(key, flat[0][key], flat[1][key]) for key in shared if flat[0][key] != flat[1][key]]
 
 
-def _checkpoint(folder: Path) -> Path:
-    return folder / "checkpoints" / "last.weights.h5"
-
-
-def save_checkpoint(folder: Path, model: keras.Model, epochs: int) -> None:
-    """Write weights and optimizer of a model after so many epochs of training."""
-    save_state(model, _checkpoint(folder), epochs)
-
-
 def resume(folder: Path, model: keras.Model, steps: int) -> int:
-    """Bring a compiled model to where its run was left.
+    """Bring a compiled model to where its run, of so many steps an epoch, was left.
 
-    Args:
-        folder: the run's.
-        model: by the run's recipe.
-        steps: number of steps of an epoch.
-
-    Returns:
-        Number of epochs that are behind the run.
-
-    Raises:
-        InputError: as `load_checkpoint` does.
+    Returns the number of epochs behind it. InputError where the last checkpoint is broken, or of
+    another model or optimizer.
     """
-    done = load_checkpoint(folder, model)
-    _advance_dropout(model, done * steps)
-    return done
-
-
-def load_checkpoint(folder: Path, model: keras.Model) -> int:
-    """Load the last checkpoint into a compiled model.
-
-    Returns:
-        Number of epochs it was trained for; 0 where there is no checkpoint.
-
-    Raises:
-        InputError: it is broken, or of another model or optimizer.
-    """
-    path = _checkpoint(folder)
+    path = folder / CHECKPOINT
     if path.is_file():
         load_state(model, path)
-    return epochs_behind(folder)
-
-
-def _advance_dropout(model: keras.Model, iterations: int) -> None:
-    """Put dropout's random state, which no checkpoint holds, where it is after `iterations`."""
-    for layer in model.layers:
+    done = epochs_of(path)
+    for layer in model.layers:  # no checkpoint holds dropout's random state
         if getattr(layer, "seed_generator", None) is not None:
             state = layer.seed_generator.state
-            state.assign(keras.ops.convert_to_numpy(state) + np.array([0, iterations], "uint32"))
-
-
-def epochs_behind(folder: Path) -> int:
-    """Number of epochs that the last checkpoint was trained for; 0 where there is none.
-
-    Raises:
-        InputError: it is broken.
-    """
-    path = _checkpoint(folder)
-    return epochs_of(path) if path.is_file() else 0
+            taken = np.array([0, done * steps], "uint32")
+            state.assign(keras.ops.convert_to_numpy(state) + taken)
+    return done

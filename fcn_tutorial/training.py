@@ -7,6 +7,7 @@ SGD at a fixed rate.
 import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,22 +23,24 @@ from fcn_tutorial.errors import InputError
 from fcn_tutorial.fast import speed_up
 from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.features import KeptFeatures, check_crops
+from fcn_tutorial.files import held
 from fcn_tutorial.losses import build_loss, class_weights, running_mean_iou
 from fcn_tutorial.optimizers import build_optimizer, freeze
 from fcn_tutorial.prepared import prepared, splits
 from fcn_tutorial.recipe import Recipe
 from fcn_tutorial.runs import (
+    CHECKPOINT,
+    LOCK,
     Run,
     check_folder,
     describe,
-    epochs_behind,
-    held,
     load_run,
     read_history,
     resume,
     stopped_early,
     surroundings,
 )
+from fcn_tutorial.weights import epochs_of
 
 
 def train(
@@ -78,10 +81,11 @@ def train(
         )
     if shared.processes > 1 and recipe.patience:
         raise InputError("patience works in one process only: set it to 0.")
-    with nullcontext() if shared.process else held(folder):  # number 0 writes
+    alone = held(folder, LOCK, "trained in", stays=(folder / "recipe.toml").exists)
+    with nullcontext() if shared.process else alone:  # number 0 writes
         if shared.process == 0:
             check_folder(folder, recipe)
-        done = epochs_behind(folder)
+        done = epochs_of(folder / CHECKPOINT)
         stopped = stopped_early(read_history(folder, done)[:done], recipe.patience)
         if done < recipe.epochs and not stopped:
             _train(recipe, folder, verbose, shared, *(data or splits(recipe)))
@@ -107,12 +111,10 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice, *data:
     stream = _batches(recipe, training, done * steps, shared)
     kept = _kept_features(recipe, model, training, folder) if recipe.keep_features else None
 
-    def names_of(epoch: int, step: int) -> list[str]:
-        return names_in_batch(training, recipe.batch_size, recipe.seed, epoch * steps + step)
-
     file, both = training.image_file(0), overlap(training.names, validation.names)
+    names_of = partial(names_in_batch, training, recipe.batch_size, recipe.seed)
     callbacks = [
-        FiniteLoss(names_of, folder, file and file.parent),
+        FiniteLoss(names_of, steps, folder, file and file.parent),
         RunFolder(folder, model, validation, done, both, kept, shared, recipe),
     ]
     if shared.process == 0:

@@ -113,7 +113,9 @@ def load_state(model: keras.Model, path: Path) -> None:
 
 
 def epochs_of(path: Path) -> int:
-    """How many epochs a model in a file by `save_state` was trained for; InputError if broken."""
+    """How many epochs a model in a file by `save_state` was trained for; 0 without a file."""
+    if not path.is_file():
+        return 0
     with explained(f"{path} cannot be loaded", FROM_THE_START), h5py.File(path) as file:
         epochs = int(file.attrs["epochs"])
         if epochs < 1:

@@ -3,23 +3,13 @@
 import keras
 import numpy as np
 import pytest
+from quick import QUICK
 
 import fcn_tutorial as fcn
 from fcn_tutorial.callbacks import FiniteLoss, RunFolder, averaged
 from fcn_tutorial.data.dataset import limited
 from fcn_tutorial.data.pipeline import names_in_batch
 from fcn_tutorial.training import compiled_model
-
-RECIPE = fcn.Recipe(
-    dataset="shapes",
-    variant="fcn32s",
-    backbone="vgg_narrow",
-    weights="none",
-    limit=4,
-    crop_size=32,
-    batch_size=2,
-    epochs=2,
-)
 
 
 def poison(model):
@@ -41,9 +31,9 @@ def test_a_loss_that_is_not_finite_names_its_batch_and_keeps_the_checkpoint(
         return fit(model, *data, callbacks=[*callbacks, Poison()], **options)
 
     monkeypatch.setattr(keras.Model, "fit", poisoned)
-    message = refusal(fcn.train, RECIPE, tmp_path / "run", verbose=0)
-    dataset = limited(fcn.load_dataset("shapes"), RECIPE.limit)
-    names = names_in_batch(dataset, RECIPE.batch_size, RECIPE.seed, 3)
+    message = refusal(fcn.train, QUICK, tmp_path / "run", verbose=0)
+    dataset = limited(fcn.load_dataset("shapes"), QUICK.limit)
+    names = names_in_batch(dataset, QUICK.batch_size, QUICK.seed, 3)
     assert "nan in epoch 2, step 2" in message and ", ".join(names) in message
     kept = fcn.load_run(tmp_path / "run")
     assert all(np.isfinite(weight).all() for weight in kept.model.get_weights())
@@ -51,7 +41,7 @@ def test_a_loss_that_is_not_finite_names_its_batch_and_keeps_the_checkpoint(
 
 
 def test_the_files_of_the_batch_are_named_with_their_folder_and_no_more_than_sixteen(refusal):
-    stop = FiniteLoss(lambda *_: [f"n{i}" for i in range(20)], "runs/a", "data/train")
+    stop = FiniteLoss(lambda _: [f"n{i}" for i in range(20)], 1, "runs/a", "data/train")
     stop.on_epoch_begin(0)
     stop.on_train_batch_end(0, {"loss": 1.0})
     message = refusal(stop.on_train_batch_end, 0, {"loss": np.inf})
@@ -59,7 +49,7 @@ def test_the_files_of_the_batch_are_named_with_their_folder_and_no_more_than_six
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path, refusal):
-    model = compiled_model(RECIPE, 6, 2)
+    model = compiled_model(QUICK, 6, 2)
     poison(model)
     callback = RunFolder(tmp_path, model, fcn.load_dataset("shapes", "val", count=1), done=0)
     callback.on_train_begin()
@@ -68,7 +58,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path, refusal):
 
 
 def test_a_history_shorter_than_the_checkpoint_says_is_refused(tmp_path, refusal):
-    model, validation = compiled_model(RECIPE, 6, 2), fcn.load_dataset("shapes", "val", count=1)
+    model, validation = compiled_model(QUICK, 6, 2), fcn.load_dataset("shapes", "val", count=1)
     assert "history.csv" in refusal(RunFolder, tmp_path, model, validation, done=2)
 
 

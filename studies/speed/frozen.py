@@ -36,7 +36,7 @@ FIXED = fcn.Recipe(
 def seconds_of(recipe):
     """Seconds of each epoch, the first with all that comes before it; and the losses."""
     ends = [time.perf_counter()]
-    save = callbacks.save_checkpoint
+    save = callbacks.save_state
 
     def save_and_note(*arguments):
         save(*arguments)
@@ -44,7 +44,7 @@ def seconds_of(recipe):
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        patch.object(callbacks, "save_checkpoint", save_and_note),
+        patch.object(callbacks, "save_state", save_and_note),
     ):
         run = fcn.train(recipe, Path(folder) / "run", verbose=0)
     return np.diff(ends).tolist(), [row["loss"] for row in run.history]
