@@ -13,10 +13,10 @@ from typing import Any
 import keras
 
 from fcn_tutorial.backbones import vgg_narrow
-from fcn_tutorial.efficientnet import efficientnet_lite0
 from fcn_tutorial.errors import check_choice
 from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.recipe import Recipe
+from fcn_tutorial.trunks import efficientnet_lite0
 from fcn_tutorial.weights import SHIPPED, restored
 
 CLASSIFIERS: dict[str, Callable[[], keras.Model]] = {
