@@ -23,13 +23,8 @@ from fcn_tutorial.taps import tap
 from fcn_tutorial.upsampling import BilinearUpsampling
 from fcn_tutorial.weights import Weights, finalize
 
-VARIANTS: dict[str, tuple[int, ...]] = {  # the strides of the skips
-    "fcn32s": (),
-    "fcn16s": (16,),
-    "fcn8s": (16, 8),
-    "dilated16": (),
-    "dilated8": (),
-}
+# And the strides of their skips.
+VARIANTS = {"fcn32s": (), "fcn16s": (16,), "fcn8s": (16, 8), "dilated16": (), "dilated8": ()}
 SKIPS = {16: ("pool4", "upscore2"), 8: ("pool3", "upscore_pool4")}  # and what upsamples to them
 STRIDE = 32
 DILATED = {"dilated16": 16, "dilated8": 8}  # the stride of score_fr

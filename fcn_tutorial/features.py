@@ -88,7 +88,7 @@ def _between(model, last):
     names = [layer.name for layer in model.layers]
     frozen = model.layers[: names.index(last) + 1]
     behind = [layer for layer in model.layers if layer not in frozen]
-    taken = [tensor for layer in behind for tensor in _inputs(layer)]
+    taken = [tensor for layer in behind for tensor in keras.tree.flatten(layer.input)]
     maps = [layer.output for layer in frozen[1:] if any(layer.output is each for each in taken)]
     if any(layer.trainable_weights for layer in frozen):
         raise InputError(f"keep_features needs the layers up to {last!r} to be frozen.")
@@ -98,10 +98,6 @@ def _between(model, last):
             "leaves none of one kind."
         )
     return maps
-
-
-def _inputs(layer):
-    return layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]
 
 
 def check_crops(dataset: Dataset, crop_size: int) -> None:

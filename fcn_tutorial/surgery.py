@@ -16,17 +16,12 @@ from fcn_tutorial.weights import finalize
 
 # They treat the numbers of a flattened map by their places or all at once, before the first Dense.
 _NORMALIZING = (
-    keras.layers.BatchNormalization,
-    keras.layers.LayerNormalization,
-    keras.layers.Softmax,
+    *(keras.layers.BatchNormalization, keras.layers.LayerNormalization, keras.layers.Softmax),
 )
 # Layers that do the same to every cell, so that they may stand in a convolutional head as they are.
 _CELLWISE = (
     *_NORMALIZING,
-    keras.layers.Activation,
-    keras.layers.Dropout,
-    keras.layers.LeakyReLU,
-    keras.layers.ReLU,
+    *(keras.layers.Activation, keras.layers.Dropout, keras.layers.LeakyReLU, keras.layers.ReLU),
 )
 
 

@@ -66,7 +66,8 @@ def taps(network: keras.Model) -> dict[Fraction, Tap]:
         last.pop(stride, None)
         last[stride] = Tap(operation.name, node.output_tensors[0], stride, cells.offset)
         follows = end and node.input_tensors[0] is end.map and uses[id(end.map)] == 1
-        if _ends_block(operation) or (follows and isinstance(operation, FOLLOWING)):
+        ends_block = isinstance(operation, ENDS) or type(operation).__name__ in OPERATORS
+        if ends_block or (follows and isinstance(operation, FOLLOWING)):
             ends[stride] = last[stride]
     final = dict([last.popitem()]) if last else {}
     return {stride: ends.get(stride, tap) for stride, tap in last.items()} | final
@@ -81,10 +82,6 @@ def _steps(network):
     except InputError as error:
         return steps, f", and {str(error).partition(':')[0]}"
     return steps, ""
-
-
-def _ends_block(operation):
-    return isinstance(operation, ENDS) or type(operation).__name__ in OPERATORS
 
 
 def tap(network: keras.Model, stride: Fraction | int) -> Tap:

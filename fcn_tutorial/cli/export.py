@@ -10,39 +10,40 @@ from fcn_tutorial.cli.common import place_of, quiet_import
 from fcn_tutorial.errors import InputError, check_choice, shown
 
 FORMATS = {"litert": ".tflite", "onnx": ".onnx"}  # and how the names of their files end
+Output = Annotated[Path | None, Option(help="File to write. Default: RUN/VARIANT.tflite or .onnx.")]
+Format = Annotated[
+    str | None,
+    Option("--format", help="File format: litert (default) or onnx (default with --demo)."),
+]
+Size = Annotated[
+    str | None,
+    Option(
+        metavar="HxW",
+        help="Height and width of the images in pixels, such as 240x320, or one number for both. "
+        "Default: 256; for onnx, any.",
+    ),
+]
+Precision = Annotated[
+    str | None,
+    Option(help="Precision of the weights: int8 (default), float16 or float32; for onnx, float32."),
+]
+Demo = Annotated[
+    bool,
+    Option(
+        "--demo",
+        help="Also write a 25-line Python file that segments a photo with the onnx file and needs "
+        "only NumPy, Pillow and onnxruntime.",
+    ),
+]
 
 
 def export(
     run: Annotated[Path, Argument(help="Run folder, or name of a network such as voc_fcn8s.")],
-    output: Annotated[
-        Path | None, Option(help="File to write. Default: RUN/VARIANT.tflite or .onnx.")
-    ] = None,
-    form: Annotated[
-        str | None,
-        Option("--format", help="File format: litert (default) or onnx (default with --demo)."),
-    ] = None,
-    size: Annotated[
-        str | None,
-        Option(
-            metavar="HxW",
-            help="Height and width of the images in pixels, such as 240x320, or one number for "
-            "both. Default: 256; for onnx, any.",
-        ),
-    ] = None,
-    precision: Annotated[
-        str | None,
-        Option(
-            help="Precision of the weights: int8 (default), float16 or float32; for onnx, float32."
-        ),
-    ] = None,
-    demo: Annotated[
-        bool,
-        Option(
-            "--demo",
-            help="Also write a 25-line Python file that segments a photo with the onnx file and "
-            "needs only NumPy, Pillow and onnxruntime.",
-        ),
-    ] = False,
+    output: Output = None,
+    form: Format = None,
+    size: Size = None,
+    precision: Precision = None,
+    demo: Demo = False,
 ) -> None:
     """Write a run's network as a file that runs without Keras, in a browser for example."""
     form = form or ("onnx" if demo else "litert")

@@ -28,6 +28,7 @@ BACKGROUND = "background"
 DRAWN = {"polygon": 3, "rectangle": 2, "circle": 2, "mask": 2}  # fewest points
 
 Example = tuple[str, str, bytes, np.ndarray]  # name, suffix, the image's file, label
+Shape = tuple[str, str, list[tuple[float, float]], Any]  # name of the class, kind, points, mask
 Converted = tuple[tuple[str, ...], np.ndarray, Iterator[Example], dict[str, list[str]], list[str]]
 
 
@@ -128,17 +129,18 @@ def _from_labelme(source: Path) -> Converted:
         for path in files:
             suffix, content = _labelme_image(path)
             size = decode_image(content, str(path)).shape[1::-1]
-            canvas = Image.new("L", size, 0)
             kept = [shape for shape in shapes[path] if shape[1] in DRAWN]
-            for label, kind, points, mask in sorted(kept, key=_area, reverse=True):
-                _paint(canvas, kind, points, mask, ids[label])
+            kept.sort(key=lambda shape: -np.count_nonzero(_painted(shape, size)))
+            painted = np.zeros(size[::-1], np.uint8)
+            for shape in kept:
+                painted[_painted(shape, size)] = ids[shape[0]]
             name = path.relative_to(source).with_suffix("").as_posix()
-            yield name, suffix, content, np.array(canvas)
+            yield name, suffix, content, painted
 
     return classes, palette, examples(), {}, notes
 
 
-def _shape(shape: Any, where: Path) -> tuple[str, str, list[tuple[float, float]], Any]:
+def _shape(shape: Any, where: Path) -> Shape:
     with explained(f"{where} has a shape that cannot be read", "export it again"):
         kind = str(shape.get("shape_type") or "polygon")
         points = [(float(x), float(y)) for x, y in shape["points"]]
@@ -152,33 +154,22 @@ def _shape(shape: Any, where: Path) -> tuple[str, str, list[tuple[float, float]]
         return str(shape["label"]), kind, points, mask
 
 
-def _area(shape: tuple[str, str, list[tuple[float, float]], Any]) -> float:
-    """The area in square pixels."""
+def _painted(shape: Shape, size: tuple[int, int]) -> np.ndarray:
+    """Where a shape lies on an image of `size` (W, H), as bool (H, W)."""
     _, kind, points, mask = shape
-    if kind == "circle":
-        return math.pi * math.dist(points[0], points[1]) ** 2
-    if kind == "rectangle":
-        (left, top), (right, bottom) = points[:2]
-        return abs((right - left) * (bottom - top))
-    if kind == "mask":
-        return float(np.count_nonzero(mask))
-    turned = [*points[1:], points[0]]
-    return abs(sum(x * v - u * y for (x, y), (u, v) in zip(points, turned, strict=True))) / 2
-
-
-def _paint(canvas: Image.Image, kind: str, points: list, mask: Any, label: int) -> None:
+    canvas = Image.new("1", size)
     draw = ImageDraw.Draw(canvas)
     if kind == "circle":
         (x, y), radius = points[0], math.dist(points[0], points[1])
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=label)
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1)
     elif kind == "rectangle":
         across, down = (sorted(values) for values in zip(*points[:2], strict=True))
-        draw.rectangle((across[0], down[0], across[1], down[1]), fill=label)
+        draw.rectangle((across[0], down[0], across[1], down[1]), fill=1)
     elif kind == "mask":
-        stencil = Image.fromarray(np.where(mask, 255, 0).astype(np.uint8))
-        canvas.paste(label, (round(points[0][0]), round(points[0][1])), stencil)
+        canvas.paste(Image.fromarray(mask > 0), (round(points[0][0]), round(points[0][1])))
     else:
-        draw.polygon(points, fill=label, outline=label)
+        draw.polygon(points, fill=1, outline=1)
+    return np.asarray(canvas)
 
 
 def _labelme_image(path: Path) -> tuple[str, bytes]:

@@ -279,8 +279,10 @@ def _decoded(source, where, read):
     with explained(f"image {where} cannot be read", "replace it"):
         try:
             # A file that Pillow opens itself it may map, and then turns a TIFF's pixels wrongly.
-            opened = BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
-            with opened as stream, Image.open(stream, formats=FORMATS) as image:
+            with (
+                BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as stream,
+                Image.open(stream, formats=FORMATS) as image,
+            ):
                 if image.width * image.height > LARGEST:
                     raise _too_large(image.width * image.height, where)
                 if getattr(image, "is_animated", False) and image.format != "MPO":

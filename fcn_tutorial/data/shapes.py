@@ -33,10 +33,7 @@ class Shapes(Dataset):
     palette = np.array(PALETTE, np.uint8)
 
     def __init__(self, split, size, count, seed, objects):
-        self.split = split
-        self.size = size
-        self.seed = seed
-        self.objects = objects
+        self.split, self.size, self.seed, self.objects = split, size, seed, objects
         self.names = tuple(f"shapes-{split}-{index:05d}" for index in range(count))
 
     def __getitem__(self, index):
@@ -144,16 +141,13 @@ def _draw_object(rng, image, ids, class_id, center, radius):
     rows, columns = np.ogrid[low[0] : low[0] + height, low[1] : low[1] + width]
     # A pixel's centre lies half a pixel from its corner.
     y, x = rows + 0.5 - center[0], columns + 0.5 - center[1]
-    inside = SHAPES[class_id](*_rotate(x, y, rng.uniform(-MAX_ROTATION, MAX_ROTATION)), radius)
+    angle = rng.uniform(-MAX_ROTATION, MAX_ROTATION)
+    cos, sin = np.cos(angle), np.sin(angle)
+    inside = SHAPES[class_id](cos * x + sin * y, cos * y - sin * x, radius)
     if inside.any():
         color = _contrasting_color(rng, image[box][inside])
         image[box][inside] = _texture(rng, color, rows, columns)[inside]
         ids[box][inside] = class_id
-
-
-def _rotate(x, y, angle):
-    cos, sin = np.cos(angle), np.sin(angle)
-    return cos * x + sin * y, cos * y - sin * x
 
 
 # Which pixels belong to a shape: x, y are float arrays of offsets from its centre (y points down).
