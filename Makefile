@@ -39,7 +39,7 @@ test-chapters: install ## Run the chapters as tests, each from an empty kernel
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 -n 2 --dist loadscope book/
 
 thorough: install ## Damage files and kill trainings, thousands of times (some hours)
-	$(ON_TWO_CORES) $(BIN)/pytest --hypothesis-profile thorough -n 2 tests/thorough
+	$(ON_TWO_CORES) $(BIN)/pytest --hypothesis-profile thorough -n 2 tests/thorough tests/data/test_matlab.py
 
 coverage: install ## Test the library and say which branches no test has taken
 	$(ON_TWO_CORES) $(BIN)/pytest -n 2 --dist loadfile --cov --ignore=tests/book tests

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import QUICK
 from scipy.signal import correlate
 
 from fcn_tutorial import fast
 from fcn_tutorial.backbones import vgg_narrow
 from fcn_tutorial.fcn import build_fcn
-from fcn_tutorial.recipe import Recipe
 from fcn_tutorial.training import compiled_model, train
 
 numpy = keras.ops.convert_to_numpy
@@ -274,19 +274,7 @@ def test_models_that_name_the_quick_layers_of_earlier_versions_are_loaded(networ
 
 # Loss, metric and update.
 
-RECIPE = Recipe(
-    dataset="shapes",
-    variant="fcn32s",
-    backbone="vgg_narrow",
-    weights="none",
-    dropout=0.0,
-    limit=2,
-    crop_size=32,
-    batch_size=2,
-    epochs=1,
-    weight_decay=1e-2,
-    learning_rate=1e-2,
-)
+RECIPE = replace(QUICK, dropout=0.0, limit=2, epochs=1, weight_decay=1e-2, learning_rate=1e-2)
 
 
 def two_steps(recipe, sample_weight=None):

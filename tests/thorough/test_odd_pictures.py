@@ -15,27 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from pictures import TURNED, read_pair
 from PIL import Image
 
 import fcn_tutorial as fcn
-from fcn_tutorial.data.images import read_image_of, read_label
 from fcn_tutorial.errors import InputWarning
 from fcn_tutorial.inference import probabilities
 from fcn_tutorial.plotting import colorize
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 LONGEST, MOST = 30, 2 * 10**9  # seconds for an example, bytes for the process
-
-# What EXIF's orientation numbers do to the pixels of a file, by their definition.
-TURNED = {
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: np.rot90(a, -1),
-    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-    8: lambda a: np.rot90(a),
-}
 
 
 def turned(pixels, orientation):
@@ -71,11 +60,6 @@ def taken(call, *arguments, **options):
     except fcn.InputError as error:
         assert str(error) and "\n" not in str(error)
         return None
-
-
-def read_pair(image, label, num_classes):
-    ids = read_label(label, num_classes)
-    return read_image_of(ids, image, label), ids
 
 
 SIZES = st.tuples(st.integers(1, 12), st.integers(1, 12))
