@@ -229,7 +229,8 @@ def _box_and_line(name, field, color, pixel):
     )
     box = (
         f'<rect x="{x}" y="{y}" width="{field.size}" height="{field.size}" fill="none" '
-        f'stroke="{color}" stroke-width="3" data-field="{field.size} {field.stride} {field.offset}"/>'
+        f'stroke="{color}" stroke-width="3" '
+        f'data-field="{field.size} {field.stride} {field.offset}"/>'
     )
     swatch = f'<span aria-hidden="true" style="color:{color}">■</span>'
     return box, f"<li>{swatch} {name}: {field.size} × {field.size} pixels</li>"
