@@ -328,9 +328,10 @@ def plot_spread(groups: Mapping[str, Sequence[float]], label: str) -> None:
 def show_score_maps(scores: np.ndarray, classes: Sequence[str], columns: int = 3) -> None:
     """One map for each class of scores (H, W, C), all on one colour scale."""
     rows = -(-len(classes) // columns)
-    height = (WIDTH / columns * scores.shape[0] / scores.shape[1] + 0.35) * rows
+    width = min(WIDTH, 3.0 * columns)
+    height = (width / columns * scores.shape[0] / scores.shape[1] + 0.35) * rows
     low, high = float(np.min(scores)), float(np.max(scores))
-    with _figure(WIDTH, height, rows, columns) as (_, axes):
+    with _figure(width, height, rows, columns) as (_, axes):
         maps = np.moveaxis(scores, -1, 0)[: len(classes)]
         _draw(axes, maps, _plain(classes), cmap="viridis", vmin=low, vmax=high)
 

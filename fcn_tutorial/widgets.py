@@ -12,6 +12,7 @@ from io import BytesIO
 from itertools import cycle
 from pathlib import Path
 from string import Template
+from textwrap import fill
 from typing import Any
 
 import ipywidgets
@@ -27,7 +28,7 @@ MOST_FRAMES = 20
 STILLS = 4
 MILLISECONDS_A_FRAME = 900
 STILL_COLORS = 32
-STILL_WIDTH = 5.4  # inches
+STILL_WIDTH, STILL_CHARACTERS = 7.0, 36  # inches; of a line above one of two pictures
 FIELDS = Template(Path(__file__).with_name("fields.html").read_text(encoding="utf-8"))
 MARGIN = 64  # pixels around a photograph, where a field may reach
 WIDE = 2.2  # frames wider than this many times their height are stacked in the still picture
@@ -163,7 +164,8 @@ def _still(pictures, captions):
     """The bytes of a PNG file that shows the pictures with their captions."""
     height, width = pictures[0].shape[:2]
     columns = 1 if width > WIDE * height else min(2, len(pictures))
-    sheet = plotting.picture_of(plotting.show, pictures, captions, columns, STILL_WIDTH)
+    titles = [fill(caption, 2 * STILL_CHARACTERS // columns) for caption in captions]
+    sheet = plotting.picture_of(plotting.show, pictures, titles, columns, STILL_WIDTH)
     file = BytesIO()
     Image.fromarray(sheet).quantize(STILL_COLORS).save(file, "PNG", optimize=True)
     return file.getvalue()

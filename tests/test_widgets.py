@@ -71,7 +71,7 @@ def test_the_output_holds_the_widget_a_picture_and_words(figure):
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == figure.model_id
     assert all(caption in bundle["text/plain"] for caption in CAPTIONS)
     still = np.array(Image.open(BytesIO(b64decode(bundle["image/png"]))).convert("L")).astype(int)
-    assert still.shape[1] <= 640
+    assert still.shape[1] <= 800
     for grey in (0, 60, 180, 240):  # four of the five frames
         assert abs(still - grey).min() < 10
 
