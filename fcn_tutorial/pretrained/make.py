@@ -58,7 +58,8 @@ def carry(run: Run, name: str, dataset: Dataset, bits: int = 16, over: str = "")
     if over:
         _leave_out(weights, SHIPPED / f"{over}.npz")
     files = [*([f"{over}.npz"] if over else []), weights.name]
-    result = evaluate(restored(run.model, *(SHIPPED / file for file in files)), dataset, progress=1)
+    stored = restored(run.model, *(SHIPPED / file for file in files))
+    result = evaluate(stored, dataset, progress=True)
     content = {
         "recipe": asdict(run.recipe),
         "weights": files,
