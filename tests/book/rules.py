@@ -332,11 +332,12 @@ def has_solutions_that_its_self_checks_accept(chapter):
 def solve(chapter, code):
     """`answer`, after the chapter's imports, the functions that it defines, and the solution."""
     sources = [TransformerManager().transform_cell(cell.source) for cell in chapter.code_cells]
-    defined = [node for source in sources[1:] for node in ast.parse(source).body]
-    functions = [node for node in defined if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    nodes = [node for source in sources for node in ast.parse(source).body]
+    kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+    kept = [ast.unparse(node) for node in nodes if isinstance(node, kinds)]
     names = {}
     with contextlib.redirect_stdout(io.StringIO()):
-        exec("\n".join([sources[0], *map(ast.unparse, functions), code]), names)
+        exec("\n".join([*kept, code]), names)
     return names.get("answer", ...)
 
 
