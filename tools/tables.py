@@ -277,6 +277,23 @@ def _minutes(path):
     return round(sum(row.get("minutes") or row.get("seconds", 0) / 60 for row in rows))
 
 
+def backbones():
+    """What an FCN-8s costs over each backbone, and which maps it scores."""
+    head = ["Backbone, random weights", "Weights", "Multiply-adds", "Maps at stride 8, 16, 32"]
+    rows = [
+        [
+            f"`{row['backbone']}`",
+            f"{row['weights'] / 1e6:.1f} million",
+            f"{row['multiply_adds'] / 1e9:.1f} billion",
+            ", ".join(f"`{name}`" for name in row["maps"].split()),
+            row["offsets"].replace(" ", ", "),
+            f"{row['seconds_a_step']:.2f}",
+        ]
+        for row in read_table(STUDIES / "backbones" / "networks.csv")
+    ]
+    return table([*head, "Their offsets, pixels", "Seconds a step, one core"], rows)
+
+
 def ledger_lines():
     """The lines of the ledger: published results, and where ours is, or why there is none."""
     with (STUDIES / "ledger.csv").open(newline="", encoding="utf-8") as file:
@@ -329,7 +346,7 @@ def _origin(row):
     return f"- *{what}:* {row['note']}; `studies/{file}`, made by `{command}`."
 
 
-MAKERS = (camvid, skips, changes, voc, shapes, gpu, gpu_dry_run, studies, ledger)
+MAKERS = (camvid, skips, changes, voc, shapes, gpu, gpu_dry_run, studies, backbones, ledger)
 TABLES = {make.__name__: make for make in MAKERS}
 
 
