@@ -1,6 +1,7 @@
 """Sphinx extension: put the networks of the live page into book/_vendor, as files for the browser.
 
-They are the networks on the shapes and the one for photographs, exported from their weights.
+They are the networks on the shapes, and those for photographs, which share a backbone: one file
+gives the scores of all three, one map below the other.
 """
 
 import hashlib
@@ -16,8 +17,9 @@ SHAPES = {
     "fcn16s": ROOT / "studies" / "shapes" / "fcn16s.npz",
     "fcn8s": PACKAGE / "pretrained" / "fcn8s.npz",
 }
-PHOTOS = [PACKAGE / "pretrained" / f"voc_fcn8s{suffix}" for suffix in (".npz", ".json")]
-EXAMPLE = ROOT / "studies" / "voc_mobilenet" / "photos" / "astronaut.jpg"
+VARIANTS = ("fcn32s", "fcn16s", "fcn8s")  # for photographs, in the order of their maps
+PHOTOS = sorted((PACKAGE / "pretrained").glob("voc_fcn*"))
+EXAMPLES = sorted((ROOT / "studies" / "voc_efficientnet" / "photos").glob("*.jpg"))
 SIDE = 256
 CODE = (
     "layers",
@@ -33,7 +35,7 @@ def fingerprint():
     """Sha256 over what the files are made from."""
     code = [PACKAGE / f"{name}.py" for name in CODE]
     digest = hashlib.sha256()
-    for path in [*SHAPES.values(), *code, *PHOTOS, EXAMPLE, Path(__file__)]:
+    for path in [*SHAPES.values(), *code, *PHOTOS, *EXAMPLES, Path(__file__)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -46,19 +48,52 @@ def network(name):
     return restored(build_fcn(name, 6, backbone="vgg_narrow"), SHAPES[name])
 
 
+def photographers():
+    """The networks for photographs as one: scores (N, 3 H, W, 21), FCN-32s above, FCN-8s below."""
+    import keras
+
+    from fcn_tutorial.pretrained import load_trained
+
+    *others, finest = (load_trained(f"voc_{name}") for name in VARIANTS)
+    maps = [_headed(finest, other) for other in others]
+    return keras.Model(finest.input, keras.layers.Concatenate(axis=1)([*maps, finest.output]))
+
+
+def _headed(network, other):
+    """The scores that `other` makes of the maps of a network with the same backbone."""
+    import keras
+
+    scored = [each.name for each in other.layers if each.name.startswith("score_")]
+
+    def maps(model):
+        return [model.input, *(model.get_layer(name).input for name in scored)]
+
+    def renamed(layer):
+        return type(layer).from_config({**layer.get_config(), "name": f"{other.name}_{layer.name}"})
+
+    def call(layer, *inputs, **options):
+        called.append(layer(*inputs, **options))
+        return called[-1]
+
+    head, called = keras.Model(maps(other), other.output), []
+    copy = keras.models.clone_model(head, maps(network), renamed, call)
+    copy.set_weights(head.get_weights())
+    return called[-1]
+
+
 def fill():
     """Export and copy the files."""
     from fcn_tutorial.data.shapes import CLASSES, PALETTE
     from fcn_tutorial.data.voc import VOC
     from fcn_tutorial.export import export
-    from fcn_tutorial.pretrained import load_trained
 
     shapes = {f"shapes-{name}": (network(name), CLASSES, PALETTE) for name in SHAPES}
-    photos = {"photos-fcn8s": (load_trained("voc_fcn8s"), VOC.classes, VOC.palette)}
+    photos = {"photos": (photographers(), VOC.classes, VOC.palette)}
     for name, (model, classes, palette) in (shapes | photos).items():
         _, legend = export(model, MODELS / f"{name}.tflite", classes, palette, SIDE)
         legend.rename(MODELS / f"{name}.json")
-    shutil.copy(EXAMPLE, MODELS / "example.jpg")
+    for path in EXAMPLES:
+        shutil.copy(path, MODELS)
 
 
 def bring(app):

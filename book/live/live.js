@@ -4,6 +4,7 @@ import {loadAndCompile, loadLiteRt, Tensor} from "@litertjs/core";
 import {CLASSES, draw, hit, newShape, scene} from "./shapes.js";
 
 const SIDE = 256;
+const ZOOM = 2; // pixels of a photo on the page for one of the network's
 const STATIC = new URL("..", import.meta.url).href;
 const NETWORKS = {fcn32s: "FCN-32s", fcn16s: "FCN-16s", fcn8s: "FCN-8s"};
 const PAD = [124, 117, 104]; // what the networks' own padding has: ImageNet's mean colour
@@ -28,14 +29,21 @@ async function network(name) {
   return models[name];
 }
 
-// Label an image, RGB as floats from 0 to 255, SIDE x SIDE x 3: class ids, and the milliseconds.
-async function labelled(name, rgb) {
+// The scores of an image, RGB as floats from 0 to 255, SIDE x SIDE x 3, and the milliseconds.
+async function scored(name, rgb) {
   const [model, legend] = await network(name);
-  const classes = legend.classes.length;
   const start = performance.now();
   const image = new Tensor(rgb, [1, SIDE, SIDE, 3]);
   const [scores] = await model.run(image);
   const logits = await scores.data();
+  const milliseconds = performance.now() - start;
+  image.delete();
+  scores.delete();
+  return {logits, milliseconds, legend};
+}
+
+// The class ids of SIDE x SIDE pixels, from their scores.
+function labelsOf(logits, classes) {
   const labels = new Uint8Array(SIDE * SIDE);
   for (let pixel = 0; pixel < labels.length; pixel++) {
     const first = pixel * classes;
@@ -43,10 +51,15 @@ async function labelled(name, rgb) {
     for (let k = 1; k < classes; k++) if (logits[first + k] > logits[first + best]) best = k;
     labels[pixel] = best;
   }
-  const milliseconds = performance.now() - start;
-  image.delete();
-  scores.delete();
-  return {labels, milliseconds, legend};
+  return labels;
+}
+
+// The probabilities of one pixel's classes: softmax of its scores.
+function probabilities(scores) {
+  const most = Math.max(...scores);
+  const powers = Array.from(scores, (score) => Math.exp(score - most));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return powers.map((power) => power / sum);
 }
 
 function meanIou(truth, labels, classes) {
@@ -114,20 +127,24 @@ function drawingBoard() {
     const {rgb, ids} = drawn;
     const found = [];
     for (const [name, title] of Object.entries(NETWORKS)) {
-      const {labels, milliseconds, legend} = await labelled(`shapes-${name}`, rgb);
+      const {logits, milliseconds, legend} = await scored(`shapes-${name}`, rgb);
+      const labels = labelsOf(logits, CLASSES.length);
       const figure = part.querySelector(`[data-network=${name}]`);
-      const iou = percent(meanIou(ids, labels, CLASSES.length));
+      // Of an empty scene, a score says nothing.
+      const iou = shapes.length ? `${percent(meanIou(ids, labels, CLASSES.length))}, ` : "";
       show(figure.querySelector("canvas"), (pixel) => legend.palette[labels[pixel]]);
       show(byId("live-truth"), (pixel) => legend.palette[ids[pixel]]);
-      figure.querySelector("figcaption").textContent = `${title}: ${iou}, ${milliseconds.toFixed(0)} ms`;
+      figure.querySelector("figcaption").textContent = `${title}: ${iou}${milliseconds.toFixed(0)} ms`;
       list(part.querySelector(".live-legend"), legend.classes, legend.palette, [...CLASSES.keys()]);
       window.fcnLive.labels[name] = labels;
       window.fcnLive.milliseconds[name] = milliseconds;
-      found.push(`${title} ${iou}`);
+      found.push(`${title} ${iou}`.replace(/, $/, ""));
       await new Promise(requestAnimationFrame); // lets the page answer between two networks
     }
     window.fcnLive.rgb = rgb;
-    status.textContent = `Mean IoU on this scene: ${found.join(", ")}.`;
+    status.textContent = shapes.length
+      ? `Mean IoU on this scene: ${found.join(", ")}.`
+      : "The scene is empty: add a shape.";
     part.dataset.state = "ready";
   });
 
@@ -228,23 +245,104 @@ function outline(canvas, {x, y, radius}) {
   }
 }
 
-// The picture in the middle of SIDE x SIDE pixels, as large as fits; its box there.
-function fit(bitmap, context) {
-  const scale = SIDE / Math.max(bitmap.width, bitmap.height);
-  const width = Math.max(1, Math.round(bitmap.width * scale));
-  const height = Math.max(1, Math.round(bitmap.height * scale));
-  const box = [Math.floor((SIDE - width) / 2), Math.floor((SIDE - height) / 2), width, height];
+// The largest box of a picture's shape in the middle of SIDE x SIDE pixels: left, top, width, height.
+function boxOf({width, height}) {
+  const scale = SIDE / Math.max(width, height);
+  const [across, down] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+  return [Math.floor((SIDE - across) / 2), Math.floor((SIDE - down) / 2), across, down];
+}
+
+// RGB of SIDE x SIDE pixels, as floats, with the picture in its box.
+function inputOf(bitmap, box) {
+  const canvas = new OffscreenCanvas(SIDE, SIDE);
+  const context = canvas.getContext("2d");
   context.fillStyle = `rgb(${PAD})`;
   context.fillRect(0, 0, SIDE, SIDE);
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, ...box);
-  return box;
+  const {data} = context.getImageData(0, 0, SIDE, SIDE);
+  const rgb = new Float32Array(3 * SIDE * SIDE);
+  for (let i = 0; i < SIDE * SIDE; i++) rgb.set(data.subarray(4 * i, 4 * i + 3), 3 * i);
+  return rgb;
+}
+
+// Labels over the photo: colours where there is an object, and white along its outline, which shows
+// on a grey car too.
+function overlay(canvas, bitmap, labels, palette, opacity, [left, top, width, height]) {
+  Object.assign(canvas, {width: ZOOM * width, height: ZOOM * height});
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  const picture = context.getImageData(0, 0, canvas.width, canvas.height);
+  const at = (x, y) => labels[(top + Math.floor(y / ZOOM)) * SIDE + left + Math.floor(x / ZOOM)];
+  for (let y = 0; y < canvas.height; y++) {
+    for (let x = 0; x < canvas.width; x++) {
+      const label = at(x, y);
+      const edge =
+        label !== at(Math.min(x + 1, canvas.width - 1), y) ||
+        label !== at(x, Math.min(y + 1, canvas.height - 1));
+      if (!label && !edge) continue;
+      const color = edge ? [255, 255, 255] : palette[label];
+      const first = 4 * (y * canvas.width + x);
+      for (let k = 0; k < 3; k++) {
+        picture.data[first + k] += opacity * (color[k] - picture.data[first + k]);
+      }
+    }
+  }
+  context.putImageData(picture, 0, 0);
+}
+
+function cross(canvas, x, y) {
+  const context = canvas.getContext("2d");
+  for (const [color, width] of [["#000", 5], ["#fff", 2]]) {
+    Object.assign(context, {strokeStyle: color, lineWidth: width});
+    context.beginPath();
+    for (const [dx, dy] of [[10, 0], [0, 10]]) {
+      context.moveTo(x - dx, y - dy);
+      context.lineTo(x + dx, y + dy);
+    }
+    context.stroke();
+  }
 }
 
 function photoBooth() {
   const part = byId("live-photos");
   const status = part.querySelector(".live-status");
-  const figure = part.querySelector("[data-network=photo]");
+  const advice = byId("live-point").textContent;
+  const slider = byId("live-opacity");
+  const names = Object.keys(NETWORKS);
+  const canvasOf = (name) => part.querySelector(`[data-network=${name}] canvas`);
+  const canvases = [byId("live-photo"), ...names.map(canvasOf)];
+  let shown = null; // the photo, its box, its labels and scores
+  let point = null; // in pixels of the box
+
+  function paint() {
+    if (!shown) return;
+    const {bitmap, box, labels, legend} = shown;
+    overlay(canvases[0], bitmap, labels.fcn8s, legend.palette, 0, box);
+    for (const name of names) {
+      overlay(canvasOf(name), bitmap, labels[name], legend.palette, slider.value / 100, box);
+    }
+    if (point) for (const canvas of canvases) cross(canvas, ...point.map((each) => ZOOM * each));
+  }
+
+  function tell(x, y) {
+    if (!shown) return;
+    const [left, top, width, height] = shown.box;
+    const inside = (value, size) => Math.min(Math.max(Math.floor(value), 0), size - 1);
+    point = [inside(x, width), inside(y, height)];
+    const classes = shown.legend.classes;
+    const pixel = (top + point[1]) * SIDE + left + point[0];
+    const said = names.map((name, number) => {
+      const first = (number * SIDE * SIDE + pixel) * classes.length;
+      const shares = probabilities(shown.logits.subarray(first, first + classes.length));
+      const [best, second] = [...shares.keys()].sort((a, b) => shares[b] - shares[a]);
+      const text = (k) => `${classes[k].replace("_", " ")} ${percent(shares[k])}`;
+      return `${NETWORKS[name]} ${text(best)}, then ${text(second)}`;
+    });
+    byId("live-point").textContent = `At the cross: ${said.join("; ")}.`;
+    paint();
+  }
 
   async function label(file) {
     part.dataset.state = "working";
@@ -257,44 +355,69 @@ function photoBooth() {
       part.dataset.state = "failed";
       return;
     }
-    const context = byId("live-photo").getContext("2d", {willReadFrequently: true});
-    const [left, top, width, height] = fit(bitmap, context);
-    const {data} = context.getImageData(0, 0, SIDE, SIDE);
-    const rgb = new Float32Array(3 * SIDE * SIDE);
-    for (let i = 0; i < SIDE * SIDE; i++) rgb.set(data.subarray(4 * i, 4 * i + 3), 3 * i);
-    const {labels, milliseconds, legend} = await labelled("photos-fcn8s", rgb);
+    const box = boxOf(bitmap);
+    const rgb = inputOf(bitmap, box);
+    const {logits, milliseconds, legend} = await scored("photos", rgb);
+    const count = legend.classes.length;
+    const labels = {};
+    names.forEach((name, number) => {
+      const first = number * SIDE * SIDE * count;
+      labels[name] = labelsOf(logits.subarray(first, first + SIDE * SIDE * count), count);
+      window.fcnLive.labels[`photo_${name}`] = labels[name];
+    });
+    shown = {bitmap, box, labels, logits, legend};
+    point = null;
+    byId("live-point").textContent = advice;
+    paint();
+    report(file.name, milliseconds);
+    Object.assign(window.fcnLive, {photo: rgb});
+    window.fcnLive.milliseconds.photo = milliseconds;
+    Object.assign(part.dataset, {state: "ready", shown: "yes"});
+  }
+
+  function report(title, milliseconds) {
+    const {box, labels, legend} = shown;
+    const [left, top, width, height] = box;
     const counts = new Array(legend.classes.length).fill(0);
     for (let y = top; y < top + height; y++) {
-      for (let x = left; x < left + width; x++) counts[labels[y * SIDE + x]]++;
+      for (let x = left; x < left + width; x++) counts[labels.fcn8s[y * SIDE + x]]++;
     }
-    show(figure.querySelector("canvas"), (pixel) => {
-      const color = legend.palette[labels[pixel]];
-      const gray = (rgb[3 * pixel] + rgb[3 * pixel + 1] + rgb[3 * pixel + 2]) / 3;
-      return color.map((value) => 0.65 * value + 0.35 * gray);
-    });
     const found = [...counts.keys()].filter((k) => counts[k] > 0).sort((a, b) => counts[b] - counts[a]);
     const share = (k) => ` ${percent(counts[k] / (width * height))}`;
     list(part.querySelector(".live-legend"), legend.classes, legend.palette, found, share);
-    figure.querySelector("figcaption").textContent =
-      `FCN-8s on EfficientNet-Lite0: ${milliseconds.toFixed(0)} ms`;
-    Object.assign(window.fcnLive, {photo: rgb});
-    window.fcnLive.labels.photo = labels;
-    window.fcnLive.milliseconds.photo = milliseconds;
-    const names = found.map((k) => legend.classes[k].replace("_", " ") + share(k));
-    status.textContent = `${file.name}: ${names.join(", ")}.`;
-    part.dataset.state = "ready";
+    const words = found.map((k) => legend.classes[k].replace("_", " ") + share(k));
+    const time = `All three took ${milliseconds.toFixed(0)} ms.`;
+    status.textContent = `${title}, by FCN-8s: ${words.join(", ")}. ${time}`;
   }
 
   const start = (file) =>
     file &&
     label(file).catch((error) => {
-      status.textContent = `The network cannot run in this browser: ${error.message}`;
+      status.textContent = `The networks cannot run in this browser: ${error.message}`;
       part.dataset.state = "failed";
     });
   byId("live-file").addEventListener("change", ({target}) => start(target.files[0]));
-  byId("live-example").addEventListener("click", async () => {
-    const answer = await fetch(`${STATIC}live/models/example.jpg`);
-    start(new File([await answer.blob()], "example.jpg"));
+  for (const button of part.querySelectorAll("[data-example]")) {
+    button.addEventListener("click", async () => {
+      const name = `${button.dataset.example}.jpg`;
+      const answer = await fetch(`${STATIC}live/models/${name}`);
+      start(new File([await answer.blob()], name));
+    });
+  }
+  slider.addEventListener("input", paint);
+  for (const canvas of canvases) {
+    canvas.addEventListener("click", (event) => {
+      const scale = canvas.width / canvas.getBoundingClientRect().width / ZOOM;
+      tell(event.offsetX * scale, event.offsetY * scale);
+    });
+  }
+  const moves = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
+  canvasOf("fcn8s").addEventListener("keydown", (event) => {
+    const move = moves[event.key];
+    if (!move || !shown || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const [x, y] = point ?? [shown.box[2] / 2, shown.box[3] / 2];
+    tell(x + 4 * move[0], y + 4 * move[1]);
   });
   part.addEventListener("dragover", (event) => event.preventDefault());
   part.addEventListener("drop", (event) => {

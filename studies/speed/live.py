@@ -2,8 +2,9 @@
 
     python -m studies.speed.live
 
-Needs the built book and Chromium. Each of twelve scenes is labelled by the three networks, and the
-example photo as often; the first time of each network, which includes its loading, does not count.
+Needs the built book and Chromium. Each of twelve scenes is labelled by the three networks, and a
+photograph as often, by its three at once; the first time of each network, which includes its
+loading, does not count.
 """
 
 import threading
@@ -28,7 +29,7 @@ def times(page):
     found = []
     for _ in range(TIMES):
         page.locator("#live-shapes[data-state=ready]").wait_for()
-        page.get_by_role("button", name="An example").click()
+        page.get_by_role("button", name="Cat").click()
         page.locator("#live-photos[data-state=ready]").wait_for()
         found.append(page.evaluate("({...fcnLive.milliseconds})"))
         page.get_by_role("button", name="Another scene").click()
@@ -42,7 +43,7 @@ def main():
         arguments = ["--no-sandbox", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
         page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{server.server_port}/book/live.html")
+        page.goto(f"http://127.0.0.1:{server.server_port}/book/pages/live.html")
         measured = times(page)
         version = browser.version
         browser.close()

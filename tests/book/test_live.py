@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from live_models import EXAMPLE, MODELS, SHAPES, SIDE, network
+from live_models import EXAMPLES, MODELS, SHAPES, SIDE, VARIANTS, network
 
 import fcn_tutorial as fcn
 
@@ -54,20 +54,60 @@ def test_three_scenes_are_labelled_as_by_keras(live):
     assert not np.array_equal(scenes[0], scenes[1])
 
 
-def test_a_photo_is_labelled_as_by_keras(live):
-    live.get_by_role("button", name="An example").click()
+@pytest.fixture(scope="module")
+def photo(live):
+    """The page, once it has labelled an example."""
+    live.get_by_role("button", name="Jockey").click()
     done(live, "photos")
-    scores = fcn.load_trained("voc_fcn8s").predict_on_batch(picture(live, "photo"))
-    labels = array(live, "labels.photo").reshape(SIDE, SIDE)
-    # In the file, weights and maps have 8 bits, which moves the outlines.
-    assert (labels == scores[0].argmax(axis=-1)).mean() > 0.95
-    assert len(live.locator("#live-photos .live-legend li").all()) == len(np.unique(labels))
+    return live
+
+
+def test_a_photo_is_labelled_as_by_keras_by_three_networks(photo):
+    for name in VARIANTS:
+        scores = fcn.load_trained(f"voc_{name}").predict_on_batch(picture(photo, "photo"))
+        labels = array(photo, f"labels.photo_{name}").reshape(SIDE, SIDE)
+        # In the file, weights and maps have 8 bits, which moves the outlines.
+        assert (labels == scores[0].argmax(axis=-1)).mean() > 0.95
+    assert len(photo.locator("#live-photos .live-legend li").all()) == len(np.unique(labels))
+
+
+def colors(page, part):
+    """The pixels that a canvas of the photographs shows."""
+    code = """([part]) => {
+      const canvas = document.querySelector(`#live-photos ${part}`);
+      const {width, height} = canvas;
+      return Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data);
+    }"""
+    return np.array(page.evaluate(code, [part]))
+
+
+def test_the_slider_sets_how_much_of_the_photo_shows_through(photo):
+    slider, canvas = photo.locator("#live-opacity"), "[data-network=fcn8s] canvas"
+    seen = {}
+    for share in ("0", "50", "100"):
+        slider.fill(share)
+        seen[share] = colors(photo, canvas)
+    assert np.array_equal(seen["0"], colors(photo, "#live-photo"))
+    away = [abs(seen[share] - seen["0"]).mean() for share in ("50", "100")]
+    assert 0 < 1.5 * away[0] < away[1]
+
+
+def test_a_point_gets_class_and_probability_by_pointer_and_keyboard(photo):
+    said = photo.locator("#live-point")
+    canvas = photo.locator("#live-photos [data-network=fcn8s] canvas")
+    box = canvas.bounding_box()
+    canvas.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
+    first = said.inner_text()
+    assert first.count("%") == 6 and "FCN-32s horse" in first and "FCN-8s horse" in first
+    for _ in range(60):
+        canvas.press("ArrowUp")
+    assert "FCN-8s background" in said.inner_text()
 
 
 def test_a_readers_photo_is_labelled_and_another_file_refused(live, tmp_path):
     status = live.locator("#live-photos .live-status")
-    live.set_input_files("#live-file", EXAMPLE.with_name("cat.jpg"))
-    live.get_by_text("cat.jpg:").wait_for(timeout=MILLISECONDS)
+    live.set_input_files("#live-file", EXAMPLES[0])
+    live.get_by_text("cat.jpg, by FCN-8s:").wait_for(timeout=MILLISECONDS)
     assert "cat" in status.inner_text()
     (tmp_path / "notes.txt").write_text("no picture")
     live.set_input_files("#live-file", tmp_path / "notes.txt")
@@ -90,6 +130,9 @@ def test_the_scene_changes_by_keyboard(live, key):
 
 def test_a_shape_is_dragged_by_the_pointer(live):
     live.get_by_role("button", name="Clear").click()
+    done(live)
+    # An empty scene has no score.
+    assert "%" not in live.locator("#live-shapes").inner_text()
     live.get_by_role("button", name="Disc").click()
     done(live)
     labels = array(live, "labels.fcn8s").reshape(SIDE, SIDE)
