@@ -42,6 +42,7 @@ _MODULES = {
     "train": "training",
     "run_of_record": "runs",
     "load_trained": "pretrained",
+    "imagenet_classes": "pretrained",
     "overlay": "plotting",
     "check": "selfchecks",
 }

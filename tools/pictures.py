@@ -1,7 +1,7 @@
-"""Draw the pictures of the landing page, of the README and of chapters 8 and 9 from finished runs.
+"""Draw the pictures of the first page, of the README and of chapters 8 and 9.
 
+python tools/pictures.py first                 # from the networks that the package carries
 python tools/pictures.py photographs voc_fcn8s
-python tools/pictures.py shapes runs/story     # the folder that studies/shapes/run.py leaves
 python tools/pictures.py camvid runs/camvid_enlarged
 python tools/pictures.py voc runs              # holds voc_mobilenet_fcn32s_seed0 and the like
 python tools/pictures.py gallery runs/voc_efficientnet_fcn8s
@@ -21,6 +21,8 @@ from fcn_tutorial.data.images import read_image, write_label
 from fcn_tutorial.runs import read_table
 
 ROOT = Path(__file__).resolve().parent.parent
+STATIC = ROOT / "book" / "_static"
+PHOTOS = ROOT / "studies" / "voc_efficientnet" / "photos"
 VOC_EXAMPLES = (312, 243, 252, 189)  # two that go well, two that do not
 SMALL, GAP = 160, 4  # pixels: the longer side of a picture in a gallery, and what lies between two
 
@@ -47,6 +49,22 @@ def draw(dataset, runs, indices, path, width=10.0):
         figure.tight_layout(pad=0.3, rect=(0, legend / size[1], 1, 1))
         figure.savefig(path, dpi=100)
     print(f"Wrote {path}.")
+
+
+def draw_first(name, folder):
+    """The first page's photograph, and on it what three networks and we say, a file each."""
+    dataset = fcn.load_dataset("photos", "all")
+    photo = read_image(PHOTOS / f"{name}.jpg")  # larger than the package's copy
+    ours = Image.fromarray(dataset[dataset.names.index(name)][1])
+    labels = {"photo": np.zeros(photo.shape[:2], np.uint8)}
+    for variant in ("fcn32s", "fcn16s", "fcn8s"):
+        labels[variant] = fcn.segment(fcn.load_trained(f"voc_{variant}"), photo)
+    labels["ours"] = np.array(ours.resize(photo.shape[1::-1], Image.Resampling.NEAREST))
+    for what, label in labels.items():
+        shown = np.where(label == 0, VOID, label)  # as void, the background stays the photograph
+        blend = plotting.overlay(photo, shown, dataset.palette, alpha=0.7)
+        Image.fromarray(blend).save(folder / f"first-{what}.jpg", quality=82, optimize=True)
+        print(f"Wrote {folder / f'first-{what}.jpg'}.")
 
 
 def label_photos(runs, folder):
@@ -102,17 +120,12 @@ def _small(picture, smooth):
     return np.asarray(Image.fromarray(picture).resize((width, height), way))
 
 
-def main(what, folder):
+def main(what, folder=ROOT):
     folder = Path(folder)
-    if what == "photographs":
-        photos = ROOT / "studies" / "voc_efficientnet" / "photos"
-        draw_photographs(
-            fcn.load_run(folder), photos, ROOT / "book" / "_static" / "photographs.jpg"
-        )
-    elif what == "shapes":
-        runs = {f"FCN-{n}s": fcn.load_run(folder / f"fcn{n}s") for n in (32, 16, 8)}
-        path = ROOT / "book" / "_static" / "hero.png"
-        draw(fcn.load_dataset("shapes", "test"), runs, (76, 2, 13), path)
+    if what == "first":
+        draw_first("jockey", STATIC)
+    elif what == "photographs":
+        draw_photographs(fcn.load_run(folder), PHOTOS, STATIC / "photographs.jpg")
     elif what == "gallery":
         draw_gallery(fcn.load_run(folder), ROOT / "studies" / "voc_efficientnet" / "gallery")
     elif what == "voc":

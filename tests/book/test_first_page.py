@@ -1,0 +1,50 @@
+"""The first page's slider shows one labelling of the photograph after another."""
+
+import pytest
+
+NAMES = ["photo", "FCN-32s", "FCN-16s", "FCN-8s", "our labels"]
+
+
+@pytest.fixture
+def page(browser, site):
+    context = browser.new_context()
+    context.route(lambda url: not url.startswith(site), lambda route: route.abort())
+    page = context.new_page()
+    page.goto(f"{site}/book/pages/intro.html")
+    yield page
+    context.close()
+
+
+def shown(page):
+    """Name, source and caption of the one picture that can be seen and has loaded."""
+    page.wait_for_timeout(500)  # pictures fade
+    (picture,) = [each for each in page.locator(".first-pictures img").all() if each.is_visible()]
+    assert picture.evaluate("image => image.naturalWidth") > 600
+    assert picture.get_attribute("alt")
+    name = page.locator(".first-figure input").get_attribute("aria-valuetext")
+    return name, picture.get_attribute("src"), page.locator(".first-figure figcaption").inner_text()
+
+
+def test_every_labelling_is_reached_by_keyboard(page):
+    slider = page.locator(".first-figure input")
+    slider.press("Home")
+    found = [shown(page)]
+    for _ in NAMES[1:]:
+        slider.press("ArrowRight")
+        found.append(shown(page))
+    names, pictures, captions = zip(*found, strict=True)
+    assert list(names) == NAMES
+    assert len(set(pictures)) == len(set(captions)) == len(NAMES)
+
+
+def test_a_click_on_the_slider_chooses(page):
+    slider = page.locator(".first-figure input")
+    box = slider.bounding_box()
+    slider.click(position={"x": box["width"] - 2, "y": box["height"] / 2})
+    assert shown(page)[0] == NAMES[-1]
+
+
+def test_two_buttons_lead_on(page):
+    for text, target in (("Try it on your photo", "live.html"), ("Start", "/00-")):
+        link = page.get_by_role("link", name=text, exact=True)
+        assert target in link.first.get_attribute("href")
