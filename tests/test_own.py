@@ -1,12 +1,15 @@
 """Own pictures, from the first look to an exported network, by command line and by Python."""
 
 import json
+import re
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import quick
-from folders import CLASSES, LAYOUTS, example, labelme
+from folders import CLASSES, LAYOUTS, NAMES, example, labelme, save
 
 import fcn_tutorial as fcn
 from fcn_tutorial import callbacks
@@ -56,6 +59,26 @@ def test_each_layout_goes_from_inspect_to_export_by_command_line(tmp_path, comma
     assert all((labels / f"{name}.png").is_file() for name in names)
     assert json.loads(network.with_name("net.tflite.json").read_text())["classes"] == list(CLASSES)
     assert fcn.load_run(run).recipe.dataset == str(photos)
+
+
+@pytest.mark.slow
+def test_the_readme_says_what_to_type_in_ten_lines(tmp_path, command_line, monkeypatch):
+    readme = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+    section = re.search(r"^## Your own pictures\n(.*?)^## ", readme, re.M | re.S)[1].strip()
+    assert len(section.splitlines()) <= 10
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(NAMES):
+        image, label = example(number)
+        save(Path("photos/images", f"{name}.jpg"), image)
+        save(Path("photos/masks", f"{name}.png"), label)
+    Path("photos/classes.txt").write_text("\n".join(CLASSES))
+    save(Path("new.jpg"), example(0)[0])
+    for line in re.findall(r"fcn-tutorial (.*)", section):
+        short = ["--epochs", "1", "--set", "steps_per_epoch=1"] if line[:5] == "train" else []
+        code, _, error = command_line(*shlex.split(line.strip("`.")), *short)
+        assert code == 0, (line, error)
+    written = "inspect.png", "runs/own/report-photos-test.html", "predictions/new-overlay.png"
+    assert all(Path(name).is_file() for name in written)
 
 
 @pytest.mark.slow
