@@ -40,7 +40,7 @@ FOLDED = {"hide-input", "remove-cell", "remove-input"}
 MAP = "diagrams.course_map("  # at the head of a chapter, without a number
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
-HEAVIEST_MOVING_FIGURE = 300_000
+HEAVIEST_MOVING_FIGURE = 500_000
 EXERCISE = re.compile(r"\*\*Exercise ((?:\d+|[A-Z])\.\d+)\.\*\*")
 
 
