@@ -55,7 +55,7 @@ def test_every_self_check_is_tested_with_a_right_and_two_wrong_answers(chapter):
 
 
 @pytest.mark.parametrize("wrap", [lambda each: each, lambda each: lambda *_: each])
-@pytest.mark.parametrize("answer", NONSENSE, ids=str)
+@pytest.mark.parametrize("answer", NONSENSE, ids=lambda each: type(each).__name__)
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_nonsense_gets_a_hint_that_names_no_error(chapter, answer, wrap):
     for exercise in checks_of(chapter):
