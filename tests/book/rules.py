@@ -40,6 +40,7 @@ FOLDED = {"hide-input", "remove-cell", "remove-input"}
 MAP = "diagrams.course_map("  # at the head of a chapter, without a number
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+PROMPT = "**Predict, then run.**"
 HEAVIEST_MOVING_FIGURE = 500_000
 EXERCISE = re.compile(r"\*\*Exercise ((?:\d+|[A-Z])\.\d+)\.\*\*")
 
@@ -119,6 +120,12 @@ def has_15_to_35_short_code_cells(chapter):
         for line in lines:
             if len(line) > WIDEST_LINE:
                 yield f"has a line of {len(line)} characters in code cell {number}: {line}"
+
+
+def asks_before_it_shows(chapter):
+    asked = chapter.markdown.count(PROMPT)
+    if asked < 2:
+        yield f"asks {asked} times {PROMPT!r}, not twice"
 
 
 def statements(cell):
@@ -346,6 +353,7 @@ RULES = [
     ends_with_summary_exercises_and_reading,
     has_1200_to_2500_words,
     has_15_to_35_short_code_cells,
+    asks_before_it_shows,
     leaves_open_exercises_without_output,
     is_plain_markdown,
     weighs_at_most_1_mb,

@@ -66,6 +66,7 @@ DAMAGES = {
         add_code("1\n" * 26),
         add_code("x = " + "1" * 77),
     ],
+    "asks_before_it_shows": [replace("**Predict, then run.**", "Here it is.")],
     "leaves_open_exercises_without_output": [
         add_code('fcn.check("5.9", answer)'),
         lambda chapter: chapter.code_cells[-1].outputs.append(new_output("stream", text="Put")),
