@@ -126,6 +126,7 @@ def test_what_goes_wrong_in_a_row_is_its_finding():
 
 def test_without_a_gpu_it_says_so_in_one_line(monkeypatch, refusal):
     monkeypatch.setattr(run, "follow", lambda *arguments: iter([{"gpu": False}]))
+    monkeypatch.setenv("KERAS_BACKEND", "jax")  # which it sets itself where none is set
     message = refusal(run.main, [])
     assert "GPU" in message and "--allow-cpu" in message
 
