@@ -21,14 +21,8 @@ VARIANTS = ("fcn32s", "fcn16s", "fcn8s")  # for photographs, in the order of the
 PHOTOS = sorted((PACKAGE / "pretrained").glob("voc_fcn*"))
 EXAMPLES = sorted((ROOT / "studies" / "voc_efficientnet" / "photos").glob("*.jpg"))
 SIDE = 256
-CODE = (
-    "layers",
-    "upsampling",
-    "efficientnet",
-    "backbones",
-    "fcn",
-    "export",
-)  # what the files depend on
+# What the files depend on.
+CODE = ("layers", "upsampling", "trunks", "backbones", "fcn", "export")
 
 
 def fingerprint():
