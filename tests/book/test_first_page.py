@@ -5,12 +5,13 @@ import pytest
 NAMES = ["photo", "FCN-32s", "FCN-16s", "FCN-8s", "our labels"]
 
 
-@pytest.fixture
-def page(browser, site):
+@pytest.fixture(params=["served", "opened from disk"])
+def page(browser, site, html, request):
+    start = site if request.param == "served" else html.as_uri()
     context = browser.new_context()
-    context.route(lambda url: not url.startswith(site), lambda route: route.abort())
+    context.route(lambda url: not url.startswith(start), lambda route: route.abort())
     page = context.new_page()
-    page.goto(f"{site}/book/pages/intro.html")
+    page.goto(f"{start}/book/pages/intro.html")
     yield page
     context.close()
 
