@@ -164,11 +164,16 @@ def _count_in_one_pass(
 
 def _confusion(y_true: Any, y_pred: Any, void: int) -> Any:
     """How many pixels of each class (row) got each class (column), float (C, C)."""
-    label, classes = ops.cast(y_true, "int32"), y_pred.shape[-1]
+    label, (width, classes) = ops.cast(y_true, "int32"), y_pred.shape[-2:]
     # All zeros at -1.
     truth = ops.one_hot(ops.where(label == void, -1, label), classes)
     guess = ops.one_hot(ops.argmax(y_pred, axis=-1), classes)
-    return ops.einsum("nc,nd->cd", *(ops.reshape(each, (-1, classes)) for each in (truth, guess)))
+    if keras.backend.backend() == "tensorflow":
+        flat = (ops.reshape(each, (-1, classes)) for each in (truth, guess))
+        return ops.einsum("nc,nd->cd", *flat)
+    # Row by row: as one product over all pixels, a GPU would hardly share it out.
+    rows = (ops.reshape(each, (-1, width, classes)) for each in (truth, guess))
+    return ops.sum(ops.einsum("nwc,nwd->ncd", *rows), axis=0)
 
 
 def _update_in_one_pass(
