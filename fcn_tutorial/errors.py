@@ -13,6 +13,7 @@ import numpy as np
 
 LONGEST = 40  # characters of a value that a message shows
 MOST = 2000  # characters of a message; somebody may have pasted a value or a path of megabytes
+LARGEST_SCALE = 4  # of an image; beyond it, the copies of a photo exceed most memories
 
 
 class InputError(ValueError):

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from fcn_tutorial.data.dataset import check_examples
 from fcn_tutorial.data.images import checked_pair
-from fcn_tutorial.errors import InputError, as_array, explained, shown, warn
+from fcn_tutorial.errors import LARGEST_SCALE, InputError, as_array, explained, shown, warn
 from fcn_tutorial.metrics import Scores, confusion_matrix, scores
 from fcn_tutorial.tiling import by_tiles
 
@@ -67,15 +67,16 @@ def probabilities(
     Args:
         model: one, or several with the same classes.
         images: (N, H, W, 3) in 0..255.
-        scales: factors by which the images are resized; scores go back to (H, W) bilinearly.
+        scales: factors, at most 4, by which the images are resized; scores go back to (H, W)
+            bilinearly.
         flip: whether to average with the mirrored prediction for the mirror image.
 
     Returns:
         float32 (N, H, W, C).
 
     Raises:
-        InputError: there is no scale, or one that is not above 0; there is no model, one does not
-            give scores for each pixel, or their numbers of classes differ.
+        InputError: there is no scale, or one that is not above 0 and at most 4; there is no model,
+            one does not give scores for each pixel, or their numbers of classes differ.
     """
     factors = _checked(scales)
     images = as_array("images", images).astype(np.float32)
@@ -90,8 +91,11 @@ def _checked(scales: Scales) -> tuple[float, ...]:
     """The scales, one or several, as a tuple of numbers."""
     with explained(f"scales must be numbers above 0, got {shown(scales)}", "such as (0.75, 1)"):
         factors = tuple(np.ravel(np.asarray(scales, float)).tolist())
-    if not (factors and all(0 < factor < np.inf for factor in factors)):
-        raise InputError(f"scales must be numbers above 0, got {factors}.")
+    if not (factors and all(0 < factor <= LARGEST_SCALE for factor in factors)):
+        raise InputError(
+            f"scales must be numbers above 0 and at most {LARGEST_SCALE}, such as (0.75, 1), got "
+            f"{factors}."
+        )
     return factors
 
 

@@ -10,7 +10,14 @@ from typing import Annotated, NoReturn
 
 from typer import Option
 
-from fcn_tutorial.errors import InputError, InputWarning, explained, reason_of, shown
+from fcn_tutorial.errors import (
+    LARGEST_SCALE,
+    InputError,
+    InputWarning,
+    explained,
+    reason_of,
+    shown,
+)
 from fcn_tutorial.files import quiet
 
 Dataset = Annotated[str | None, Option(help="Data set; default: the recipe's.")]
@@ -20,7 +27,6 @@ Scales = Annotated[
     str, Option(help="Average over resized copies: scale factors, separated by commas.")
 ]
 Flip = Annotated[bool, Option("--flip", help="Also average over the mirror image.")]
-LARGEST_SCALE = 4  # beyond it, the copies of a photo exceed most memories
 LONGEST_WORD = 10_000  # characters of an argument
 STOPPED = 130  # exit code after Ctrl+C
 
