@@ -13,7 +13,8 @@ import numpy as np
 
 LONGEST = 40  # characters of a value that a message shows
 MOST = 2000  # characters of a message; somebody may have pasted a value or a path of megabytes
-LARGEST_SCALE = 4  # of an image; beyond it, the copies of a photo exceed most memories
+# Of an image's copies: beyond them, a copy or the tiles of a photo exceed most memories.
+SMALLEST_SCALE, LARGEST_SCALE = 1 / 16, 4
 
 
 class InputError(ValueError):

@@ -14,7 +14,15 @@ from tqdm import tqdm
 
 from fcn_tutorial.data.dataset import check_examples
 from fcn_tutorial.data.images import checked_pair
-from fcn_tutorial.errors import LARGEST_SCALE, InputError, as_array, explained, shown, warn
+from fcn_tutorial.errors import (
+    LARGEST_SCALE,
+    SMALLEST_SCALE,
+    InputError,
+    as_array,
+    explained,
+    shown,
+    warn,
+)
 from fcn_tutorial.metrics import Scores, confusion_matrix, scores
 from fcn_tutorial.tiling import by_tiles
 
@@ -91,10 +99,10 @@ def _checked(scales: Scales) -> tuple[float, ...]:
     """The scales, one or several, as a tuple of numbers."""
     with explained(f"scales must be numbers above 0, got {shown(scales)}", "such as (0.75, 1)"):
         factors = tuple(np.ravel(np.asarray(scales, float)).tolist())
-    if not (factors and all(0 < factor <= LARGEST_SCALE for factor in factors)):
+    if not (factors and all(SMALLEST_SCALE <= f <= LARGEST_SCALE for f in factors)):
         raise InputError(
-            f"scales must be numbers above 0 and at most {LARGEST_SCALE}, such as (0.75, 1), got "
-            f"{factors}."
+            f"scales must be numbers from {SMALLEST_SCALE} to {LARGEST_SCALE}, such as (0.75, 1), "
+            f"got {factors}."
         )
     return factors
 

@@ -251,7 +251,7 @@ def test_scales_that_make_no_sense_are_refused(model, refusal, scales):
     assert "scales" in refusal(fcn.segment, model, np.zeros((4, 4, 3), np.uint8), scales)
 
 
-@pytest.mark.parametrize("scales", [5, (1.0, 4.1), (True, 1e10)])
+@pytest.mark.parametrize("scales", [5, (1.0, 4.1), (True, 1e10), 1e-310, 0.06])
 def test_scales_whose_copies_would_not_fit_into_memory_are_refused(model, refusal, scales):
     photo = np.zeros((4, 4, 3), np.uint8)
     for call, data in ((fcn.evaluate, Noise()), (fcn.segment, photo), (probabilities, photo[None])):

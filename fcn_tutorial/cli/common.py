@@ -12,6 +12,7 @@ from typer import Option
 
 from fcn_tutorial.errors import (
     LARGEST_SCALE,
+    SMALLEST_SCALE,
     InputError,
     InputWarning,
     explained,
@@ -103,10 +104,10 @@ def factors_of(text: str) -> list[float]:
         factors = [float(part) for part in text.split(",")]
     except ValueError:
         factors = [0.0]
-    if not all(0 < factor <= LARGEST_SCALE for factor in factors):
+    if not all(SMALLEST_SCALE <= factor <= LARGEST_SCALE for factor in factors):
         raise InputError(
-            f"--scales {text!r} must be numbers above 0 and at most {LARGEST_SCALE}, such as "
-            "0.75,1,1.25."
+            f"--scales {shown(text)} must be numbers from {SMALLEST_SCALE} to {LARGEST_SCALE}, "
+            "such as 0.75,1,1.25."
         )
     return factors
 

@@ -55,11 +55,9 @@ def _image_files(paths, recursive, output):
     for path in paths:
         inside = [(path.stem, path)]
         if path.is_dir():
-            inside = list(_images_in(path, recursive, output))
+            inside = _images_in(path, recursive, output)
         else:
             check_file(path, "image", "check the path")
-        if not inside:
-            raise InputError(f"folder {path} holds no images: give one with JPEG or PNG files.")
         for name, file in inside:
             if name in files:
                 raise InputError(
@@ -74,6 +72,8 @@ def _images_in(folder, recursive, output):
     """(name, file) of each image in a folder; its sub-folders are entered, or else mentioned."""
     from fcn_tutorial.data.layouts import SUFFIXES
 
+    found, left_out = [], ""
+
     def fail(error):
         raise error
 
@@ -81,11 +81,17 @@ def _images_in(folder, recursive, output):
         results = os.path.realpath(output)
         others = sorted(f for f in folders if os.path.realpath(Path(here, f)) != results)
         if others and not recursive:
-            common.say(f"sub-folders of {here} are left out, such as {others[0]}: use --recursive.")
+            left_out = f"sub-folders of {here} are left out, such as {others[0]}: use --recursive"
         folders[:] = others if recursive else []
         for file in sorted(Path(here, name) for name in names):
             if file.suffix.lower() in SUFFIXES:
-                yield str(file.relative_to(folder).with_suffix("")), file
+                found.append((str(file.relative_to(folder).with_suffix("")), file))
+    if not found:
+        advice = left_out or "give one with JPEG or PNG files"
+        raise InputError(f"folder {folder} holds no images: {advice}.")
+    if left_out:
+        common.say(f"{left_out}.")
+    return found
 
 
 def _listed(files, path):

@@ -209,11 +209,12 @@ def _read(path, offset, crc, where):
     """The payload of the record that starts at a byte of a shard, checked against its CRC."""
     check_file(path, "the shard", AGAIN)
     with path.open("rb") as file:
-        file.seek(offset)
+        size = os.fstat(file.fileno()).st_size
+        file.seek(offset if 0 <= offset < size else size)
         length = int.from_bytes(file.read(HEADER)[:8], "little")
         # A damaged length could ask for more memory than there is.
-        payload = file.read(min(length, os.fstat(file.fileno()).st_size))
+        payload = file.read(min(length, size))
     # Against the index, since Python has no fast function for the record's own CRC-32C.
-    if zlib.crc32(payload) != crc:
+    if not payload or zlib.crc32(payload) != crc:
         raise InputError(f"the record {where} is damaged: delete the shard and write it again.")
     return payload

@@ -76,6 +76,13 @@ def test_sub_folders_are_mentioned_or_entered(command_line, made, tmp_path):
         assert labels == {"a-label.png", "trip/a-label.png", "trip/day.1/b.c-label.png"}
 
 
+def test_a_folder_of_nothing_but_folders_is_refused_in_one_sentence(command_line, made, tmp_path):
+    (tmp_path / "photos" / "trip").mkdir(parents=True)
+    code, _, error = command_line("segment", made, tmp_path / "photos")
+    (said,) = error.splitlines()
+    assert code == 2 and "no images" in said and "trip" in said and "--recursive" in said
+
+
 # Not ru_maxrss, which starts with the memory of the process that started this one.
 MEASURED = """
 import re, sys
