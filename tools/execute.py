@@ -41,6 +41,7 @@ def execute(path, notebook):
             notebook,
             timeout=SECONDS_FOR_A_CELL,
             record_timing=False,
+            coalesce_streams=True,  # myst-nb would begin a line where the kernel paused
             extra_arguments=KERNEL_ARGUMENTS,
             resources={"metadata": {"path": folder}},
         )

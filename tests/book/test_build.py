@@ -90,6 +90,14 @@ def test_a_chapter_is_executed_in_place(chapter):
         main(["--check", str(chapter)])
 
 
+def test_a_printed_line_stays_one_line(chapter):
+    source = "import time\nprint('one', end='', flush=True)\ntime.sleep(1)\nprint(' line')"
+    edit(chapter, lambda cell: cell.update(source=source))
+    main([str(chapter)])
+    (output,) = nbformat.read(chapter, as_version=4).cells[1].outputs
+    assert output.text == "one line\n"
+
+
 def test_the_lock_file_pins_what_requirements_txt_pins():
     pin = re.compile(r"^([\w.-]+)(?:\[[\w,]+\])?==([^\s;\\]+)", re.M)
     plain, locked = (
