@@ -90,7 +90,9 @@ class BilinearUpsampling(keras.layers.Layer):
     def call(self, scores: Any) -> Any:
         """Upsample a map."""
         height, width = keras.ops.shape(scores)[1:3]
-        if isinstance(height, int) and isinstance(width, int) and not self.shift:
+        known = isinstance(height, int) and isinstance(width, int)
+        # JAX would resize by matrix products, which take longer than the sums below.
+        if known and not self.shift and keras.backend.backend() != "jax":
             size = (self.factor * height, self.factor * width)
             # In 32 bits, as XLA fails on the gradient of resizing in fewer.
             exact = keras.ops.cast(scores, "float32")

@@ -234,7 +234,7 @@ def _gpu(name, missing):
 
 def _gpu_title(part, row):
     if part == "c":
-        return f"training by `{row.get('recipe', 'recipe')}`, {row.get('steps', 0):,} steps"
+        return f"training by `{row.get('name', 'recipe')}`, {row.get('steps', 0):,} steps"
     kind = "Keras-FCN" if row.get("network") == "keras_fcn" else "FCN-8s"
     what = f"{kind}, {BACKBONES[row['backbone']]}, {row['bits']} bits"
     if part == "d":
@@ -248,7 +248,7 @@ def _way(row):
 
 def _gpu_cells(row, theirs):
     rate, memory = row.get("images_a_second"), row.get("peak_bytes")
-    share, score = row.get("share_of_matrix_product"), row.get("mean_iou")
+    share, score = row.get("share_of_matrix_product"), row.get("val", {}).get("mean_iou")
     other = theirs.get("images_a_second")
     return [
         f"{rate:,.1f}" if rate else "",

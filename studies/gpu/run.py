@@ -46,7 +46,7 @@ from studies.gpu.pack import changes
 from studies.gpu.train import learn
 
 SHARES = {"a": 1, "b": 5, "c": 3, "d": 1}  # of the minutes
-LONGEST_ROW = 0.25  # of the minutes
+LONGEST_ROW = 0.4  # of the minutes; XLA may take one or two of them to compile a step
 LEAST = 2  # seconds, with fewer of which no row is begun
 CLASSES = 21
 PRODUCTS = 10  # of matrices, between two looks at the clock
@@ -163,7 +163,8 @@ def learning(row, sizes, seconds):
     weights = sizes.weights / f"{recipe.backbone}.npz" if sizes.weights else None
     with TemporaryDirectory() as folder:
         more = {"weights": weights, "half": sizes.half, "steps": sizes.steps}
-        yield from learn(recipe, [sizes.pack], Path(folder, "run"), seconds, **more)
+        for found in learn(recipe, [sizes.pack], Path(folder, "run"), seconds, **more):
+            yield {"name": sizes.recipe, **found}
 
 
 def plan(part, sizes):

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -128,7 +128,8 @@ def learn(recipe, packs, output, seconds, weights=None, test=None, half="", step
             recipe = started(recipe, weights, training, Path(start, "start"))
         recipe = replace(recipe, steps_per_epoch=steps_until(ends, recipe, training, steps))
         found = {
-            "recipe": recipe.__dict__,
+            "recipe": asdict(recipe),
+            "steps": recipe.epochs * recipe.steps_per_epoch,
             "data": {"name": training.name, "train": len(training), "val": len(validation)},
             "fingerprints": [training.fingerprint, validation.fingerprint],
         }
@@ -136,7 +137,7 @@ def learn(recipe, packs, output, seconds, weights=None, test=None, half="", step
         began, check = time.monotonic(), Padded(validation, EPOCHS_VALIDATE)
         run = fcn.train(recipe, output, verbose=0, training=training, validation=check)
     taken = time.monotonic() - began
-    images = recipe.batch_size * recipe.steps_per_epoch * recipe.epochs
+    images = recipe.batch_size * found["steps"]
     losses = [row["loss"] for row in run.history]
     found |= {"seconds": taken, "images_a_second": images / taken, "losses": losses}
     yield found
