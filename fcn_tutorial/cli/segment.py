@@ -51,11 +51,12 @@ def segment(
 
 def _image_files(paths, recursive, output):
     """{name of its results: file} of the files among some paths and of the images in folders."""
-    files = {}
+    files, notes = {}, []
     for path in paths:
         inside = [(path.stem, path)]
         if path.is_dir():
-            inside = _images_in(path, recursive, output)
+            inside, note = _images_in(path, recursive, output)
+            notes.append(note)
         else:
             check_file(path, "image", "check the path")
         for name, file in inside:
@@ -65,11 +66,13 @@ def _image_files(paths, recursive, output):
                     "into separate output folders."
                 )
             files[name] = file
+    for note in filter(None, notes):
+        common.say(f"{note}.")
     return files
 
 
 def _images_in(folder, recursive, output):
-    """(name, file) of each image in a folder; its sub-folders are entered, or else mentioned."""
+    """[(name, file)] of a folder's images, and what to say of sub-folders that are not entered."""
     from fcn_tutorial.data.layouts import SUFFIXES
 
     found, left_out = [], ""
@@ -89,9 +92,7 @@ def _images_in(folder, recursive, output):
     if not found:
         advice = left_out or "give one with JPEG or PNG files"
         raise InputError(f"folder {folder} holds no images: {advice}.")
-    if left_out:
-        common.say(f"{left_out}.")
-    return found
+    return found, left_out
 
 
 def _listed(files, path):

@@ -81,6 +81,10 @@ def test_a_folder_of_nothing_but_folders_is_refused_in_one_sentence(command_line
     code, _, error = command_line("segment", made, tmp_path / "photos")
     (said,) = error.splitlines()
     assert code == 2 and "no images" in said and "trip" in said and "--recursive" in said
+    for name in ("a.png", "a.jpg"):
+        Image.new("RGB", (4, 4)).save(tmp_path / "photos" / name)
+    code, _, error = command_line("segment", made, tmp_path / "photos")
+    assert code == 2 and "same file" in error and len(error.splitlines()) == 1
 
 
 # Not ru_maxrss, which starts with the memory of the process that started this one.
