@@ -82,9 +82,11 @@ def as_array(what: str, values: Any, kinds: str = "buif") -> np.ndarray:
     """An array of numbers of NumPy's `kinds`, or InputError, which says `what` it should be."""
     with explained(f"{what} must be an array of numbers", "check it"):
         array = np.asarray(values)
-        if array.dtype.kind not in kinds and array.size:
+        if array.dtype.kind in kinds:
+            return array
+        if array.size:
             raise ValueError(f"got {array.dtype}")
-    return array
+    return array.astype(np.uint8)  # of nothing, NumPy makes numbers of any kind
 
 
 def check_file(path: str | os.PathLike, what: str, advice: str) -> None:

@@ -40,6 +40,11 @@ def test_overlay_refuses_another_size_and_what_is_not_rgb(refusal, shape):
     refusal(fcn.overlay, np.zeros(shape, np.uint8), LABEL, PALETTE)
 
 
+def test_an_overlay_of_nothing_is_empty_whatever_it_was_an_array_of():
+    image, label = np.zeros((3, 0, 3), "U2"), np.zeros((3, 0), np.uint8)
+    assert fcn.overlay(image, label, PALETTE).shape == (3, 0, 3)
+
+
 @pytest.mark.parametrize(
     "colors", [np.zeros((300, 3), int), PALETTE / 255, PALETTE[:, :2], [[0, 0, 256]], "red", None]
 )

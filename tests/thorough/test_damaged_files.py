@@ -245,7 +245,8 @@ def said(command_line, *arguments):
     code, _, complaint = command_line(*arguments)
     lines = [line for line in complaint.splitlines() if line.strip() and "%|" not in line]
     assert code in (0, 1, 2), complaint
-    assert len(lines) == 1 or code != 2 or "Usage" in complaint, complaint
+    of_typer = "Usage" in complaint or "─ Error ─" in complaint
+    assert len(lines) == 1 or code != 2 or of_typer, complaint
     assert code == 2 or all(line.startswith("fcn-tutorial: ") for line in lines), complaint
     return code
 
