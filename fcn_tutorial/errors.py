@@ -21,13 +21,13 @@ class InputError(ValueError):
     """Something the user gave is unusable; the message is one sentence: what, where, what to do.
 
     The command line prints it without a traceback and exits with code 2. What is longer than 2,000
-    characters loses its middle.
+    characters loses its middle, and a path's control characters are written as in Python.
     """
 
     def __init__(self, sentence: str) -> None:
         if len(sentence) > MOST:
             sentence = f"{sentence[: MOST // 2]} ... {sentence[-MOST // 4 :]}"
-        super().__init__(sentence)
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in sentence))
 
 
 class InputWarning(UserWarning):

@@ -27,6 +27,11 @@ def test_a_message_of_megabytes_loses_its_middle():
     assert message.endswith("x are missing: give a file.")
 
 
+def test_a_path_cannot_break_its_sentence_or_write_to_the_terminal():
+    message = str(InputError("folder a\n\x1e\x1b[31m\udcff größer\u2028b is missing."))
+    assert message == r"folder a\n\x1e\x1b[31m\udcff größer\u2028b is missing."
+
+
 def test_a_choice_names_field_value_and_what_is_known():
     check_choice("variant", "fcn8s", {"fcn8s": 1})
     with pytest.raises(InputError, match=r"variant 'fcn9s'.*fcn32s, fcn8s"):
