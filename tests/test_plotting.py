@@ -25,6 +25,12 @@ def figures():
     return [plt.figure(number) for number in plt.get_fignums()]
 
 
+def test_titles_are_drawn_whole():
+    images = [np.zeros((90, 160, 3), np.uint8)] * 3
+    picture = plotting.picture_of(plotting.show, images, ["FCN-8s"] * 3)
+    assert picture[:2].min() == 255
+
+
 def test_overlay_mixes_colours_and_leaves_void_alone():
     mixed = fcn.overlay(IMAGE, LABEL, PALETTE)
     assert mixed.dtype == np.uint8
