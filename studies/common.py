@@ -40,18 +40,19 @@ def write(script, content):
     print(f"Wrote {path}.")
 
 
-def in_turn(calls, rounds, warm_up=1):
+def in_turn(calls, rounds, warm_up=1, clock=time.perf_counter):
     """Seconds of {name: function}, called one after the other in each round: {name: array}.
 
     In turn, so that whatever else the machine does meets all alike. The first `warm_up` rounds,
-    in which functions are traced and caches filled, are left out.
+    in which functions are traced and caches filled, are left out. `time.process_time` as clock
+    counts seconds of the processor.
     """
     seconds = {name: [] for name in calls}
     for _ in range(warm_up + rounds):
         for name, call in calls.items():
-            started = time.perf_counter()
+            started = clock()
             call()
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append(clock() - started)
     return {name: np.array(times[warm_up:]) for name, times in seconds.items()}
 
 
@@ -122,6 +123,8 @@ def scored(result):
 def keep(study, folder, name=None, minutes=""):
     """Keep a run folder, without its weights, as a run of record of a study.
 
+    A run that is kept already gains the scores that the study lacks.
+
     study: folder of the study. name: of the run there; default: the folder's. minutes: what the
     run took.
     """
@@ -134,13 +137,18 @@ def keep(study, folder, name=None, minutes=""):
     common = asdict(fcn.Recipe.load(study / "recipe.toml"))
     changes = {key: value for key, value in asdict(recipe).items() if value != common[key]}
     known = {"run": name, "changes": _toml(changes), "minutes": minutes}
+    kept = [row for row in read_rows(study / "table.csv") if row["run"] == name]
     for path in sorted(folder.glob("scores*.json")):
+        if path.stem in {row["scores"] for row in kept}:
+            continue
         stored = json.loads(path.read_text())
         scored = {"scores": path.stem, "split": stored["split"], "examples": stored["examples"]}
         scored["epoch"] = stored.get("epoch", "")
         scored |= {metric: stored[metric] for metric in METRICS}
         add_rows(study / "table.csv", [known | scored])
         _add_entry(study / "confusions.json", f"{name}/{path.stem}", stored["confusion"])
+    if kept:
+        return
     history = read_rows(folder / "history.csv")
     add_rows(study / "history.csv", [{"run": name, **row} for row in history])
     # Of the first run in full, of the others what differs.

@@ -66,6 +66,40 @@ def test_a_published_number_has_a_command_that_the_project_knows(row):
         check_command(command)
 
 
+ANSWERED = [row for row in LEDGER if row["answer"]]
+
+
+@pytest.mark.parametrize("row", ANSWERED, ids=lambda row: f"{row['method']}, {row['source']}")
+def test_a_number_of_ours_says_how_many_images_it_was_trained_and_scored_on(row):
+    kind, name, key = re.match(r"(\w+)\[(.*?)\](?:\.scores)?\[(.*?)\]", row["answer"]).groups()
+    if kind == "files":
+        images = tables.NUMBERS[kind][name]["images"]
+    else:
+        record = fcn.run_of_record(name)
+        rows = read_table(record.folder / "table.csv")
+        run = name.removeprefix(f"{record.folder.name}/")
+        images = next(int(x["examples"]) for x in rows if (x["run"], x["scores"]) == (run, key))
+        assert re.search(r"\d", row["our_training"])
+        assert row["our_training"].startswith(str(record.recipe.limit or ""))
+    assert re.search(rf"\b{images}\b", row["our_images"])
+
+
+def test_networks_of_others_stand_beside_ours_with_what_they_have_seen():
+    rows = [line.split(" | ") for line in tables.anchors().splitlines()[2:]]
+    assert len(rows) == 3 + len(tables.PHOTOGRAPHS)
+    for network, _, measured in rows:
+        method, how, training = network.split("<br>")
+        assert re.search(r"(\d+ x \d+|native size)$", how), method
+        assert training.startswith("trained on ") and re.search(r"\d", training)
+        assert re.match(r"\d\d\.\d %", measured)
+
+
+def test_minutes_of_a_run_count_once_however_often_it_was_scored(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("run,minutes,scores\na,100,scores\na,100,scores-b\na,,scores-c\nb,30,scores\n")
+    assert tables._minutes(table) == 130
+
+
 @pytest.mark.parametrize("name", tables.studies_by_name())
 def test_a_study_has_a_folder_and_commands_that_exist(name):
     assert (ROOT / "studies" / name.partition("/")[0]).is_dir()

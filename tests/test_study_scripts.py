@@ -16,7 +16,7 @@ from studies.beyond import run as beyond
 from studies.camvid_drives import run as drives
 from studies.camvid_short import run as short
 from studies.seeds import run as seeds
-from studies.speed import dense, growth, step
+from studies.speed import dense, growth, prediction, step
 from studies.splits import audit
 from studies.upper_bound import best
 from studies.upper_bound import voc2012_val as upper_bound
@@ -45,6 +45,17 @@ def test_a_run_that_is_kept_is_read_as_it_was(tmp_path, monkeypatch):
         assert record.scores["scores"].mean_iou == result.mean_iou
     kept = json.loads((tmp_path / "study" / "environment.json").read_text())
     assert kept == {"seed0": {"keras": "3", "seed": 0}, "seed1": {"seed": 1}}
+    flipped = fcn.scores(np.array([[4, 0], [0, 2]]))
+    runs.write_scores(folder / "scores-flip.json", flipped, TwoClasses())
+    common.keep(tmp_path / "study", folder)
+    again = fcn.run_of_record("study/seed1")
+    assert (again.recipe, again.history) == (record.recipe, record.history)
+    assert {name: each.mean_iou for name, each in again.scores.items()} == {
+        "scores": result.mean_iou,
+        "scores-flip": 1,
+    }
+    rows = common.read_rows(tmp_path / "study" / "table.csv")
+    assert [row["scores"] for row in rows] == ["scores", "scores", "scores-flip"]
 
 
 class TwoClasses:
@@ -136,6 +147,17 @@ def test_steps_and_growth_are_measured():
     assert set(row["ratio"]) == {"plain", "ours", "mixed"}
     point = growth.measure("vgg_narrow", "step", 2, 32, rounds=1)
     assert point["peak_bytes"] >= point["peak_bytes_after_building"] > 1e8
+
+
+@pytest.mark.slow
+def test_sizes_and_times_of_networks_are_measured():
+    models = {"fcn8s": fcn.load_trained("fcn8s"), "small": fcn.build_fcn("fcn32s", 2, "vgg_narrow")}
+    with pytest.warns(UserWarning, match="deprecated"):
+        rows = prediction.measure(models, 32, rounds=1)
+    assert rows["fcn8s"]["ratio"] == {"keras": 1, "tflite": 1}
+    for row in rows.values():
+        assert 4 * row["megabytes"]["tflite"] == pytest.approx(row["megabytes"]["keras"], rel=0.5)
+        assert min(row["milliseconds"].values()) > 0
 
 
 def test_the_drive_left_out_is_the_new_validation_split(camvid_root, tmp_path):

@@ -52,13 +52,36 @@ CAMVID = [
         "",
     ),
 ]
-# Of README's table of VOC: what a row is called, and the run.
+# Of README's table of VOC: what a row is called, the run, and how copies were averaged.
 VOC = [
-    ("FCN-32s: a score layer on FCN-8s's backbone (`voc_fcn32s`)", "voc_efficientnet_fcn32s"),
-    ("FCN-16s: two score layers on it (`voc_fcn16s`)", "voc_efficientnet_fcn16s"),
-    ("FCN-8s, EfficientNet-Lite0 (`voc_fcn8s`)", "voc_efficientnet_fcn8s"),
-    ("trained on for as long, on larger crops", "voc_efficientnet_fcn8s_longer"),
+    ("FCN-32s: a score layer on FCN-8s's backbone (`voc_fcn32s`)", "voc_efficientnet_fcn32s", ""),
+    ("FCN-16s: two score layers on it (`voc_fcn16s`)", "voc_efficientnet_fcn16s", ""),
+    ("FCN-8s, EfficientNet-Lite0 (`voc_fcn8s`)", "voc_efficientnet_fcn8s", ""),
+    ("the same, averaged over the mirror image (`--flip`)", "voc_efficientnet_fcn8s", "-flip"),
+    (
+        "the same, averaged over resized copies (`--scales 0.75,1,1.25`)",
+        "voc_efficientnet_fcn8s",
+        "-scales0.75,1,1.25",
+    ),
+    ("the same, averaged over both", "voc_efficientnet_fcn8s", "-flip-scales0.75,1,1.25"),
+    ("trained on for as long, on larger crops", "voc_efficientnet_fcn8s_longer", ""),
 ]
+HELD_OUT, VALIDATION = "scores-voc2012_trainaug-held_out_300", "scores-voc2012-val_2007_2008"
+# Of the ledger's tables of photographs: what a column or row is called, the run or network, copies.
+BOTH = "-flip-scales0.75,1,1.25"
+PHOTOGRAPHS = [
+    ("FCN-32s", "voc_efficientnet_fcn32s", ""),
+    ("FCN-16s", "voc_efficientnet_fcn16s", ""),
+    ("FCN-8s", "voc_efficientnet_fcn8s", ""),
+    ("FCN-8s, mirrored and resized copies averaged", "voc_efficientnet_fcn8s", BOTH),
+]
+TIMED = {
+    "voc_fcn32s": "FCN-32s, EfficientNet-Lite0 (`voc_fcn32s`)",
+    "voc_fcn16s": "FCN-16s, EfficientNet-Lite0 (`voc_fcn16s`)",
+    "voc_fcn8s": "FCN-8s, EfficientNet-Lite0 (`voc_fcn8s`)",
+    "mobilenet": "FCN-8s, MobileNet, random weights",
+    "vgg16": "FCN-8s, VGG-16, random weights",
+}
 TOGETHER = "-with-camvid_seed1-with-camvid_seed2"
 CHANGES = {
     "trunk_rate_1": "a backbone that learns at the full rate",
@@ -169,7 +192,7 @@ def changes():
 
 def voc():
     """The networks for photographs, on the images that chose their epochs and on others."""
-    rows = [[title, *_voc_row(NUMBERS["runs"][run].scores)] for title, run in VOC]
+    rows = [[title, *_voc_row(NUMBERS["runs"][run].scores, over)] for title, run, over in VOC]
     scores = NUMBERS["runs"]["voc_efficientnet_fcn8s"].scores
     baselines = {key: constant_baseline(each.confusion)[1] for key, each in scores.items()}
     rows.append(["always background", *_voc_row(baselines)])
@@ -177,9 +200,71 @@ def voc():
     return table(["", *head, "pixel accuracy, validation"], rows)
 
 
-def _voc_row(scores):
-    held_out, validation = scores["scores"], scores["scores-voc2012-val_2007_2008"]
+def _voc_row(scores, over=""):
+    held_out = scores[f"{HELD_OUT}{over}" if over else "scores"]
+    validation = scores[f"{VALIDATION}{over}"]
     return map(percent, (held_out.mean_iou, validation.mean_iou, validation.pixel_accuracy))
+
+
+def anchors():
+    """Networks of others, measured on the 634 validation images, and ours on the same images."""
+    theirs = [
+        [_network(**row), row["published"] or "none", f"{row['measured']} %"]
+        for row in _lines_of("anchors.csv")
+    ]
+    ours = [
+        [_network(title, *_trained(run)), "", percent(iou(run, VALIDATION + over))]
+        for title, run, over in PHOTOGRAPHS
+    ]
+    head = ["Network", "Published mean IoU, 1,449 images", "Measured mean IoU, 634 of them"]
+    return table(head, theirs + ours)
+
+
+def _network(method, backbone, training_data, input, **_):
+    return f"**{method}**<br>{backbone}, {input}<br>trained on {training_data}"
+
+
+def _trained(run):
+    """Backbone, training images and input of a run on a list of images that stands in its study."""
+    record = NUMBERS["runs"][run]
+    names = (record.folder / f"{record.recipe.train_split}.txt").read_text().split()
+    count = f"{record.recipe.limit or len(names):,} images of VOC 2012 trainaug"
+    what = f"{count}, score layers only" if record.recipe.freeze else count
+    return BACKBONES[record.recipe.backbone], what, "native size"
+
+
+def by_class():
+    """IoU of each class on the 634 validation images."""
+    runs = [(NUMBERS["runs"][run], over) for _, run, over in PHOTOGRAPHS]
+    ious = [record.scores[VALIDATION + over].iou for record, over in runs]
+    rows = [
+        [name.replace("_", " "), *map(percent, row)]
+        for name, *row in zip(runs[0][0].classes, *ious, strict=True)
+    ]
+    return table(["IoU, 634 images", *(title for title, _, _ in PHOTOGRAPHS)], rows)
+
+
+def sizes():
+    """Megabytes and milliseconds of networks, measured in one run."""
+    found = NUMBERS["files"]["speed/prediction.json"]["networks"]
+    head = ["", "MB, package", "MB, LiteRT in 8 bits", "MB, Keras in 32 bits"]
+    rows = [
+        [
+            title,
+            *(_megabytes(found[name], kind) for kind in ("package", "tflite", "keras")),
+            *(_milliseconds(found[name], kind) for kind in ("keras", "tflite")),
+        ]
+        for name, title in TIMED.items()
+    ]
+    return table([*head, "ms, Keras (ratio)", "ms, LiteRT (ratio)"], rows)
+
+
+def _megabytes(row, kind):
+    return f"{row['megabytes'][kind]:,.1f}" if kind in row["megabytes"] else ""
+
+
+def _milliseconds(row, kind):
+    return f"{row['milliseconds'][kind]:,.0f} ({row['ratio'][kind]:.2f})"
 
 
 def shapes():
@@ -278,9 +363,10 @@ def studies():
 
 
 def _minutes(path):
-    """What the runs of a table took together."""
+    """What the runs of a table took together, each counted once however often it was scored."""
     rows = read_table(path)
-    return round(sum(row.get("minutes") or row.get("seconds", 0) / 60 for row in rows))
+    minutes = {row["run"]: row["minutes"] for row in rows if row.get("minutes")}
+    return round(sum(minutes.values()) or sum(row.get("seconds", 0) for row in rows) / 60)
 
 
 def backbones():
@@ -302,7 +388,11 @@ def backbones():
 
 def ledger_lines():
     """The lines of the ledger: published results, and where ours is, or why there is none."""
-    with (STUDIES / "ledger.csv").open(newline="", encoding="utf-8") as file:
+    return _lines_of("ledger.csv")
+
+
+def _lines_of(name):
+    with (STUDIES / name).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -327,7 +417,9 @@ def _ledger_cells(row):
     how = ", ".join(filter(None, (row["backbone"], row["input"], row["loss"])))
     here = filled(f"{{{row['answer']}:.1%}}") if row["answer"] else "not run here"
     published = f"{float(row['mean_iou']):.1f} %", how
-    ours = here, _how_here(row["answer"])
+    seen = row["our_training"] and f"trained on {row['our_training']}"
+    scored = row["our_images"] and f"scored on {row['our_images']}"
+    ours = here, _how_here(row["answer"]), ", ".join(filter(None, (seen, scored)))
     return ["<br>".join(filter(None, lines)) for lines in (what, published, ours)]
 
 
@@ -352,7 +444,8 @@ def _origin(row):
     return f"- *{what}:* {row['note']}; `studies/{file}`, made by `{command}`."
 
 
-MAKERS = (camvid, skips, changes, voc, shapes, gpu, gpu_dry_run, studies, backbones, ledger)
+MAKERS = (camvid, skips, changes, voc, shapes, gpu, gpu_dry_run, studies, backbones)
+MAKERS += (ledger, anchors, by_class, sizes)
 TABLES = {make.__name__: make for make in MAKERS}
 
 
