@@ -40,6 +40,7 @@ STYLE: Any = {
     "savefig.bbox": "tight",
 }
 LUMINANCE = (0.30, 0.59, 0.11)  # of red, green and blue
+GAP = 4  # pixels between two pictures of a gallery's strip
 FEW_CELLS = 64  # of a map on which numbers can be read
 LEGIBLE = 40  # classes of a confusion matrix whose percentages can be read
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
@@ -119,7 +120,7 @@ def _present(figure):
     plt.close(figure)
     picture, files = PIL.Image.open(drawn).convert("RGB"), {"png": BytesIO(), "jpeg": BytesIO()}
     picture.quantize(PALETTE).save(files["png"], "PNG", optimize=True)
-    picture.save(files["jpeg"], "JPEG", quality=QUALITY)
+    picture.save(files["jpeg"], "JPEG", quality=QUALITY, optimize=True, progressive=True)
     kind = min(files, key=lambda each: len(files[each].getvalue()))
     return display(Image(files[kind].getvalue(), format=kind, width=picture.width // SHARP))
 
@@ -148,6 +149,20 @@ def show(
     height = width / columns * ratio * rows + 0.35 * rows + 0.1
     with _figure(width, height, rows, columns) as (_, axes):
         _draw(axes, images, titles)
+
+
+def show_strip(strip: np.ndarray, height: int) -> None:
+    """Draw a gallery's picture of three: a photograph, what FCN-8s predicts, the true label.
+
+    strip: the three side by side, GAP pixels apart, uint8 (H, 3 * side + 2 * GAP, 3).
+    height: pixels that each is given, so that strips of other heights are drawn to the same scale.
+    """
+    strip = np.pad(strip, [(0, height - len(strip)), (0, 0), (0, 0)], constant_values=255)
+    side = (strip.shape[1] - 2 * GAP) // 3
+    photo, *maps = (strip[:, left : left + side] for left in range(0, 3 * side, side + GAP))
+    # Smooth, unlike labels: as blocks, so small a photograph is hard to recognise.
+    smooth = PIL.Image.fromarray(photo).resize((4 * side, 4 * height), PIL.Image.Resampling.BICUBIC)
+    show([np.asarray(smooth), *maps], ["photo", "FCN-8s", "truth"])
 
 
 def show_ids(
@@ -277,6 +292,8 @@ def _plot(axis, lines, x_label, y_label):
     for (name, (x, y)), color in zip(lines.items(), cycle(LINE_COLORS), strict=False):
         axis.plot(x, y, marker="o", markersize=4, color=color, label=name)
     axis.set(xlabel=x_label, ylabel=y_label)
+    if all(float(each).is_integer() for x, _ in lines.values() for each in x):
+        axis.xaxis.get_major_locator().set_params(integer=True)
 
 
 def plot_iou(results: Mapping[str, Scores], classes: Sequence[str]) -> None:

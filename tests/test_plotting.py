@@ -176,3 +176,22 @@ def test_more_curves_than_colours_are_all_drawn():
     for figure in figures():
         legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
         assert legend[: len(names)] == names and len(figure.axes[0].lines) == len(names)
+
+
+def test_epochs_are_whole_numbers_on_the_axis_and_other_numbers_are_not():
+    for x, whole in (([1, 2, 3, 4], True), ([0.2, 0.4, 1.0], False)):
+        plotting.plot_lines({"a": (x, x)}, "x", "y")
+        ticks = figures()[-1].axes[0].get_xticks()
+        assert all(tick.is_integer() for tick in ticks) == whole
+
+
+def test_a_strip_is_drawn_as_a_smooth_photograph_and_two_untouched_maps():
+    parts = [np.full((6, 10, 3), value, np.uint8) for value in (200, 20, 90)]
+    parts[0][:, 5:] = 100
+    gap = np.full((6, plotting.GAP, 3), 255, np.uint8)
+    plotting.show_strip(np.hstack([parts[0], gap, parts[1], gap, parts[2]]), height=8)
+    drawn = [axis.images[0].get_array() for axis in figures()[-1].axes]
+    assert len(np.unique(drawn[0][:20])) > 2 and drawn[0].shape == (32, 40, 3)
+    for picture, part in zip(drawn[1:], parts[1:], strict=True):
+        np.testing.assert_array_equal(picture[:6], part)
+        assert (picture[6:] == 255).all()

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STATIC = ROOT / "book" / "_static"
 PHOTOS = ROOT / "studies" / "voc_efficientnet" / "photos"
 VOC_EXAMPLES = (312, 243, 252, 189)  # two that go well, two that do not
-SMALL, GAP = 160, 4  # pixels: the longer side of a picture in a gallery, and what lies between two
+SMALL = 160  # pixels of the longer side of a picture in a gallery
 
 
 def draw(dataset, runs, indices, path, width=10.0):
@@ -108,7 +108,7 @@ def draw_gallery(run, folder):
         maps = fcn.segment(run.model, image), label
         panels = [image, *(plotting.colorize(each, run.palette) for each in maps)]
         panels = [_small(panel, smooth) for panel, smooth in zip(panels, (1, 0, 0), strict=True)]
-        gap = np.full((len(panels[0]), GAP, 3), 255, np.uint8)
+        gap = np.full((len(panels[0]), plotting.GAP, 3), 255, np.uint8)
         picture = np.hstack([panels[0], gap, panels[1], gap, panels[2]])
         Image.fromarray(picture).quantize(256).save(folder / f"{row['name']}.png")
 

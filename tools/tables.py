@@ -1,4 +1,5 @@
-"""Write the tables of results in README.md, studies/README.md and the book's ledger.
+"""Write the tables of results in README.md, studies/README.md and the book's ledger, and the
+minutes that chapters take (minutes.py).
 
     python tools/tables.py
 
@@ -15,6 +16,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import minutes
 import numpy as np
 
 import fcn_tutorial as fcn
@@ -455,6 +457,7 @@ def page(text):
 
 
 if __name__ == "__main__":
-    for path in PAGES:
-        path.write_text(page(path.read_text(encoding="utf-8")), encoding="utf-8")
+    texts = {path: page(path.read_text(encoding="utf-8")) for path in PAGES}
+    for path, text in (texts | {path: minutes.filled(path)[0] for path in minutes.PAGES}).items():
+        path.write_text(text, encoding="utf-8")
         print(f"Wrote {path.relative_to(ROOT)}.")
