@@ -315,7 +315,7 @@ def _gpu(name, missing):
         kinds = ", ".join(f"{rate / 1e12:,.3f} in {kind}" for kind, rate in each.items())
         text += f" Products of matrices, in 10^12 operations a second: {kinds}."
     if found["left_out"]:
-        text += f" Left out for want of time: {len(found['left_out'])} rows."
+        text += f" Not reached in time: {len(found['left_out'])} rows."
     return f"{text}\n\n{table(head, rows)}"
 
 
