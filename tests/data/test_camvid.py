@@ -1,19 +1,16 @@
 """CamVid: the published data set where $FCN_DATA holds it, and a small one in its layout."""
 
-import os
-
 import numpy as np
 import pytest
 from PIL import Image
+from published import needs
 
 import fcn_tutorial as fcn
-from fcn_tutorial.data.dataset import VOID, ListError
+from fcn_tutorial.data.catalog import published_size
+from fcn_tutorial.data.dataset import VOID
 
 SIZES = {"train": 367, "val": 101, "test": 233}
-published = pytest.mark.skipif(
-    not os.path.isdir(os.path.join(os.environ.get("FCN_DATA", ""), "CamVid")),
-    reason="needs CamVid in the folder that FCN_DATA names",
-)
+published = needs("CamVid")
 
 
 @pytest.fixture
@@ -34,7 +31,8 @@ def test_only_one_example_is_given_at_a_time(folder):
 @pytest.mark.parametrize("split", SIZES)
 def test_published_camvid_has_its_examples_sizes_and_classes(split):
     dataset = fcn.load_dataset("camvid", split)
-    assert len(dataset) == SIZES[split] and len(dataset.classes) == 11
+    assert len(dataset) == SIZES[split] == published_size("camvid", split)
+    assert len(dataset.classes) == 11
     seen = set()
     for index in range(0, len(dataset), 5):
         image, label = dataset[index]
@@ -64,6 +62,7 @@ def test_published_splits_share_no_image():
 def test_an_example_is_its_image_and_its_label_with_void_as_255(folder):
     dataset = fcn.load_dataset("camvid", "val")
     assert (dataset.name, dataset.split, len(dataset)) == ("camvid", "val", 3)
+    assert len(np.unique(dataset.palette, axis=0)) == len(set(dataset.classes)) == 11
     image, label = dataset[2]
     assert dataset.image_file(2) == folder / "val" / "val2.png"
     on_disk = np.array(Image.open(dataset.label_file(2)))
@@ -73,59 +72,10 @@ def test_an_example_is_its_image_and_its_label_with_void_as_255(folder):
     np.testing.assert_array_equal(label, np.where(on_disk == 11, VOID, on_disk))
 
 
-def test_classes_have_colours_of_their_own(folder):
-    dataset = fcn.load_dataset("camvid")
-    assert dataset.palette.dtype == np.uint8 and dataset.palette.shape == (11, 3)
-    assert len(np.unique(dataset.palette, axis=0)) == len(set(dataset.classes)) == 11
-
-
-def test_root_goes_before_the_environment(camvid_root, monkeypatch):
-    monkeypatch.setenv("FCN_DATA", "/nowhere")
-    assert len(fcn.load_dataset("camvid", "test", root=camvid_root)) == 3
-
-
 def test_a_list_may_have_blank_lines_and_the_line_ends_of_windows(folder):
     path = folder / "val.txt"
     path.write_bytes(b" \r\n" + path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
     assert fcn.load_dataset("camvid", "val").names == ("val0", "val1", "val2")
-
-
-def truncate(folder):
-    path = folder / "val" / "val0.png"
-    path.write_bytes(path.read_bytes()[:60])
-
-
-def write_label_of(size, mode, color):
-    return lambda folder: Image.new(mode, size, color).save(folder / "valannot" / "val0.png")
-
-
-DAMAGE = {
-    "missing image": (lambda f: (f / "val" / "val0.png").unlink(), "val/val0.png is missing"),
-    "missing label": (
-        lambda f: (f / "valannot" / "val0.png").unlink(),
-        "valannot/val0.png is missing",
-    ),
-    "truncated image": (truncate, "val/val0.png cannot be read"),
-    "label of another size": (write_label_of((9, 5), "L", 0), "valannot/val0.png is 9 x 5"),
-    "id out of range": (write_label_of((64, 48), "L", 12), "valannot/val0.png has class id 12"),
-    "coloured label": (write_label_of((64, 48), "RGB", 0), "valannot/val0.png has mode RGB"),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_example_is_named_and_the_others_can_be_read(folder, refusal, damage):
-    spoil, sentence = DAMAGE[damage]
-    spoil(folder)
-    dataset = fcn.load_dataset("camvid", "val")
-    assert sentence in refusal(dataset.__getitem__, 0)
-    assert dataset[1][0].shape == (48, 64, 3)
-
-
-def test_an_empty_list_is_named(folder):
-    (folder / "val.txt").write_text("\n")
-    with pytest.raises(ListError, match=r"val.txt is empty") as caught:
-        fcn.load_dataset("camvid", "val")
-    assert (caught.value.paths, caught.value.state) == ([folder / "val.txt"], "empty")
 
 
 def test_a_list_that_is_no_text_leads_to_images_that_are_missing(folder, refusal):
@@ -139,9 +89,3 @@ def test_a_missing_folder_is_answered_with_what_to_set_or_to_type(tmp_path, refu
     assert f'"fcn-tutorial data fetch camvid --root {tmp_path}"' in message
     monkeypatch.setenv("FCN_DATA", str(tmp_path))
     assert '"fcn-tutorial data fetch camvid"' in refusal(fcn.load_dataset, "camvid")
-
-
-def test_a_list_missing_from_a_folder_that_is_there_cannot_just_be_fetched(folder, refusal):
-    (folder / "val.txt").unlink()
-    message = refusal(fcn.load_dataset, "camvid", "val")
-    assert f"move {folder} away and run" in message and "data fetch camvid" in message

@@ -15,31 +15,25 @@ from fcn_tutorial.data import folder as folders
 from fcn_tutorial.data.catalog import splits_of
 
 
-@pytest.mark.parametrize("kind", LAYOUTS)
-def test_each_layout_is_recognised_and_read(tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [("voc", [8, 4]), ("camvid", None), ("roboflow", [8, 2, 2]), ("plain", None)],
+)
+def test_each_layout_is_read_by_its_splits_or_by_a_hash(tmp_path, kind, sizes):
     LAYOUTS[kind](tmp_path / "photos")
-    seen = {}
+    seen, found = {}, []
     for split in splits_of(tmp_path / "photos"):
         dataset = fcn.load_dataset(tmp_path / "photos", split)
         assert (dataset.name, dataset.split, dataset.classes) == ("photos", split, CLASSES)
         assert len(dataset.palette) == 3
+        found.append(len(dataset))
         seen.update({name: dataset[i] for i, name in enumerate(dataset.names)})
-    assert len(seen) == 12
+    assert len(seen) == sum(found) == 12
+    assert found == sizes if sizes else len(found) == 3
     for name, (image, label) in seen.items():
         number = next(i for i, each in enumerate(NAMES) if name.endswith(each))
         np.testing.assert_array_equal(label, example(number)[1])
         assert np.abs(image.astype(int) - example(number)[0]).mean() < 20  # JPEG
-
-
-@pytest.mark.parametrize(
-    ("kind", "sizes"),
-    [("voc", (8, 4)), ("camvid", None), ("roboflow", (8, 2, 2)), ("plain", None)],
-)
-def test_lists_and_folders_are_the_splits_and_a_hash_is_where_there_are_none(tmp_path, kind, sizes):
-    LAYOUTS[kind](tmp_path)
-    parts = [fcn.load_dataset(tmp_path, split).names for split in splits_of(tmp_path)]
-    assert sum(map(len, parts)) == 12 == len(set().union(*parts))
-    assert tuple(map(len, parts)) == sizes if sizes else len(parts) == 3
 
 
 def one_mask(folder, mask, table="classes.csv", rows="id,name\n0,ground\n7,leaf\n24,stem\n"):

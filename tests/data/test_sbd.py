@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -10,21 +9,13 @@ import numpy as np
 import pytest
 from devkit import SBD_LISTS, VOC_LISTS, label_of, make_devkit, write_lists, write_mat
 from PIL import Image
+from published import DATA, needs
 from scipy import io
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data import VOID, check_disjoint, overlap, sbd
 from fcn_tutorial.data.catalog import published_size
 from fcn_tutorial.data.sbd import read_mat
-
-DATA = Path(os.environ.get("FCN_DATA", "nowhere"))
-published_lists = pytest.mark.skipif(
-    not (DATA / "splits").is_dir(), reason="needs splits/ in the folder that FCN_DATA names"
-)
-published = pytest.mark.skipif(
-    not (DATA / "benchmark_RELEASE").is_dir(),
-    reason="needs benchmark_RELEASE in the folder that FCN_DATA names",
-)
 
 
 @pytest.fixture
@@ -130,7 +121,7 @@ def test_keras_fcn_validates_on_the_first_of_sbds_val_and_trains_on_all_else(roo
     assert "1,252 of VOC 2012 val's 1,449" in first and "610 of seg11valid's 736" in first
 
 
-@published_lists
+@needs("splits")
 def test_the_published_lists_of_keras_fcn_are_those_of_its_rule(tmp_path):
     """Its lists name all of SBD (.mat) and what only VOC has (.png); SBD's own may not be at hand.
 
@@ -201,7 +192,7 @@ def test_a_damaged_matlab_file_is_named(root, refusal, sentence):
     assert sentence in message and "g.mat" in message
 
 
-@published
+@needs("benchmark_RELEASE")
 def test_published_labels_are_maps_of_class_ids():
     files = sorted((DATA / "benchmark_RELEASE/dataset/cls").glob("*.mat"))[:20]
     assert files
@@ -210,10 +201,7 @@ def test_published_labels_are_maps_of_class_ids():
         np.testing.assert_array_equal(read_mat(path, 21), expected)
 
 
-@pytest.mark.skipif(
-    not (DATA / "benchmark_RELEASE/dataset/val.txt").is_file(),
-    reason="needs SBD's lists in the folder that FCN_DATA names",
-)
+@needs("benchmark_RELEASE/dataset/val.txt")
 def test_the_first_1200_of_sbds_own_list_are_keras_fcns_validation_names():
     audit = Path(__file__).resolve().parents[2] / "studies" / "splits" / "audit.json"
     digest = json.loads(audit.read_text())["lists"]["Keras-FCN val"]["sha256"]

@@ -33,39 +33,10 @@ def labelled_objects(label):
     return (label > 0) & (label != VOID)
 
 
-@pytest.mark.parametrize(("split", "count"), [("train", 1000), ("val", 200), ("test", 200)])
-def test_splits_have_their_default_counts_and_names(split, count):
-    dataset = fcn.load_dataset("shapes", split)
-    assert (dataset.name, dataset.split, len(dataset)) == ("shapes", split, count)
-    assert dataset.names[42] == f"shapes-{split}-00042"
-    assert len(set(dataset.names)) == count
-
-
-def test_classes_have_colours_of_their_own():
-    dataset = fcn.load_dataset("shapes")
-    assert dataset.classes == ("background", "disc", "square", "triangle", "ring", "cross")
-    assert dataset.palette.dtype == np.uint8 and dataset.palette.shape == (6, 3)
-    assert tuple(dataset.palette[0]) == (0, 0, 0)
-    assert len(np.unique(dataset.palette, axis=0)) == 6
-
-
-def test_images_and_labels_have_the_types_that_all_data_sets_share(scenes):
-    images, labels = scenes
-    assert images.dtype == labels.dtype == np.uint8
-    assert images.shape == (150, 96, 96, 3) and labels.shape == (150, 96, 96)
-    assert set(np.unique(labels)) == {0, 1, 2, 3, 4, 5, VOID}
-    assert images.min() < 20 and images.max() > 235
-
-
 def test_a_scene_is_the_same_each_time_and_in_each_order():
-    first, second = (fcn.load_dataset("shapes", count=4) for _ in range(2))
+    first, second = (fcn.load_dataset("shapes", count=count) for count in (4, 30))
     backwards = [second[index] for index in (3, 2, 1, 0)][::-1]
     assert all(same(a, b) for a, b in zip(first, backwards, strict=True))
-
-
-def test_count_does_not_change_scenes():
-    few, many = fcn.load_dataset("shapes", count=3), fcn.load_dataset("shapes", count=30)
-    assert all(same(few[index], many[index]) for index in range(3))
 
 
 def test_no_scene_occurs_twice_among_splits_and_seeds():
@@ -85,6 +56,7 @@ def test_indices_count_from_either_end_and_iteration_stops():
 
 def test_every_class_is_common_enough_to_learn(scenes):
     _, labels = scenes
+    assert set(np.unique(labels)) == {0, 1, 2, 3, 4, 5, VOID}
     shares = np.array([(labels == class_id).mean() for class_id in range(6)])
     in_scenes = np.array([(labels == class_id).any(axis=(1, 2)).mean() for class_id in range(6)])
     assert 0.6 < shares[0] < 0.8
@@ -133,20 +105,6 @@ def test_colour_does_not_reveal_the_class(lone_objects):
     assert (1 + distances.argmin(axis=1) == classes[guess]).mean() < 0.4
 
 
-def test_later_objects_cover_earlier_ones(monkeypatch):
-    covered = []
-    draw_object = shapes._draw_object
-
-    def watch(rng, image, ids, *rest):
-        before = ids.copy()
-        draw_object(rng, image, ids, *rest)
-        covered.append(((before > 0) & (before != ids)).any())
-
-    monkeypatch.setattr(shapes, "_draw_object", watch)
-    list(fcn.load_dataset("shapes", "val", count=40))
-    assert 0.15 < np.mean(covered) < 0.85
-
-
 def test_objects_keep_their_size_in_a_larger_scene():
     small = fcn.load_dataset("shapes", size=128, count=60, objects=(1, 1))
     large = fcn.load_dataset("shapes", size=(256, 384), count=60, objects=(1, 1))
@@ -162,6 +120,7 @@ def test_objects_keep_their_size_in_a_larger_scene():
 def test_any_size_works(height, width, seed):
     dataset = fcn.load_dataset("shapes", size=(height, width), count=2, seed=seed)
     for image, label in dataset:
+        assert image.dtype == label.dtype == np.uint8
         assert image.shape == (height, width, 3) and label.shape == (height, width)
         assert np.isin(label, [*range(6), VOID]).all()
 
@@ -181,25 +140,12 @@ def test_single_shapes_are_balanced_and_repeatable():
     assert shapes.single_shapes(1, size=(5, 3))[0].shape == (1, 5, 3, 3)
 
 
-def test_single_shapes_differ_from_a_background_at_their_centre():
-    """A shape sets the middle apart from the corners, which a background alone never does."""
-    images, classes = shapes.single_shapes(120)
-    images = images.astype(float)
-    middle = images[:, 26:70, 26:70].mean(axis=(1, 2))
-    corners = images[:, [0, 0, -1, -1], [0, -1, 0, -1]].mean(axis=1)
-    contrast = np.linalg.norm(middle - corners, axis=1)
-    assert np.median(contrast[classes > 0]) > 1.5 * np.median(contrast[classes == 0])
-
-
 @pytest.mark.parametrize(
     ("options", "field"),
     [
-        ({"size": 0}, "size"),
         ({"size": (4, 0)}, "size"),
         ({"size": (4, 4, 3)}, "size"),
-        ({"size": 9.5}, "size"),
         ({"count": 0}, "count"),
-        ({"count": 1.5}, "count"),
         ({"seed": -1}, "seed"),
         ({"objects": (3, 2)}, "objects"),
         ({"objects": (-1, 2)}, "objects"),
@@ -209,8 +155,3 @@ def test_single_shapes_differ_from_a_background_at_their_centre():
 )
 def test_an_unusable_option_is_named_in_one_sentence(options, field, refusal):
     assert field in refusal(fcn.load_dataset, "shapes", **options)
-
-
-@pytest.mark.parametrize(("field", "value"), [("count", 0), ("size", 0), ("seed", -1)])
-def test_single_shapes_refuse_unusable_options(field, value, refusal):
-    assert field in refusal(shapes.single_shapes, **{"count": 1, field: value})

@@ -1,21 +1,16 @@
 """VOC 2012: a small devkit in the published layout, and the published images at hand."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from devkit import VOC_LISTS, make_devkit
 from PIL import Image
+from published import needs
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data import VOID, check_disjoint, overlap, voc
 from fcn_tutorial.data.dataset import ListError
 
-DATA = Path(os.environ.get("FCN_DATA", "nowhere"))
-published = pytest.mark.skipif(
-    not (DATA / "VOCdevkit").is_dir(), reason="needs VOCdevkit in the folder that FCN_DATA names"
-)
+published = needs("VOCdevkit")
 LISTS = "VOCdevkit/VOC2012/ImageSets/Segmentation"
 
 
