@@ -27,20 +27,10 @@ def save_as_published(model, path):
                 group[name] = value
 
 
-def test_vgg16_has_the_published_number_of_parameters(vgg16):
-    fc8 = vgg16.get_layer("fc8")
-    assert vgg16.count_params() == 138_357_544
-    assert vgg16.count_params() - fc8.count_params() == 134_260_544
-
-
 def test_vgg16_keeps_the_names_of_keras_up_to_the_fully_connected_layers(vgg16, published_vgg16):
     published = [layer.name for layer in published_vgg16.layers[1:]]
     ours = [layer.name for layer in vgg16.layers[1:]]
     assert ours == ["preprocessing", *published[:-3], "fc6", "fc7", "fc8"]
-
-
-def test_vgg16_loads_a_keras_weight_file_exactly(vgg16, published_vgg16):
-    assert all_equal(vgg16.get_weights(), published_vgg16.get_weights())
 
 
 def test_vgg16_on_an_image_is_keras_vgg16_on_the_preprocessed_image(vgg16, published_vgg16):
@@ -62,11 +52,6 @@ def test_preprocessing_equals_kerass():
     images = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3)).astype(np.float32)
     expected = keras.applications.vgg16.preprocess_input(images.copy())
     np.testing.assert_allclose(VGGPreprocessing()(images), expected, atol=1e-4)
-
-
-def test_missing_weight_file_is_refused(refusal, tmp_path):
-    missing = tmp_path / "missing.h5"
-    assert str(missing) in refusal(fcn.vgg16, weights=missing)
 
 
 @pytest.mark.parametrize("name", ["corrupt.weights.h5", "corrupt.h5"])

@@ -183,12 +183,6 @@ def test_a_run_without_history_and_labels_without_classes_still_make_a_report(re
     assert "h3" not in page.words and "4 of these" not in page.text
 
 
-def test_another_number_of_classes_is_refused(run, tmp_path, refusal):
-    shapes = fcn.load_dataset("shapes", "test", count=1)
-    assert "3 classes" in refusal(report.write_report, run, shapes, tmp_path / "report.html")
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.slow
 def test_a_report_fits_a_laptop_and_a_phone_offline(page, run):
     chromium = Path("/usr/bin/chromium")

@@ -84,22 +84,6 @@ def test_a_number_of_ours_says_how_many_images_it_was_trained_and_scored_on(row)
     assert re.search(rf"\b{images}\b", row["our_images"])
 
 
-def test_networks_of_others_stand_beside_ours_with_what_they_have_seen():
-    rows = [line.split(" | ") for line in tables.anchors().splitlines()[2:]]
-    assert len(rows) == 3 + len(tables.PHOTOGRAPHS)
-    for network, _, measured in rows:
-        method, how, training = network.split("<br>")
-        assert re.search(r"(\d+ x \d+|native size)$", how), method
-        assert training.startswith("trained on ") and re.search(r"\d", training)
-        assert re.match(r"\d\d\.\d %", measured)
-
-
-def test_minutes_of_a_run_count_once_however_often_it_was_scored(tmp_path):
-    table = tmp_path / "table.csv"
-    table.write_text("run,minutes,scores\na,100,scores\na,100,scores-b\na,,scores-c\nb,30,scores\n")
-    assert tables._minutes(table) == 130
-
-
 @pytest.mark.parametrize("name", tables.studies_by_name())
 def test_a_study_has_a_folder_and_commands_that_exist(name):
     assert (ROOT / "studies" / name.partition("/")[0]).is_dir()
@@ -132,6 +116,7 @@ def test_every_study_stands_in_the_table():
     assert named == (scripts | runs_of)
 
 
+@pytest.mark.slow
 def test_a_wheel_holds_what_the_library_reads(tmp_path):
     source = tmp_path / "source"  # since setuptools leaves a folder behind
     for name in ("fcn_tutorial", "studies"):

@@ -1,6 +1,7 @@
 """A convolutionized classifier equals the classifier, in one place and slid over the image."""
 
 from functools import partial
+from itertools import product
 
 import keras
 import numpy as np
@@ -10,20 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 from keras.ops import convert_to_numpy
+from networks import assert_close
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data.shapes import single_shapes
-from fcn_tutorial.surgery import dense_to_convolution
 
 
 def image_of(*shape, seed=0):
     return np.random.default_rng(seed).uniform(0, 1, shape).astype(np.float32)
-
-
-def assert_same(ours, theirs):
-    ours, theirs = convert_to_numpy(ours), convert_to_numpy(theirs)
-    assert ours.shape == theirs.shape
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
 
 
 def randomize(model, seed):
@@ -86,10 +81,10 @@ def test_a_cell_gives_the_classifiers_scores(kind, grid, head, seed, neck):
     expected = convert_to_numpy(classifier(image))
     only, same = fcn.convolutionize(classifier, padding="valid"), fcn.convolutionize(classifier)
     assert only.input_shape == same.input_shape == (None, None, None, 3)
-    assert_same(only(image), expected[:, None, None])
+    assert_close(only(image), expected[:, None, None])
     scores = convert_to_numpy(same(image))
     assert scores.shape == (2, rows, columns, 5)
-    assert_same(scores[:, (rows - 1) // 2, (columns - 1) // 2], expected)
+    assert_close(scores[:, (rows - 1) // 2, (columns - 1) // 2], expected)
     assert same(image_of(1, height + 6, width + 8, 3)).shape == (1, rows + 3, columns + 4, 5)
 
 
@@ -107,36 +102,25 @@ def unpadded_classifier(head, seed, nested=False, neck=layers.Flatten):
     return randomize(keras.Sequential(complete), seed)
 
 
-@pytest.mark.parametrize("neck", [layers.Flatten, layers.GlobalAveragePooling2D])
-@pytest.mark.parametrize("head", HEADS)
-def test_valid_equals_the_classifier_slid_over_a_larger_image(head, neck):
-    classifier = unpadded_classifier(head, seed=1, neck=neck)
-    assert classifier.layers[3].output.shape[1:3] == (2, 3)
+@pytest.mark.parametrize(
+    ("head", "neck", "nested"),
+    [
+        *product(HEADS, [layers.Flatten, layers.GlobalAveragePooling2D], [False]),
+        ("one", layers.Flatten, True),
+    ],
+)
+def test_valid_equals_the_classifier_slid_over_a_larger_image(head, neck, nested):
+    classifier = unpadded_classifier(head, 1, nested, neck)
     image = image_of(1, 15 + 3 * 4, 19 + 2 * 4, 3)
     scores = fcn.convolutionize(classifier, padding="valid")(image)
     for i in range(4):
         windows = [image[0, 4 * i : 4 * i + 15, 4 * j : 4 * j + 19] for j in range(3)]
-        assert_same(scores[0, i], classifier(np.stack(windows)))
-
-
-def test_valid_is_the_narrow_vgg_slid_over_a_larger_image():
-    classifier = randomize(fcn.vgg_narrow(3, 220, widths=(2, 3, 3, 4, 4), padding="valid"), seed=0)
-    image = 255 * image_of(1, 252, 220, 3)
-    scores = fcn.convolutionize(classifier, padding="valid")(image)
-    assert scores.shape == (1, 2, 1, 3)
-    assert_same(scores[0, 1, 0], classifier(image[:, 32:])[0])
-
-
-def test_trunk_that_is_a_model_of_its_own_takes_any_size_too():
-    classifier = unpadded_classifier("one", seed=2, nested=True)
-    image = image_of(1, 19, 19, 3)
-    scores = fcn.convolutionize(classifier, padding="valid")(image)
-    assert_same(scores[0, 1, 0], classifier(image[:, 4:])[0])
+        assert_close(scores[0, i], classifier(np.stack(windows)))
 
 
 def test_vgg16_and_its_convolutional_form_agree(vgg16, vgg16_convolutional):
     image = 255 * image_of(1, 224, 224, 3)
-    assert_same(vgg16_convolutional(image)[:, 0, 0], vgg16(image))
+    assert_close(vgg16_convolutional(image)[:, 0, 0], vgg16(image))
     assert vgg16_convolutional.get_layer("fc6").kernel.shape == (7, 7, 512, 4096)
 
 
@@ -179,25 +163,8 @@ def test_a_layer_that_works_on_each_cell_alone_may_stand_in_the_head(kind):
     classifier = with_head(layers.Dense(5), CELLWISE[kind](), dense, CELLWISE[kind]())
     image = image_of(2, 4, 6, 3)
     network = fcn.convolutionize(classifier, padding="valid")
-    assert_same(network(image)[:, 0, 0], classifier(image))
+    assert_close(network(image)[:, 0, 0], classifier(image))
     assert network.count_params() == classifier.count_params()
-
-
-@pytest.mark.parametrize("options", [{}, {"grid": (2, 3)}, {"grid": (2, 3), "padding": "same"}])
-def test_one_dense_layer_is_the_same_sum_over_the_cells_of_each_window(options):
-    rows, columns = options.get("grid", (1, 1))
-    dense = layers.Dense(5, activation="tanh", name="dense")
-    window = image_of(1, rows, columns, 4)
-    expected = dense(window.reshape(1, -1))
-    x = keras.Input((None, None, 4))
-    network = keras.Model(x, dense_to_convolution(dense, x, **options))
-    scores = convert_to_numpy(network(window))
-    if options.get("padding") == "same":
-        assert scores.shape == (1, rows, columns, 5)
-        scores = scores[:, :1, 1:2]
-    assert_same(scores[:, 0, 0], expected)
-    assert scores.shape == (1, 1, 1, 5)
-    assert network.layers[-1].name == "dense"
 
 
 def test_weights_are_copies():
@@ -283,15 +250,12 @@ def test_the_shapes_classifier_names_shapes_alone_and_in_the_centre_of_a_scene()
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"image": np.zeros((8, 8))}, "got shape (8, 8)"),
         ({"image": np.zeros((1, 8, 8, 3))}, "got shape (1, 8, 8, 3)"),
         ({"image": np.zeros((8, 8, 4))}, "got shape (8, 8, 4)"),
         ({"image": np.zeros((0, 8, 3))}, "got shape (0, 8, 3)"),
         ({"image": np.zeros((12, 19, 3))}, "19 x 12 pixels is too small"),
-        ({"image": np.zeros((2, 19, 3))}, "19 x 2 pixels is too small"),
         ({"count": 0}, "got 0"),
         ({"count": 6}, "got 6"),
-        ({"count": 1.5}, "got 1.5"),
     ],
 )
 def test_question_without_an_answer_is_refused(refusal, arguments, says):
@@ -363,11 +327,3 @@ def test_unknown_padding_is_refused(refusal):
 @pytest.mark.parametrize("classifier", [None, "vgg16", keras.Sequential([layers.Dense(2)])])
 def test_what_is_no_model_with_an_input_is_refused(refusal, classifier):
     assert "has no input yet" in refusal(fcn.convolutionize, classifier)
-
-
-def test_the_maps_of_its_layers_can_be_taken_into_other_networks():
-    network = fcn.convolutionize(fcn.vgg_narrow())
-    maps = [network.get_layer(f"block{block}_pool").output for block in range(1, 6)]
-    image = np.zeros((1, 64, 96, 3), np.float32)
-    shapes = [each.shape for each in keras.Model(network.inputs[0], maps)(image)]
-    assert [shape[1:3] for shape in shapes] == [(64 >> n, 96 >> n) for n in range(1, 6)]

@@ -36,6 +36,7 @@ def test_tiles_give_the_labels_of_the_complete_image(variant, backbone, options,
     assert (label == whole.argmax(axis=-1)).mean() > 0.99 and len(np.unique(label)) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"enlarge": 2, "fc6_dilation": 2}, {"enlarge": 4}])
 def test_no_pixel_beyond_the_reach_changes_a_score(options):
     network = fcn.build_fcn("fcn8s", 3, "vgg_narrow", **options)
@@ -54,6 +55,7 @@ def test_no_pixel_beyond_the_reach_changes_a_score(options):
     assert farthest <= reach <= 1.25 * farthest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [333, 352])
 def test_tiles_of_mirrored_copies_give_the_labels_of_the_complete_image(width, monkeypatch):
     network = fcn.load_trained("fcn8s")
@@ -88,11 +90,3 @@ def test_what_is_enlarged_or_scaled_is_cut_into_smaller_tiles(sizes):
         assert margin % 64 == 0 and margin <= 2 * 320
         assert sizes[0][1:3] == (1000, 1000) if factor == 1 else max(sizes[0][1:3]) < 1000
         sizes.clear()
-
-
-def test_memory_grows_with_the_tile_and_not_with_the_image(sizes):
-    network = fcn.build_fcn("fcn8s", 3, backbone="vgg_narrow")
-    image = np.broadcast_to(np.uint8(0), (4000, 6000, 3))
-    assert fcn.segment(network, image).shape == (4000, 6000)
-    reach = 2 * 192  # half of the 276 pixels that one sees, and a cell, in whole cells
-    assert max(shape[1] for shape in sizes) == max(shape[2] for shape in sizes) == 512 + reach
