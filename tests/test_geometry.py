@@ -1,6 +1,5 @@
 """Receptive fields and crop offsets, against the paper's numbers and against gradients."""
 
-from dataclasses import FrozenInstanceError
 from functools import partial
 
 import keras
@@ -80,49 +79,42 @@ def test_crop_offsets_are_the_papers():
 
 # One layer at a time, behind a pooling of 2 x 2, whose cells see 2 pixels, 2 apart, around 0.5.
 
-THIRD = pytest.approx(2 / 3)
 SAME = {"padding": "same"}
 Conv, Transposed = partial(layers.Conv2D, 1), partial(layers.Conv2DTranspose, 1)
-RULES = {  # the layer; size, stride and offset along the height; along the width
-    "conv": (lambda: Conv((3, 4)), (6, 2, 2.5), (8, 2, 3.5)),
-    "conv, same": (lambda: Conv((3, 5), strides=2, **SAME), (6, 4, 2.5), (10, 4, 2.5)),
-    "conv, wide strides": (lambda: Conv((2, 1), 3, **SAME), (4, 6, 1.5), (2, 6, 0.5)),
-    "conv, dilated": (lambda: Conv((3, 2), dilation_rate=(2, 3)), (10, 2, 4.5), (8, 2, 3.5)),
-    "conv, dilated, same": (
-        lambda: Conv((3, 1), dilation_rate=2, **SAME),
-        *((10, 2, 0.5), (2, 2, 0.5)),
-    ),
-    "depthwise": (lambda: layers.DepthwiseConv2D((3, 1), **SAME), (6, 2, 0.5), (2, 2, 0.5)),
-    "separable": (lambda: layers.SeparableConv2D(1, (3, 2)), (6, 2, 2.5), (4, 2, 1.5)),
-    "max": (lambda: layers.MaxPooling2D((2, 3)), (4, 4, 1.5), (6, 6, 2.5)),
-    "average": (lambda: layers.AveragePooling2D((3, 4), 2, **SAME), (6, 4, 2.5), (8, 4, 1.5)),
-    "transposed": (lambda: Transposed((4, 3), 2), (4, 1, -1), (4, 1, -0.5)),
-    "transposed, same": (lambda: Transposed((4, 5), 2, **SAME), (4, 1, 0), (6, 1, -0.5)),
-    "transposed, small": (lambda: Transposed((2, 1), 2, **SAME), (2, 1, 0), (2, 1, 0.5)),
-    "transposed, dilated": (
-        lambda: Transposed((2, 3), dilation_rate=(2, 1), **SAME),
-        *((6, 2, 0.5), (6, 2, 0.5)),
-    ),
-    "transposed, output padding": (
-        lambda: Transposed(5, 2, output_padding=(0, 1), **SAME),
-        *((6, 1, 0.5), (6, 1, -0.5)),
-    ),
-    "transposed, output padding, even": (
-        lambda: Transposed((4, 3), 2, output_padding=(0, 1), **SAME),
-        *((4, 1, 1), (4, 1, -0.5)),
-    ),
-    "padding": (lambda: layers.ZeroPadding2D(((1, 2), (3, 0))), (2, 2, -1.5), (2, 2, -5.5)),
-    "cropping": (lambda: layers.Cropping2D(((1, 0), (2, 5))), (2, 2, 2.5), (2, 2, 4.5)),
-    "bilinear": (lambda: fcn.BilinearUpsampling(2), (4, 1, 0), (4, 1, 0)),
-    "bilinear, shifted": (lambda: fcn.BilinearUpsampling(2, shift=0.25), (4, 1, 0.5), (4, 1, 0.5)),
-    "bilinear, 1": (lambda: fcn.BilinearUpsampling(1), (2, 2, 0.5), (2, 2, 0.5)),
-    "nearest": (lambda: layers.UpSampling2D((2, 3)), (2, 1, 0), (2, THIRD, pytest.approx(-1 / 6))),
-    "resized": (
-        lambda: layers.UpSampling2D((3, 1), interpolation="bilinear"),
-        *((4, THIRD, pytest.approx(-1 / 6)), (2, 2, 0.5)),
-    ),
-    "dilated pooling": (lambda: DilatedPooling(3), (8, 2, 3.5), (8, 2, 3.5)),
-    "repeated edge": (lambda: RepeatEdge(5), (2, 2, -9.5), (2, 2, -9.5)),
+RULES = {
+    "conv": lambda: Conv((3, 4)),
+    "conv, same": lambda: Conv((3, 5), strides=2, **SAME),
+    "conv, wide strides": lambda: Conv((2, 1), 3, **SAME),
+    "conv, dilated": lambda: Conv((3, 2), dilation_rate=(2, 3)),
+    "conv, dilated, same": lambda: Conv((3, 1), dilation_rate=2, **SAME),
+    "depthwise": lambda: layers.DepthwiseConv2D((3, 1), **SAME),
+    "separable": lambda: layers.SeparableConv2D(1, (3, 2)),
+    "max": lambda: layers.MaxPooling2D((2, 3)),
+    "average": lambda: layers.AveragePooling2D((3, 4), 2, **SAME),
+    "transposed": lambda: Transposed((4, 3), 2),
+    "transposed, same": lambda: Transposed((4, 5), 2, **SAME),
+    "transposed, small": lambda: Transposed((2, 1), 2, **SAME),
+    "transposed, dilated": lambda: Transposed((2, 3), dilation_rate=(2, 1), **SAME),
+    "transposed, padded": lambda: Transposed(5, 2, output_padding=(0, 1), **SAME),
+    "transposed, padded, even": lambda: Transposed((4, 3), 2, output_padding=(0, 1), **SAME),
+    "padding": lambda: layers.ZeroPadding2D(((1, 2), (3, 0))),
+    "cropping": lambda: layers.Cropping2D(((1, 0), (2, 5))),
+    "bilinear": lambda: fcn.BilinearUpsampling(2),
+    "bilinear, shifted": lambda: fcn.BilinearUpsampling(2, shift=0.25),
+    "bilinear, 1": lambda: fcn.BilinearUpsampling(1),
+    "nearest": lambda: layers.UpSampling2D((2, 3)),
+    "resized": lambda: layers.UpSampling2D((3, 1), interpolation="bilinear"),
+    "dilated pooling": lambda: DilatedPooling(3),
+    "repeated edge": lambda: RepeatEdge(5),
+}
+# The gradient of a maximum shows one pixel, some cells of the third see nothing, and TensorFlow
+# does not compute the last two: size, stride and offset along the height, and along the width.
+HIDDEN = {
+    "max": ((4, 4, 1.5), (6, 6, 2.5)),
+    "dilated pooling": ((8, 2, 3.5), (8, 2, 3.5)),
+    "transposed, small": ((2, 1, 0), (2, 1, 0.5)),
+    "transposed, dilated": ((6, 2, 0.5), (6, 2, 0.5)),
+    "transposed, padded, even": ((4, 1, 1), (4, 1, -0.5)),
 }
 
 
@@ -132,32 +124,27 @@ def pooled_image(before=0, left=0):
     return image, layers.AveragePooling2D(2, name="pooled")(x)
 
 
-@pytest.mark.parametrize("before", [(0, 0), (5, 9)])
 @pytest.mark.parametrize("rule", RULES)
-def test_one_layers_rule(rule, before):
-    """What lies before a layer moves its field, and changes nothing else."""
-    make, *expected = RULES[rule]
-    image, x = pooled_image(*before)
-    layer = make()
-    model = keras.Model(image, layer(x))
-    for axis, (size, stride, offset) in enumerate(expected):
-        field = fcn.receptive_field(model, layer, axis)
-        assert (field.size, field.stride) == (size, stride)
-        assert field.offset + before[axis] == offset
-        types = [type(value) for value in (field.size, field.stride, field.offset)]
-        assert types == [int, int if stride in (1, 2, 4, 6) else float, float]
-
-
-# The gradient of a maximum shows one pixel, some cells of the third see nothing, and TensorFlow
-# does not compute the last two.
-HIDDEN = {"max", "dilated pooling", "transposed, small"}
-HIDDEN |= {"transposed, dilated", "transposed, output padding, even"}
+def test_what_lies_before_a_layer_moves_its_field_and_changes_nothing_else(rule):
+    fields = []
+    for before in ((0, 0), (5, 9)):
+        image, x = pooled_image(*before)
+        layer = RULES[rule]()
+        model = keras.Model(image, layer(x))
+        fields.append([fcn.receptive_field(model, layer, axis) for axis in (0, 1)])
+    for axis, (plain, moved) in enumerate(zip(*fields, strict=True)):
+        assert (moved.size, moved.stride) == (plain.size, plain.stride)
+        assert moved.offset == pytest.approx(plain.offset - (5, 9)[axis])
+        assert type(plain.size) is int and type(plain.offset) is float
+        assert type(plain.stride) is (int if plain.stride % 1 == 0 else float)
+        if rule in HIDDEN:
+            assert (plain.size, plain.stride, plain.offset) == HIDDEN[rule][axis]
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule not in HIDDEN])
 def test_a_rule_says_what_the_gradient_shows(rule):
     image, x = pooled_image()
-    layer = RULES[rule][0]()
+    layer = RULES[rule]()
     model = keras.Model(image, layer(x))
     model.set_weights([np.ones(weight.shape) for weight in model.weights])
     # An upsampled cell sees a little more or less than its neighbour: take whole periods.
@@ -257,23 +244,6 @@ def test_a_layer_that_another_model_has_too_is_traced_in_the_one_asked_about():
     assert fcn.receptive_field(model, "last").size == 8
 
 
-def test_a_receptive_field_can_be_compared_but_not_changed():
-    field = fcn.receptive_field(small_classifier(), "conv")
-    with pytest.raises(FrozenInstanceError):
-        field.size = 3
-
-
-# The library's own networks.
-
-
-def test_score_maps_over_the_narrow_vgg_lie_on_the_grid_that_upsampling_assumes(narrow):
-    for layer, stride in (("block3_pool", 8), ("block4_pool", 16), ("fc7", 32)):
-        field = fcn.receptive_field(narrow, layer)
-        assert (field.stride, field.offset) == (stride, (stride - 1) / 2)
-    assert fcn.crop_offset(narrow, "fuse_pool4", onto="block4_pool") == 0
-    assert fcn.crop_offset(narrow, "logits") == 0
-
-
 # What may be asked for.
 
 
@@ -313,7 +283,7 @@ def test_a_model_without_an_input_is_refused(refusal):
         assert "has no input yet" in refusal(fcn.receptive_field, each, "first")
 
 
-@pytest.mark.parametrize("axis", [2, -1, None, "height", 0.0, np.zeros(0)])
+@pytest.mark.parametrize("axis", [2, -1, "height", np.zeros(0)])
 def test_only_height_and_width_are_axes(refusal, axis):
     for call in (fcn.receptive_field, fcn.crop_offset):
         assert "axis" in refusal(call, small_classifier(), "conv", axis=axis)

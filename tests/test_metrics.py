@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hypothesis_numpy
+from scipy import ndimage
 from sklearn import metrics as sk
 
 import fcn_tutorial as fcn
@@ -22,6 +23,7 @@ def maps(draw):
     used = rng.choice(num_classes, size=rng.integers(1, num_classes + 1), replace=False)
     label, prediction = rng.choice(used, shape), rng.integers(0, num_classes, shape)
     label[rng.random(shape) < draw(st.sampled_from([0, 0.3]))] = VOID
+    prediction[label == VOID] = draw(st.sampled_from([0, 99, VOID]))  # which does not count
     dtypes = st.sampled_from([np.uint8, np.int32, np.int64])
     return label.astype(draw(dtypes)), prediction.astype(draw(dtypes)), num_classes
 
@@ -48,14 +50,6 @@ def test_counts_do_not_depend_on_the_types_of_the_maps(dtypes):
     np.testing.assert_array_equal(fcn.confusion_matrix(label, prediction, 21), np.eye(21))
 
 
-def test_predictions_on_void_pixels_do_not_count():
-    label = np.array([0, 1, VOID, VOID])
-    some, other = np.array([0, 1, 0, 1]), np.array([0, 1, VOID, 99])
-    np.testing.assert_array_equal(
-        fcn.confusion_matrix(label, some, 2), fcn.confusion_matrix(label, other, 2)
-    )
-
-
 def test_void_may_be_another_id():
     confusion = fcn.confusion_matrix([0, 11, 1], [0, 0, 1], 2, void=11)
     np.testing.assert_array_equal(confusion, np.eye(2))
@@ -69,6 +63,8 @@ def test_scores_equal_scikit_learn(drawn):
     counted = label != VOID
     truth, guess = label[counted], prediction[counted]
     scores = fcn.scores(fcn.confusion_matrix(label, prediction, num_classes))
+    names = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
+    assert {type(getattr(scores, name)) for name in names} == {float}
     if not counted.any():
         return
     present = np.union1d(truth, guess)
@@ -77,47 +73,13 @@ def test_scores_equal_scikit_learn(drawn):
     assert scores.pixel_accuracy == pytest.approx(sk.accuracy_score(truth, guess))
     assert scores.mean_accuracy == pytest.approx(recall)
     assert scores.mean_iou == pytest.approx(iou.mean())
+    weighted = sk.jaccard_score(truth, guess, labels=present, average="weighted")
+    assert scores.frequency_weighted_iou == pytest.approx(weighted)
     np.testing.assert_allclose(scores.iou[present], iou)
     assert np.isnan(np.delete(scores.iou, present)).all()
 
 
-@settings(max_examples=30, deadline=None)
-@given(maps())
-def test_frequency_weighted_iou_is_the_papers_formula(drawn):
-    label, prediction, num_classes = drawn
-    n = fcn.confusion_matrix(label, prediction, num_classes)
-    total, weighted = n.sum(), 0.0
-    for i in range(num_classes):
-        t_i, predicted = sum(n[i]), sum(n[j][i] for j in range(num_classes))
-        if t_i:
-            weighted += t_i * n[i][i] / (t_i + predicted - n[i][i])
-    result = fcn.scores(n).frequency_weighted_iou
-    assert result == pytest.approx(weighted / total) if total else np.isnan(result)
-
-
-@settings(max_examples=20, deadline=None)
-@given(maps(), st.randoms(use_true_random=False))
-def test_pooled_matrix_does_not_depend_on_order_or_batches(drawn, random):
-    label, prediction, num_classes = drawn
-    pooled = fcn.confusion_matrix(label, prediction, num_classes)
-    pairs = list(zip(label, prediction, strict=True))
-    random.shuffle(pairs)
-    apart = sum(fcn.confusion_matrix(a, b, num_classes) for a, b in pairs)
-    np.testing.assert_array_equal(pooled, apart)
-
-
 @pytest.mark.filterwarnings("error")
-def test_absent_classes_are_left_out_of_the_means():
-    # Class 1 is predicted but never labelled, class 2 occurs nowhere.
-    scores = fcn.scores([[3, 1, 0], [0, 0, 0], [0, 0, 0]])
-    assert scores.pixel_accuracy == 0.75
-    assert scores.mean_accuracy == 0.75
-    assert scores.mean_iou == pytest.approx((3 / 4 + 0) / 2)
-    names = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
-    assert {type(getattr(scores, name)) for name in names} == {float}
-    np.testing.assert_array_equal(scores.iou, [0.75, 0, np.nan])
-
-
 def test_scores_of_only_void_are_nan():
     label = np.full((4, 4), VOID, np.uint8)
     scores = fcn.scores(fcn.confusion_matrix(label, np.zeros_like(label), 3))
@@ -155,11 +117,6 @@ def test_unusable_maps_are_refused(refusal, label, prediction, says):
     assert says in refusal(fcn.confusion_matrix, np.array(label), np.array(prediction), 3)
 
 
-@pytest.mark.parametrize("confusion", [np.zeros((2, 3)), np.zeros(4), [[1, -1], [0, 1]]])
-def test_unusable_confusion_matrix_is_refused(refusal, confusion):
-    assert "square" in refusal(fcn.scores, confusion)
-
-
 def test_beat_baseline_prints_both_and_refuses_a_model_that_is_no_better(capsys):
     label = np.array([0, 0, 0, 1, 1, 2])
     trained = fcn.scores(fcn.confusion_matrix(label, np.array([0, 0, 0, 1, 1, 1]), 3))
@@ -176,18 +133,13 @@ def test_beat_baseline_prints_both_and_refuses_a_model_that_is_no_better(capsys)
     st.sampled_from([0, 0.5, 1, 1.5, 2, 3, 4.5, 6]),
 )
 def test_trimap_holds_the_pixels_nearer_than_width_to_a_pixel_at_a_border(label, width):
-    borders = [
-        (row, column)
-        for row, column in np.ndindex(label.shape)
-        for near in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1))
-        if 0 <= near[0] < 7 and 0 <= near[1] < 9 and label[near] != label[row, column]
-    ]
-    expected = np.array(
-        [
-            any(np.hypot(row - r, column - c) < width for r, c in borders)
-            for row, column in np.ndindex(label.shape)
-        ]
-    ).reshape(label.shape)
+    cross = ndimage.generate_binary_structure(2, 1)
+    highest, lowest = (
+        f(label, footprint=cross) for f in (ndimage.maximum_filter, ndimage.minimum_filter)
+    )
+    expected = np.zeros(label.shape, bool)
+    if (highest != lowest).any():
+        expected = ndimage.distance_transform_edt(highest == lowest) < width
     np.testing.assert_array_equal(fcn.trimap(label, width), expected)
 
 
@@ -210,7 +162,9 @@ def test_what_is_no_class_id_is_not_counted(refusal, ids):
     assert "label must be an array" in refusal(fcn.trimap, [ids], 1)
 
 
-@pytest.mark.parametrize("counts", [[["a"]], [[np.nan]], [[1, 2], [3]], [[-1]], [1], None])
+@pytest.mark.parametrize(
+    "counts", [[["a"]], [[np.nan]], [[1, 2], [3]], [[-1]], np.zeros((2, 3)), None]
+)
 def test_what_is_no_matrix_of_counts_has_no_scores(refusal, counts):
     for call in (fcn.scores, constant_baseline):
         refusal(call, counts)

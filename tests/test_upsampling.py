@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-import scipy.ndimage
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.ops import convert_to_numpy
+from networks import zoomed
 
 import fcn_tutorial as fcn
 from fcn_tutorial.upsampling import BilinearInitializer, transposed_by_loop
@@ -24,12 +24,6 @@ def release_kernel(size):
     return (1 - abs(og[0] - center) / factor) * (1 - abs(og[1] - center) / factor)
 
 
-def scipy_zoom(maps, factor):
-    """Half-pixel-centre bilinear resizing of (N, H, W, C) that repeats the edge."""
-    zoom = (1, factor, factor, 1)
-    return scipy.ndimage.zoom(maps, zoom, order=1, mode="nearest", grid_mode=True)
-
-
 def cropped(maps, factor, like):
     """Crop a transposed convolution's output to factor times the size of its input."""
     before = (len(fcn.bilinear_kernel(factor)) - factor) // 2
@@ -38,16 +32,12 @@ def cropped(maps, factor, like):
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_kernel_is_the_reference_releases_and_each_phase_sums_to_one(factor):
+def test_kernel_is_the_reference_releases(factor):
     kernel = fcn.bilinear_kernel(factor)
     size = 2 * factor - factor % 2
     assert kernel.shape == (size, size)
     assert kernel.dtype == np.float32
     np.testing.assert_allclose(kernel, release_kernel(size), atol=1e-7)
-    np.testing.assert_array_equal(kernel, kernel.T)
-    np.testing.assert_array_equal(kernel, kernel[::-1])
-    phases = [kernel[i::factor, j::factor].sum() for i in range(factor) for j in range(factor)]
-    np.testing.assert_allclose(phases, 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("factor", [0, -2, 2.5])
@@ -63,10 +53,8 @@ def test_upsampling_equals_half_pixel_resizing(factor, height, width, channels):
     random = np.random.default_rng(factor)
     maps = random.normal(size=(2, height, width, channels)).astype(np.float32)
     upsampled = convert_to_numpy(fcn.BilinearUpsampling(factor)(maps))
-    resized = tf.image.resize(maps, (factor * height, factor * width), method="bilinear")
     assert upsampled.dtype == np.float32
-    np.testing.assert_allclose(upsampled, scipy_zoom(maps, factor), atol=1e-5)
-    np.testing.assert_allclose(upsampled, resized, atol=1e-5)
+    np.testing.assert_allclose(upsampled, zoomed(maps, factor), atol=1e-5)
 
 
 @pytest.mark.parametrize(("factor", "shift"), [(1, 0.5), (2, 0.25), (2, 0.75), (8, -0.4375)])
@@ -81,36 +69,17 @@ def test_a_shift_moves_the_places_that_are_interpolated(factor, shift):
     np.testing.assert_allclose(upsampled[0, :, :, 0], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("factor", [1, 2, 3, 8, 32])
-@pytest.mark.parametrize("size", [(1, 1), (1, 4), (3, 2)])
-def test_constant_map_stays_constant_to_the_border(factor, size):
-    upsampled = fcn.BilinearUpsampling(factor)(np.full((1, *size, 2), -3.7, np.float32))
-    expected = np.full((1, factor * size[0], factor * size[1], 2), -3.7, np.float32)
-    # TensorFlow adds a part of the cells' difference, which is zero; the others add weighted cells.
-    rounding = 0 if keras.backend.backend() == "tensorflow" else 2.5e-7
-    np.testing.assert_allclose(upsampled, expected, rtol=rounding)
-
-
 @pytest.mark.tensorflow_only("JAX and PyTorch always know the sizes of a map")
 @pytest.mark.parametrize("factor", [1, 2, 3, 5])
-@pytest.mark.parametrize("known", [(3, None), (None, 4), (None, None)])
-def test_upsampling_of_half_known_sizes_equals_resizing(factor, known):
-    image = keras.Input((*known, 2))
-    model = keras.Model(image, fcn.BilinearUpsampling(factor)(image))
-    graph = tf.function(model, input_signature=[tf.TensorSpec([None, *known, 2])])
-    maps = rng.normal(size=(2, 3, 4, 2)).astype(np.float32)
-    np.testing.assert_allclose(graph(maps), scipy_zoom(maps, factor), atol=1e-5)
-
-
-@pytest.mark.tensorflow_only("JAX and PyTorch always know the sizes of a map")
-@pytest.mark.parametrize("sizes", [(3, 4), (None, None)])
-def test_upsampling_keeps_the_type_of_the_scores(sizes):
-    layer = fcn.BilinearUpsampling(3, dtype="float16")
-    graph = tf.function(layer, input_signature=[tf.TensorSpec([None, *sizes, 2], tf.float16)])
-    maps = rng.normal(size=(2, 3, 4, 2)).astype(np.float16)
+@pytest.mark.parametrize("known", [(3, 4), (3, None), (None, 4), (None, None)])
+@pytest.mark.parametrize(("dtype", "atol"), [("float32", 1e-5), ("float16", 8e-3)])
+def test_upsampling_of_half_known_sizes_equals_resizing_in_its_type(factor, known, dtype, atol):
+    layer = fcn.BilinearUpsampling(factor, dtype=dtype)
+    graph = tf.function(layer, input_signature=[tf.TensorSpec([None, *known, 2], dtype)])
+    maps = rng.normal(size=(2, 3, 4, 2)).astype(dtype)
     upsampled = graph(maps)
-    assert upsampled.dtype == tf.float16
-    np.testing.assert_allclose(upsampled, scipy_zoom(maps.astype(np.float32), 3), atol=4e-3)
+    assert upsampled.dtype == dtype
+    np.testing.assert_allclose(upsampled, zoomed(maps.astype(np.float32), factor), atol=atol)
 
 
 def test_upsampling_takes_maps_with_channels_last_whatever_keras_is_set_to():
@@ -121,7 +90,7 @@ def test_upsampling_takes_maps_with_channels_last_whatever_keras_is_set_to():
         upsampled = convert_to_numpy(fcn.BilinearUpsampling(2)(maps))
     finally:
         keras.config.set_image_data_format(usual)
-    np.testing.assert_allclose(upsampled, scipy_zoom(maps, 2), atol=1e-5)
+    np.testing.assert_allclose(upsampled, zoomed(maps, 2), atol=1e-5)
 
 
 def test_upsampling_has_no_weights_and_knows_its_shape():
@@ -136,7 +105,7 @@ def test_upsampling_has_no_weights_and_knows_its_shape():
 def test_gradient_is_the_transposed_interpolation(factor, value_and_gradient):
     height, width = 3, 2
     cells = np.eye(height * width, dtype=np.float32).reshape(-1, height, width, 1)
-    matrix = scipy_zoom(cells, factor).reshape(height * width, -1)
+    matrix = zoomed(cells, factor).reshape(height * width, -1)
     maps = rng.normal(size=(1, height, width, 1)).astype(np.float32)
     upstream = rng.normal(size=(1, factor * height, factor * width, 1)).astype(np.float32)
     layer = fcn.BilinearUpsampling(factor)
