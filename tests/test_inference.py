@@ -257,12 +257,3 @@ def test_members_with_other_classes_are_refused(model, refusal):
     for call, data in ((fcn.evaluate, Noise()), (fcn.segment, photo), (probabilities, photo[None])):
         assert "got models of 3 and 6 classes" in refusal(call, [model, other], data)
         assert "got no model" in refusal(call, [], data)
-
-
-def test_evaluate_hands_over_each_label_map_with_its_name(model):
-    kept = {}
-    fcn.evaluate(model, Mixed(), keep=kept.setdefault)
-    assert tuple(kept) == Mixed.names
-    for name, (image, _) in zip(Mixed.names, Mixed(), strict=True):
-        assert kept[name].dtype == np.uint8
-        np.testing.assert_array_equal(kept[name], fcn.segment(model, image))

@@ -71,6 +71,12 @@ def test_a_value_that_no_training_could_use_is_named_with_its_key_and_file(refus
     assert "mine.toml" in message and repr(field) in message and repr(value) in message
 
 
+@pytest.mark.parametrize("field", ["epochs", "learning_rate"])
+def test_an_enormous_value_is_shortened(refusal, field):
+    for value in (10**400, 10**5000, "1" * 5000, [10**5000]):
+        assert len(refusal(replace, QUICK, **{field: value})) < 200
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from any_backbone import check, nested, sequential, training_iou
 from keras import layers
+from keras.applications.imagenet_utils import preprocess_input
 from keras.ops import convert_to_numpy
+from networks import layers_that_differ, perturb
 from quick import QUICK
 
 import fcn_tutorial as fcn
@@ -39,11 +41,8 @@ def test_weights_of_the_classifier_are_copied_from_the_model_or_its_file(tmp_pat
     kept = classifier.get_weights()
     for backbone in (classifier, tmp_path / "own.keras", str(tmp_path / "own.keras")):
         model = fcn.build_fcn("fcn32s", 3, backbone)
-        for layer in classifier.layers[:-2]:
-            ours = model.get_layer(layer.name).get_weights()
-            assert all(map(np.array_equal, ours, layer.get_weights()))
-        for weight in model.weights:
-            weight.assign(weight + 1)
+        assert layers_that_differ(model, classifier) == {"fc6", "fc6_bn", "score_fr"}
+        perturb(model)
     assert all(map(np.array_equal, kept, classifier.get_weights()))
     assert classifier(np.zeros((1, 64, 64, 3))).shape == (1, 5)
 
@@ -54,18 +53,13 @@ def adapted():
     return layer
 
 
+MODES, PIXEL = ("caffe", "tf", "torch"), np.array([200, 100, 20], np.uint8).reshape(1, 1, 1, 3)
+
+
 @pytest.mark.parametrize(
     ("preprocessing", "expected"),
     [
-        ("caffe", [20 - 103.939, 100 - 116.779, 200 - 123.68]),
-        ("tf", [200 / 127.5 - 1, 100 / 127.5 - 1, 20 / 127.5 - 1]),
-        (
-            "torch",
-            [
-                (v / 255 - m) / s
-                for v, m, s in ((200, 0.485, 0.229), (100, 0.456, 0.224), (20, 0.406, 0.225))
-            ],
-        ),
+        *((mode, preprocess_input(PIXEL.astype(float), mode=mode)) for mode in MODES),
         (layers.Rescaling(2.0, offset=1.0), [401, 201, 41]),
         (adapted(), [3, 35 / 45, -1]),
         (None, [200, 100, 20]),
@@ -73,9 +67,8 @@ def adapted():
 )
 def test_images_are_prepared_as_asked(preprocessing, expected):
     model = fcn.build_fcn("fcn32s", 2, sequential(), preprocessing=preprocessing)
-    image = np.array([200, 100, 20], np.uint8).reshape(1, 1, 1, 3)
-    prepared = keras.Model(model.input, model.get_layer("preprocessing").output)(image)
-    np.testing.assert_allclose(convert_to_numpy(prepared)[0, 0, 0], expected, rtol=1e-3)
+    prepared = keras.Model(model.input, model.get_layer("preprocessing").output)(PIXEL)
+    np.testing.assert_allclose(convert_to_numpy(prepared).ravel(), np.ravel(expected), rtol=1e-3)
 
 
 @pytest.mark.slow

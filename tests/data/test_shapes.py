@@ -45,15 +45,6 @@ def test_no_scene_occurs_twice_among_splits_and_seeds():
     assert len(images) == 3 * 2 * 20
 
 
-def test_indices_count_from_either_end_and_iteration_stops():
-    dataset = fcn.load_dataset("shapes", count=3)
-    assert same(dataset[-1], dataset[np.int64(2)])
-    assert len(list(dataset)) == 3
-    for index in (3, -4):
-        with pytest.raises(IndexError):
-            dataset[index]
-
-
 def test_every_class_is_common_enough_to_learn(scenes):
     _, labels = scenes
     assert set(np.unique(labels)) == {0, 1, 2, 3, 4, 5, VOID}

@@ -5,12 +5,6 @@ def dice(confusion):
     return 2 * np.diag(confusion) / (confusion.sum(axis=0) + confusion.sum(axis=1))
 
 
-def dice_by_iou(confusion):
-    found = np.diag(confusion)
-    iou = found / (confusion.sum(axis=0) + confusion.sum(axis=1) - found)
-    return 2 * iou / (1 + iou)
-
-
 def iou(confusion):
     found = np.diag(confusion)
     return found / (confusion.sum(axis=0) + confusion.sum(axis=1) - found)
@@ -30,7 +24,7 @@ def unpaired(a, b):
     return np.mean(a) - np.mean(b), ((np.var(a, ddof=1) + np.var(b, ddof=1)) / len(a)) ** 0.5
 
 
-RIGHT = {"9.1": [dice, dice_by_iou], "9.2": [paired]}
+RIGHT = {"9.1": [dice], "9.2": [paired]}
 WRONG = {
     "9.1": [iou, lambda confusion: dice(confusion).mean(), 0.8],
     "9.2": [spread, unpaired, lambda a, b: (0.1, 0.1)],
