@@ -1,4 +1,4 @@
-"""The same results, quicker: other ways for TensorFlow to compute what a finished model computes.
+"""The same results, quicker: other ways to compute what a finished model computes.
 
 `speed_up(model)` replaces `call` in some layers of a model, and the matching methods of its loss,
 metric and optimizer. Configuration and weights, and so checkpoints and exports, stay those of the
@@ -30,8 +30,9 @@ def speed_up(
 
     On TensorFlow, batch normalization becomes one operation in training; on processors, a
     convolution whose kernel is wider and higher than half its map skips the zeros around it. Loss
-    and metric read the logits once, and a large weight is updated in one pass. On other backends
-    only the metric changes. `undo` takes the layers' ways back.
+    and metric read the logits once, and a large weight is updated in one pass. On JAX, a depthwise
+    convolution becomes a sum of shifted maps. On other backends only the metric changes. `undo`
+    takes the layers' ways back.
 
     Args:
         model: any Keras model, before its first training step: a compiled step stays as it is.
@@ -41,6 +42,10 @@ def speed_up(
     """
     if metric is not None:
         metric.update_state = partial(_count_in_one_pass, metric, _compiled(_confusion))
+    if keras.backend.backend() == "jax":
+        for layer in _layers_of(model):
+            if type(layer) is keras.layers.DepthwiseConv2D and _is_single(layer):
+                layer.call = partial(_convolve_depthwise, layer)
     if keras.backend.backend() != "tensorflow":
         return
     if optimizer is not None:
@@ -116,6 +121,40 @@ def _overlap(offset, side):
     """
     before, after = max(-offset, 0), max(offset, 0)
     return slice(after, max(side - before, 0)), (before, after)
+
+
+# Depthwise convolution. XLA's takes up to 25 times as long as the sum of products that defines it,
+# and its gradients, too; on a GPU it spends minutes on trying variants before it starts.
+
+
+def _is_single(layer):
+    """Whether each map has one kernel, which touches every cell under it."""
+    whole = layer.dilation_rate == (1, 1) and layer.data_format == "channels_last"
+    return whole and layer.depth_multiplier == 1
+
+
+def _convolve_depthwise(layer, inputs):
+    """Maps (N, H, W, C), each convolved with its own kernel: a sum over the cells of the kernel."""
+    size, (step, _) = layer.kernel_size, layer.strides
+    if layer.padding == "same":
+        pads = [_missing(*each, step) for each in zip(inputs.shape[1:3], size, strict=True)]
+        inputs = ops.pad(inputs, ((0, 0), *pads, (0, 0)))
+    height, width = (n - k + 1 for n, k in zip(inputs.shape[1:3], size, strict=True))
+    # In 16 bits, a sum of so many would lose too much.
+    x, kernel = ops.cast(inputs, "float32"), ops.cast(layer.kernel[..., 0], "float32")
+    sums = sum(
+        x[:, row : row + height : step, column : column + width : step] * kernel[row, column]
+        for row in range(size[0])
+        for column in range(size[1])
+    )
+    sums = ops.cast(sums, inputs.dtype)
+    return layer.activation(sums + layer.bias if layer.use_bias else sums)
+
+
+def _missing(side, kernel, step):
+    """Zeros before and after a side, so that a window lies around each step-th of its cells."""
+    count = max((-(-side // step) - 1) * step + kernel - side, 0)
+    return count // 2, count - count // 2
 
 
 # Batch normalization. Keras 3 writes it out in a dozen operations, each of which reads or writes

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
@@ -55,6 +56,17 @@ def operations(model, x, training=True):
     return {operation.type for operation in graph.get_operations()}
 
 
+def gradients_on_jax(model, x):
+    """Of a model's scores, squared and summed, to x and to its weights."""
+    import jax
+
+    def total(x, weights):
+        return (model.stateless_call(weights, [], x)[0] ** 2).sum()
+
+    by_both = jax.jit(jax.grad(total, (0, 1)))
+    return jax.tree.leaves(by_both(x, [w.value for w in model.weights]))
+
+
 # Convolution.
 
 sides = st.integers(1, 9)
@@ -101,6 +113,29 @@ def test_in_16_bits_a_convolution_is_about_as_exact_as_keras():
     errors = [np.abs(np.float32(numpy(model(x))) - expected).std() for model in (ours, theirs)]
     assert errors[0] < 1.5 * errors[1]
     assert ours(x).dtype == theirs(x).dtype == "bfloat16"
+
+
+# Depthwise convolution.
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "stride", "padding", "bias"),
+    [
+        ((2, 7, 8, 3), 3, 1, "same", True),
+        ((1, 8, 5, 2), 5, 2, "same", False),
+        ((1, 9, 7, 2), 3, 2, "valid", True),
+        ((1, 1, 4, 3), 2, 3, "same", False),
+    ],
+)
+def test_a_depthwise_convolution_is_that_of_keras(shape, size, stride, padding, bias):
+    options = {"strides": stride, "padding": padding, "use_bias": bias, "activation": "relu"}
+    make = partial(keras.layers.DepthwiseConv2D, size, **options)
+    quick, plain, x = pair(make, shape, 0, -2, 0)
+    np.testing.assert_allclose(numpy(quick(x)), numpy(plain(x)), rtol=1e-4, atol=1e-4)
+    if keras.backend.backend() == "jax":
+        assert "call" in vars(quick.layers[-1])
+        for ours, theirs in zip(*(gradients_on_jax(m, x) for m in (quick, plain)), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-2)
 
 
 @only_tensorflow

@@ -314,6 +314,8 @@ def _gpu(name, missing):
     for each in rates:
         kinds = ", ".join(f"{rate / 1e12:,.3f} in {kind}" for kind, rate in each.items())
         text += f" Products of matrices, in 10^12 operations a second: {kinds}."
+    for note in found.get("notes", []):
+        text += f" {note}"
     if found["left_out"]:
         text += f" Not reached in time: {len(found['left_out'])} rows."
     return f"{text}\n\n{table(head, rows)}"
