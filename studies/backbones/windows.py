@@ -1,15 +1,14 @@
 """Does a classifier with a pooled head, made convolutional, say what it says of each window?
 
-    FCN_WEIGHTS=FOLDER python -m studies.backbones.windows PHOTO
+    python -m studies.backbones.windows fcn_tutorial/photos/cat.jpg
 
-EfficientNet-Lite0 on a photograph, scaled to 448 x 640 pixels: one cell of its map for each window
+The package's EfficientNet-Lite0 on a photograph, scaled to 448 x 640 pixels: one cell of its map for each window
 of 224 x 224, 32 pixels apart. Inside the photograph the convolutional network sees the pixels
 around a window, where the classifier sees the zeros that its convolutions pad with. The share of
 windows with the same first class is counted for the window alone, and for the window with more and
 more of the pixels around it.
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -26,9 +25,9 @@ def main(photo):
     import keras
 
     import fcn_tutorial as fcn
-    from fcn_tutorial.weights import load_model
+    from fcn_tutorial.surgery import any_size
 
-    classifier = load_model(Path(os.environ["FCN_WEIGHTS"]) / "efficientnet_lite0.keras")
+    classifier = any_size(fcn.load_trained("efficientnet_lite0"), (SIDE, SIDE))
     network = fcn.convolutionize(classifier, padding="valid")
     image = np.asarray(Image.open(photo).convert("RGB").resize(SIZE), np.float32)
     own = image[:SIDE, :SIDE][None]
