@@ -31,16 +31,6 @@ def test_the_version_is_the_same_everywhere():
     assert repository == {"url": ADDRESS, "branch": f"v{VERSION}"}
 
 
-def test_the_launch_buttons_of_a_chapter_open_this_version(html):
-    chapter = "book/chapters/03-from-classifier-to-fcn.ipynb"
-    page = (html / chapter).with_suffix(".html").read_text(encoding="utf-8")
-    slug = ADDRESS.removeprefix("https://github.com/")
-    colab = f"https://colab.research.google.com/github/{slug}/blob/v{VERSION}/{chapter}"
-    binder = f"https://mybinder.org/v2/gh/{slug}/v{VERSION}?urlpath=lab/tree/{chapter}"
-    links = set(re.findall(r'href="([^"]+)"', page))
-    assert {colab, binder, ADDRESS} <= links
-
-
 @pytest.fixture
 def copy(tmp_path):
     """The texts of the project in another folder."""

@@ -87,6 +87,9 @@ def test_a_chapter_is_launched_and_downloaded_as_its_notebook(page, html, path):
     where = f"github/{owner_and_name}/blob/{repository['branch']}/{notebook}"
     launch = page.locator("a[href*='colab.research.google.com']")
     assert launch.first.get_attribute("href") == f"https://colab.research.google.com/{where}"
+    binder = page.locator("a[href*='mybinder.org']").first.get_attribute("href")
+    start = f"https://mybinder.org/v2/gh/{owner_and_name}/{repository['branch']}"
+    assert binder == f"{start}?urlpath=lab/tree/{notebook}"
     page.locator(".dropdown-download-buttons button").first.click()
     link = page.locator(".dropdown-download-buttons a[href$='.ipynb']").first
     with page.expect_download() as download:

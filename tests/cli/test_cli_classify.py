@@ -16,6 +16,7 @@ def saved(size, path, seed=0):
     return path
 
 
+@pytest.mark.slow
 def test_each_photo_gets_a_line_of_three_guesses(call, tmp_path):
     sizes = [(256, 256), (448, 512), (900, 300), (1, 5), (3, 900)]
     photos = [saved(size, tmp_path / f"{seed}.png", seed) for seed, size in enumerate(sizes)]

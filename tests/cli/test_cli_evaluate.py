@@ -6,10 +6,8 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.metrics import confusion_matrix as reference
 
 import fcn_tutorial as fcn
-from fcn_tutorial.data import camvid
 from fcn_tutorial.data.voc import voc_palette
 
 HELD_OUT = ["2007_000003", "2007_000002"]
@@ -33,17 +31,6 @@ def models(runs):
     return [fcn.load_run(runs / f"voc{seed}").model for seed in (0, 1)]
 
 
-def recounted(voc, folder):
-    """The confusion matrix of label maps in a folder, by scikit-learn."""
-    counts = np.zeros((21, 21), int)
-    for name in HELD_OUT:
-        truth = ids(voc / "VOCdevkit/VOC2012/SegmentationClass" / f"{name}.png")
-        guess = ids(folder / f"{name}.png")
-        known = truth != 255
-        counts += reference(truth[known], guess[known], labels=range(21))
-    return counts
-
-
 def test_predictions_lie_as_the_evaluation_server_asks(call, runs, tmp_path):
     code, out, _ = call("evaluate", runs / "voc0", "--predictions", tmp_path)
     folder = tmp_path / SEGMENTATION / "comp6_val_cls"
@@ -58,23 +45,6 @@ def test_predictions_lie_as_the_evaluation_server_asks(call, runs, tmp_path):
         colors = np.reshape(picture.getpalette(), (-1, 3))[:21]
         np.testing.assert_array_equal(colors, voc_palette(21))
         np.testing.assert_array_equal(np.array(picture), fcn.segment(model, image))
-
-
-@pytest.mark.parametrize(
-    ("options", "suffix"),
-    [((), ""), (("--flip", "--scales", "0.75,1"), "-flip-scales0.75,1")],
-)
-def test_scores_are_those_of_the_written_label_maps(call, runs, voc, tmp_path, options, suffix):
-    call("evaluate", runs / "voc0", "--predictions", tmp_path, *options)
-    scores = stored(runs / "voc0" / f"scores-voc2012-val{suffix}.json")
-    counts = recounted(voc, tmp_path / SEGMENTATION / "comp6_val_cls")
-    np.testing.assert_array_equal(scores["confusion"], counts)
-    union = counts.sum(0) + counts.sum(1) - counts.diagonal()
-    there = union > 0  # a class that neither label nor prediction has does not count
-    assert not there.all()
-    assert scores["mean_iou"] == pytest.approx(np.mean(counts.diagonal()[there] / union[there]))
-    absent = [name for name, value in scores["iou"].items() if value is None]
-    assert len(absent) == 21 - there.sum()
 
 
 def test_options_are_recorded_and_leave_the_plain_scores_alone(call, runs):
@@ -93,6 +63,7 @@ def test_options_are_recorded_and_leave_the_plain_scores_alone(call, runs):
     image, label = fcn.load_dataset("voc2012", "val")[0]
     guess = fcn.segment(models(runs), image, scales=(0.5, 1), flip=True)
     np.testing.assert_array_equal(scores["confusion"], fcn.confusion_matrix(label, guess, 21))
+    assert None in scores["iou"].values()  # a class that neither label nor prediction has
     assert (runs / "voc0" / "scores-voc2012-val.json").read_bytes() == plain
 
 
@@ -127,17 +98,6 @@ def test_a_damaged_score_file_is_named_or_overwritten(call, trained, tmp_path, c
     assert refused or stored(path)["limit"] == 1
 
 
-def test_label_maps_of_other_data_sets_lie_in_the_folder_itself(call, runs, tmp_path):
-    code, out, _ = call("evaluate", runs / "shapes", "--limit", 2, "--predictions", tmp_path / "a")
-    examples = fcn.load_dataset("shapes", "test")  # the split where there is one of that name
-    assert code == 0 and str(tmp_path / "a") in out
-    assert {path.stem for path in (tmp_path / "a").iterdir()} == set(examples.names[:2])
-    model = fcn.load_run(runs / "shapes").model
-    found = ids(tmp_path / "a" / f"{examples.names[1]}.png")
-    np.testing.assert_array_equal(found, fcn.segment(model, examples[1][0]))
-    assert stored(runs / "shapes" / "scores-shapes-test-first2.json")["limit"] == 2
-
-
 def test_a_table_has_the_baseline_beside_the_model(call, trained):
     code, out, _ = call("evaluate", trained, "--limit", 3)
     rows = {line[:24].strip(): line for line in out.splitlines()}
@@ -161,43 +121,14 @@ def test_evaluate_points_to_the_report(call, trained):
     assert code == 2 and "6 classes" in error
 
 
-@pytest.fixture
-def camvid_run(trained, tmp_path, camvid_root, monkeypatch):
-    """A run whose model has CamVid's eleven classes, and data to evaluate it on."""
-    monkeypatch.setenv("FCN_DATA", str(camvid_root))
-    folder = shutil.copytree(trained, tmp_path / "run")
-    model = fcn.build_fcn("fcn32s", 11, backbone="vgg_narrow")
-    model.save(folder / "checkpoints" / "best.keras")
-    legend = {"classes": camvid.CLASSES, "palette": camvid.PALETTE}
-    (folder / "classes.json").write_text(json.dumps(legend))
-    return folder
-
-
-def test_damaged_data_is_named_and_other_splits_are_scored(call, camvid_run, camvid_root):
-    path = camvid_root / "CamVid" / "testannot" / "test0.png"
-    Image.new("L", (9, 5)).save(path)
-    code, _, error = call("evaluate", camvid_run, "--dataset", "camvid")
-    assert code == 2 and f"{path} is 9 x 5" in error
-    assert not (camvid_run / "scores-camvid-test.json").exists()
-    code, out, _ = call("evaluate", camvid_run, "--dataset", "camvid", "--split", "val")
-    assert code == 0 and "IoU bicyclist" in out
-    assert stored(camvid_run / "scores-camvid-val.json")["examples"] == 3
-
-
 def test_bad_calls_end_in_one_sentence(call, runs, tmp_path):
     (tmp_path / "file").write_text("")
-    (tmp_path / "empty").mkdir()
     shapes, voc0 = runs / "shapes", runs / "voc0"
     before = set(runs.rglob("*"))
     for named, *arguments in [
         ("shapes", voc0, shapes),
         ("absent", voc0, runs / "absent"),
-        ("empty", tmp_path / "empty"),
-        ("21 classes", voc0, "--dataset", "shapes"),
-        ("'cityscapes'", voc0, "--dataset", "cityscapes"),
-        ("'minival'", voc0, "--split", "minival"),
         ("not public", voc0, "--split", "test"),
-        (str(tmp_path / "file"), shapes, "--predictions", tmp_path / "file"),
         (str(tmp_path / "file"), voc0, "--predictions", tmp_path / "file"),
     ]:
         code, _, error = call("evaluate", *arguments)

