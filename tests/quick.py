@@ -1,4 +1,9 @@
-"""The recipe of a run that takes a moment: two steps on a small network."""
+"""Runs that take a moment, two steps on a small network, and what may happen to them."""
+
+from contextlib import contextmanager
+
+import keras
+import pytest
 
 import fcn_tutorial as fcn
 
@@ -12,3 +17,21 @@ QUICK = fcn.Recipe(
     batch_size=2,
     epochs=2,
 )
+
+
+@contextmanager
+def in_the_second_epoch(deed):
+    """Within it, trainings call deed(model) when their second epoch begins."""
+
+    class Deed(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                deed(self.model)
+
+    def fit_with_deed(model, *data, callbacks, **options):
+        return fit(model, *data, callbacks=[*callbacks, Deed()], **options)
+
+    fit = keras.Model.fit
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "fit", fit_with_deed)
+        yield

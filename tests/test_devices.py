@@ -80,6 +80,7 @@ OPTIMIZERS = {
     "jaccard": ("--set", "optimizer=sgd", "--set", "learning_rate=0.01", "--set", "jaccard=1.0"),
     "sum": ("--set", "optimizer=sgd", "--set", "loss=sum", "--set", "learning_rate=1e-7"),
 }
+KEPT = ("--set", "freeze=block5_pool", "--set", "keep_features=true")
 
 
 @pytest.mark.parametrize(
@@ -113,11 +114,24 @@ def test_two_processes_give_the_losses_of_one_device_also_when_resumed(train):
     assert fcn.load_run(two).recipe.epochs == 3
 
 
-def test_kept_features_are_of_one_device(train):
-    more = ("--set", "freeze=block5_pool", "--set", "keep_features=true")
-    _, [(code, said)] = train("tensorflow", 2, *more, name="kept")
-    assert code == 2
-    assert "keep_features works on one device" in said.splitlines()[-1]
+@pytest.mark.parametrize(
+    ("backend", "count", "more", "processes", "named"),
+    [
+        ("tensorflow", 2, KEPT, None, "keep_features works on one device"),
+        ("tensorflow", 3, (), None, "a batch of 4 cannot be shared evenly among 3 devices"),
+        *(
+            pytest.param("jax", 2, (), said, "NUM_PROCESSES must be", marks=needs_jax)
+            for said in ("two", "0", "")
+        ),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(
+    train, monkeypatch, backend, count, more, processes, named
+):
+    if processes is not None:
+        monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", processes)
+    _, [(code, said)] = train(backend, count, *more, name="refused")
+    assert code == 2 and named in said.splitlines()[-1]
 
 
 def test_more_devices_than_there_are_are_refused():
@@ -125,21 +139,6 @@ def test_more_devices_than_there_are_are_refused():
     fcn.build_fcn("fcn32s", 2, "vgg_narrow")
     with pytest.raises(fcn.InputError, match=r"--devices 64 needs 64 devices"):
         devices(64, 64)
-
-
-def test_a_batch_that_cannot_be_shared_evenly_is_refused(train):
-    _, [(code, said)] = train("tensorflow", 3)
-    assert code == 2
-    assert "a batch of 4 cannot be shared evenly among 3 devices" in said.splitlines()[-1]
-
-
-@needs_jax
-@pytest.mark.parametrize("said", ["two", "0", ""])
-def test_a_number_of_processes_that_is_none_is_refused(train, monkeypatch, said):
-    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", said)
-    _, [(code, message)] = train("jax", 2)
-    assert code == 2
-    assert "NUM_PROCESSES must be" in message.splitlines()[-1]
 
 
 @pytest.mark.parametrize("count", [0, -1])

@@ -5,12 +5,12 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-import scipy.ndimage
 from keras.ops import convert_to_numpy
+from networks import assert_close, zoomed
 from quick import QUICK
 
 import fcn_tutorial as fcn
-from fcn_tutorial.layers import DilatedPooling, RepeatEdge, dilated_kernel
+from fcn_tutorial.layers import DilatedPooling, dilated_kernel
 
 STRIDES = {"dilated16": 16, "dilated8": 8}
 
@@ -26,12 +26,6 @@ def image_of(height, width, batch=1, seed=0):
 def score_fr(model, image):
     part = keras.Model(model.inputs[0], model.get_layer("score_fr").output)
     return convert_to_numpy(part(image))
-
-
-def assert_close(ours, theirs):
-    ours, theirs = convert_to_numpy(ours), convert_to_numpy(theirs)
-    assert ours.shape == theirs.shape
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
 
 
 def finer(variant, initial, **changes):
@@ -82,28 +76,18 @@ def test_new_cells_say_what_fcn32s_says_about_the_image_moved_under_its_grid(
             assert_close(inner, coarse[:, rows, columns])
 
 
-@pytest.mark.parametrize("side", [32, 64, 160, 224])
-def test_kernels_of_any_size_are_spread_from_the_same_cell(variant, side, tmp_path):
+@pytest.mark.parametrize(("side", "dilation"), [(32, 1), (64, 1), (224, 1), (96, 2)])
+def test_kernels_of_any_size_and_dilation_are_spread_from_the_same_cell(
+    variant, side, dilation, tmp_path
+):
     """fc6 of a classifier for images of 64 pixels is 2 x 2; of 224 pixels 7 x 7, as VGG-16's."""
     fcn.vgg_narrow(num_classes=5, input_size=side).save(tmp_path / "classifier.keras")
     build = {"num_classes": 6, "backbone": "vgg_narrow", "weights": tmp_path / "classifier.keras"}
+    build["fc6_dilation"] = dilation
     coarse = fcn.build_fcn("fcn32s", **build)
     fine = fcn.build_fcn(variant, **build, initial=coarse)
     step, image = 32 // STRIDES[variant], image_of(150, 97)
     assert_close(score_fr(fine, image)[:, ::step, ::step], score_fr(coarse, image))
-
-
-def test_a_dilated_fc6_is_spread_on_top_of_its_own_dilation(variant):
-    build = {"num_classes": 6, "backbone": "vgg_narrow", "weights": "shapes", "fc6_dilation": 2}
-    coarse = fcn.build_fcn("fcn32s", **build)
-    fine = fcn.build_fcn(variant, **build, initial=coarse)
-    step, image = 32 // STRIDES[variant], image_of(150, 97)
-    assert_close(score_fr(fine, image)[:, ::step, ::step], score_fr(coarse, image))
-    alone = fcn.build_fcn(variant, **build)  # with the weights of the backbone itself
-    for layer in coarse.layers:
-        if layer.weights and layer.name != "score_fr":
-            theirs = alone.get_layer(layer.name).get_weights()
-            assert all(map(np.array_equal, layer.get_weights(), theirs))
 
 
 @pytest.mark.parametrize("rate", [1, 2, 3])
@@ -125,40 +109,21 @@ def test_fields_are_those_of_fcn32s_on_a_finer_grid(fcn32s, models, variant):
     field = fcn.receptive_field(models[variant], "score_fr")
     assert (field.size, field.stride) == (coarse.size, STRIDES[variant])
     assert field.offset == coarse.offset == 15.5
-
-
-def test_logits_lie_over_the_pixels_that_they_are_about(models, variant):
-    moved = {"dilated16": -8, "dilated8": -12}
-    upscored = f"upscore{STRIDES[variant]}"
-    assert fcn.crop_offset(models[variant], upscored) == moved[variant]
     assert fcn.crop_offset(models[variant], "logits") == 0
 
 
 def test_logits_are_score_fr_upsampled_at_once_and_moved(models, variant):
     stride, image = STRIDES[variant], image_of(70, 40)
-    maps = score_fr(models[variant], image)
-    large = scipy.ndimage.zoom(
-        maps, (1, stride, stride, 1), order=1, mode="nearest", grid_mode=True
-    )
+    large = zoomed(score_fr(models[variant], image), stride)
     moved = (32 - stride) // 2
     large = np.pad(large, ((0, 0), (moved, 0), (moved, 0), (0, 0)), mode="edge")
     assert_close(models[variant](image), large[:, :70, :40])
 
 
-def test_repeat_edge_moves_a_map_and_repeats_its_first_row_and_column():
-    x = np.random.default_rng(0).normal(size=(2, 3, 4, 2)).astype(np.float32)
-    expected = np.pad(x, ((0, 0), (5, 0), (5, 0), (0, 0)), mode="edge")
-    np.testing.assert_array_equal(RepeatEdge(5)(x), expected)
-    assert RepeatEdge(5).compute_output_shape((None, 3, None, 2)) == (None, 8, None, 2)
-
-
 def test_shapes_are_segmented_better_without_any_training(fcn32s, models):
-    """The scores of chapter 10: "FCN-32s" and "finer, moved"."""
-    test = fcn.load_dataset("shapes", "test")
-    found = {name: fcn.evaluate(model, test).mean_iou for name, model in models.items()}
-    assert fcn.evaluate(fcn32s, test).mean_iou == pytest.approx(0.543, abs=1e-3)
-    assert found["dilated16"] == pytest.approx(0.610, abs=1e-3)
-    assert found["dilated8"] > 0.6
+    test = fcn.load_dataset("shapes", "test", count=50)
+    coarse, *finer = (fcn.evaluate(model, test).mean_iou for model in (fcn32s, *models.values()))
+    assert min(finer) > coarse + 0.03
 
 
 # A model like the others.
@@ -182,19 +147,6 @@ def test_skips_may_start_from_a_dilated_network(models, variant):
     fcn8s = finer("fcn8s", models[variant])
     back = finer(variant, fcn8s)
     assert all(map(np.array_equal, back.get_weights(), models[variant].get_weights()))
-
-
-# What is refused.
-
-
-def test_mobilenet_cannot_be_dilated(refusal, variant):
-    message = refusal(fcn.build_fcn, variant, 3, backbone="mobilenet", weights=None)
-    assert f"'{variant}'" in message and "vgg16 or vgg_narrow" in message
-
-
-def test_the_known_variants_are_named(refusal):
-    message = refusal(fcn.build_fcn, "dilated4", 3, backbone="vgg_narrow", weights=None)
-    assert "'dilated4'" in message and "dilated16, dilated8" in message
 
 
 @pytest.mark.parametrize("rate", [1, 2, 3])

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-import keras
 import numpy as np
 import pytest
-from quick import QUICK
+from networks import layers_that_differ
+from quick import QUICK, in_the_second_epoch
 
 import fcn_tutorial as fcn
 from fcn_tutorial import features
@@ -33,15 +33,6 @@ def test_keeping_features_changes_no_loss_score_or_weight(runs):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
-def test_a_network_without_skips_keeps_its_features(tmp_path):
-    recipe = replace(FIXED, variant="fcn32s", limit=2, epochs=1)
-    one, other = (
-        fcn.train(replace(recipe, keep_features=keep), tmp_path / f"{keep}", verbose=0)
-        for keep in (False, True)
-    )
-    assert one.history[0] == pytest.approx(other.history[0], rel=1e-4)
-
-
 def test_kept_features_know_sixteen_bits(tmp_path):
     recipe = replace(FIXED, limit=2, epochs=1, keep_features=True, mixed_precision=True)
     assert np.isfinite(fcn.train(recipe, tmp_path / "run", verbose=0).history[0]["loss"])
@@ -63,13 +54,13 @@ def test_layers_that_leave_nothing_to_keep_or_to_learn_are_refused(tmp_path, ref
     assert f"freeze = {last!r} leaves none of one kind" in message
 
 
-def test_only_the_layers_behind_the_frozen_ones_learn(runs):
-    _, kept = runs
+def test_only_the_layers_behind_the_frozen_ones_learn(runs, refusal):
+    """And frozen normalization keeps its statistics."""
     start = fcn.build_fcn("fcn8s", 6, "vgg_narrow", "shapes")
-    for layer in start.layers:
-        if layer.weights:
-            then, now = layer.get_weights(), kept.model.get_layer(layer.name).get_weights()
-            assert all(map(np.array_equal, then, now)) == (not layer.name.startswith("score"))
+    for run in runs:
+        learned = layers_that_differ(start, run.model)
+        assert learned == {"score_fr", "score_pool4", "score_pool3"}
+    assert "conv_pw_5" in refusal(freeze, start, "conv_pw_5")
 
 
 def test_the_features_are_gone_when_the_run_is_finished(runs):
@@ -77,18 +68,13 @@ def test_the_features_are_gone_when_the_run_is_finished(runs):
         assert not (run.folder / "features").exists()
 
 
-def test_a_run_that_keeps_features_is_resumed(runs, tmp_path, monkeypatch):
-    class PowerCut(Exception):
-        pass
-
-    def stop(self, epoch, logs=None):
-        if epoch == 1:
-            raise PowerCut
+def test_a_run_that_keeps_features_is_resumed(runs, tmp_path):
+    def stop(model):
+        raise KeyboardInterrupt
 
     _, whole = runs
     recipe = replace(FIXED, keep_features=True)
-    with monkeypatch.context() as patched, pytest.raises(PowerCut):
-        patched.setattr(keras.callbacks.TensorBoard, "on_epoch_begin", stop)
+    with in_the_second_epoch(stop), pytest.raises(KeyboardInterrupt):
         fcn.train(recipe, tmp_path / "run", verbose=0)
     assert list((tmp_path / "run" / "features").glob("*.npz"))
     resumed = fcn.train(recipe, tmp_path / "run", verbose=0)

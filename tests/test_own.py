@@ -15,8 +15,6 @@ import fcn_tutorial as fcn
 from fcn_tutorial import callbacks
 from fcn_tutorial.data.catalog import splits_of
 from fcn_tutorial.data.convert import convert
-from fcn_tutorial.data.records import write_records
-from fcn_tutorial.export import export
 from fcn_tutorial.losses import class_weights
 from fcn_tutorial.prepared import fitted, summary
 from fcn_tutorial.training import compiled_model
@@ -82,61 +80,31 @@ def test_the_readme_says_what_to_type_in_ten_lines(tmp_path, command_line, monke
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", WAYS)
-def test_each_layout_goes_from_loading_to_export_by_python(tmp_path, kind):
-    photos = tmp_path / "photos"
-    WAYS[kind](photos)
-    train, val = (fcn.load_dataset(photos, split) for split in ("train", "val"))
-    write_records(train, tmp_path / "records", shards=1)
-    run = fcn.train(QUICK, tmp_path / "run", verbose=0, training=train, validation=val)
-    assert run.classes == CLASSES and run.recipe.dataset == str(photos)
-    assert fcn.evaluate(run.model, val).confusion.sum() == sum((y != 255).sum() for _, y in val)
-    assert fcn.segment(run.model, val[0][0]).shape == val[0][1].shape
-    written = export(run.model, tmp_path / "net.tflite", run.classes, run.palette, 64, None)
-    assert written[0].is_file()
-    # From records of the folder, the same run.
-    recipe = replace(run.recipe, records=tmp_path / "records")
-    again = fcn.train(recipe, tmp_path / "again", verbose=0)
-    assert again.history == run.history
-
-
-@pytest.mark.slow
 def test_lists_of_pairs_are_trained_on_and_one_list_for_both_is_refused(tmp_path, refusal):
     options = {"verbose": 0, "classes": CLASSES}
-    run = fcn.train(QUICK, tmp_path / "run", training=PAIRS[:4], validation=PAIRS[4:], **options)
+    data = {"training": PAIRS[:4], "validation": PAIRS[4:], **options}
+    run = fcn.train(QUICK, tmp_path / "run", **data)
     assert run.classes == CLASSES and len(run.history) == 1
+    longer = fcn.train(replace(QUICK, epochs=2), tmp_path / "run", **data)
+    assert longer.history[0] == run.history[0] and len(longer.history) == 2
+    assert longer.recipe.epochs == 2
+    assert "epochs" in refusal(fcn.train, QUICK, tmp_path / "run", **data)
     message = refusal(fcn.train, QUICK, tmp_path / "b", training=PAIRS, validation=PAIRS, **options)
     assert "allow_overlap" in message
 
 
 @pytest.mark.slow
-def test_a_run_continues_with_more_epochs(tmp_path, refusal):
-    data = {"training": PAIRS[:4], "validation": PAIRS[4:], "classes": CLASSES, "verbose": 0}
-    run = fcn.train(QUICK, tmp_path / "run", **data)
-    longer = fcn.train(replace(QUICK, epochs=2), tmp_path / "run", **data)
-    assert longer.history[0] == run.history[0] and len(longer.history) == 2
-    assert longer.recipe.epochs == 2
-    assert "epochs" in refusal(fcn.train, QUICK, tmp_path / "run", **data)
-
-
-@pytest.mark.slow
-def test_a_run_stops_when_no_epoch_is_better(tmp_path, monkeypatch):
+def test_a_run_stops_when_no_epoch_is_better_and_keeps_the_best_or_the_last(tmp_path, monkeypatch):
     data = {"training": PAIRS[:4], "validation": PAIRS[4:], "classes": CLASSES, "verbose": 0}
     same = fcn.scores(np.ones((3, 3), int))
     monkeypatch.setattr(callbacks, "evaluate", lambda *_: same)
     recipe = replace(QUICK, epochs=9, patience=2)
-    run = fcn.train(recipe, tmp_path / "run", **data)
-    assert len(run.history) == 3
-    assert fcn.train(recipe, tmp_path / "run", **data).history == run.history
-
-
-@pytest.mark.slow
-def test_the_last_epoch_is_kept_where_the_recipe_says_so(tmp_path):
-    data = {"training": PAIRS[:4], "validation": PAIRS[4:], "classes": CLASSES, "verbose": 0}
-    run = fcn.train(replace(QUICK, epochs=3, keep="last"), tmp_path / "run", **data)
-    stored = json.loads((tmp_path / "run" / "scores.json").read_text())
-    assert stored["epoch"] == 3
-    assert stored["mean_iou"] == pytest.approx(run.history[-1]["val_mean_iou"])
+    for keep, epoch in (("best", 1), ("last", 3)):
+        kept = replace(recipe, keep=keep)
+        run = fcn.train(kept, tmp_path / keep, **data)
+        assert len(run.history) == 3
+        assert json.loads((run.folder / "scores.json").read_text())["epoch"] == epoch
+    assert fcn.train(kept, run.folder, **data).history == run.history
 
 
 @pytest.mark.slow

@@ -19,7 +19,14 @@ MAPS = {
 }
 
 
-@pytest.mark.parametrize("backbone", MAPS)
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        "vgg_narrow",
+        pytest.param("mobilenet", marks=pytest.mark.slow),
+        pytest.param("efficientnet_lite0", marks=pytest.mark.slow),
+    ],
+)
 def test_maps_of_the_named_backbones_are_the_papers_and_lie_on_the_grid_of_upsampling(backbone):
     network = find_backbone(backbone).network(None)
     found = taps(network)

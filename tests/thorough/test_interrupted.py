@@ -10,12 +10,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import h5py
-import keras
 import pytest
 import quick
 from hypothesis import Phase, given, settings
@@ -23,13 +21,12 @@ from hypothesis import strategies as st
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data.camvid import CamVid
-from fcn_tutorial.data.records import write_records
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="needs Linux"),
 ]
-QUICK = replace(quick.QUICK, flip=True, color=0.1)
+QUICK = replace(quick.QUICK, flip=True, color=0.1, ema_momentum=0.5)
 LAST = "checkpoints/last.weights.h5"
 
 
@@ -57,24 +54,6 @@ def assert_same_runs(one, other):
     assert (one / "history.csv").read_text() == (other / "history.csv").read_text()
 
 
-@contextmanager
-def in_the_second_epoch(deed):
-    """Within it, trainings do something when their second epoch begins."""
-
-    class Deed(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 1:
-                deed()
-
-    def fit_with_deed(model, *data, callbacks, **options):
-        return fit(model, *data, callbacks=[*callbacks, Deed()], **options)
-
-    fit = keras.Model.fit
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keras.Model, "fit", fit_with_deed)
-        yield
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of a run that nothing has disturbed."""
@@ -84,12 +63,12 @@ def run(tmp_path_factory):
 def test_a_second_training_in_a_folder_is_refused_and_disturbs_nothing(run, tmp_path, refusal):
     folder, seen = tmp_path / "run", []
 
-    def train_again():
+    def train_again(model):
         before = files_of(folder)
         seen.append(refusal(fcn.train, QUICK, folder, verbose=0))
         assert files_of(folder) == before and LAST in before
 
-    with in_the_second_epoch(train_again):
+    with quick.in_the_second_epoch(train_again):
         fcn.train(QUICK, folder, verbose=0)
     assert len(seen) == 1 and str(folder) in seen[0]
     assert_same_runs(folder, run)
@@ -101,11 +80,11 @@ def test_a_full_disk_stops_training_and_the_next_try_ends_as_if_it_had_not(
 ):
     folder, kept, full = tmp_path / "run", {}, small_files(20_000)
 
-    def fill():
+    def fill(model):
         kept.update(files_of(folder))
         full.__enter__()
 
-    with in_the_second_epoch(fill):
+    with quick.in_the_second_epoch(fill):
         message = refusal(fcn.train, QUICK, folder, verbose=0)
     full.__exit__(None, None, None)
     assert "File too large" in message and str(folder) in message
@@ -148,25 +127,6 @@ def test_a_killed_training_is_resumed_to_the_same_weights(run, tmp_path_factory,
     assert_same_runs(folder / "run", run)
     assert not list((folder / "run").rglob("*unfinished*"))
     shutil.rmtree(folder)
-
-
-def shapes():
-    return fcn.load_dataset("shapes", "val", count=6, size=64)
-
-
-def test_a_full_disk_stops_records_and_the_next_try_resumes(tmp_path, refusal, small_files):
-    alone = write_records(shapes(), tmp_path / "alone", 3)
-    folder = tmp_path / "records"
-    write_records(shapes(), folder, 3)
-    for path in (folder / "index.json", *sorted(folder.glob("*.tfrecord"))[1:]):
-        path.unlink()
-    kept = files_of(folder)
-    with small_files(alone.shards[0].stat().st_size // 2):
-        message = refusal(write_records, shapes(), folder, 3)
-    assert "File too large" in message and alone.shards[1].name in message
-    assert files_of(folder) == kept
-    write_records(shapes(), folder, 3)
-    assert files_of(folder) == files_of(tmp_path / "alone")
 
 
 def test_records_are_not_written_by_two_at_once(camvid_root, tmp_path, monkeypatch, command_line):
