@@ -179,14 +179,6 @@ def test_weights_are_copies():
         assert not np.isclose(ours.ravel(), theirs.ravel()).any()
 
 
-def test_convolutional_network_survives_saving(tmp_path):
-    network = fcn.convolutionize(unpadded_classifier("softmax", seed=5, nested=True))
-    network.save(tmp_path / "network.keras")
-    loaded = keras.models.load_model(tmp_path / "network.keras")
-    image = image_of(1, 33, 26, 3)
-    np.testing.assert_array_equal(*(convert_to_numpy(each(image)) for each in (loaded, network)))
-
-
 # What the centre cell says.
 
 
