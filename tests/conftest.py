@@ -118,7 +118,7 @@ def value_and_gradient():
             self.x.assign(x)
 
         def call(self, inputs):
-            return self.function(self.x)
+            return self.function(keras.ops.convert_to_tensor(self.x))
 
     def value_and_gradient(function, x):
         held = Held(function, x)
