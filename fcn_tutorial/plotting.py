@@ -27,7 +27,7 @@ from fcn_tutorial.metrics import Scores
 # widest picture of a row.
 WIDTH, GRAPH, WIDEST = 8.1, 6.0, 4.05
 SHARP = 2  # pixels in a file for each on the page
-PALETTE, QUALITY = 256, 80  # colours of a PNG file, quality of a JPEG file
+PALETTE, QUALITY = 256, 70  # colours of a PNG file, quality of a JPEG file
 LEGEND_CHARACTERS = 100  # of the names in a row, and four for each patch
 STYLE: Any = {
     "figure.facecolor": "white",

@@ -155,8 +155,8 @@ def _page(picture, caption, alt):
 def _webp(picture):
     """The smaller of two: flat colours compress better without loss, photographs with it."""
     files = [BytesIO(), BytesIO()]
-    Image.fromarray(picture).save(files[0], "WEBP", lossless=True)
-    Image.fromarray(picture).save(files[1], "WEBP", quality=60)
+    Image.fromarray(picture).save(files[0], "WEBP", lossless=True, method=6)
+    Image.fromarray(picture).save(files[1], "WEBP", quality=50, method=6)
     return min((file.getvalue() for file in files), key=len)
 
 

@@ -15,6 +15,7 @@ from fcn_tutorial.upsampling import transposed_by_loop
 
 SVG = "{http://www.w3.org/2000/svg}"
 CHARACTER, LINE = 8.2, 15  # units, at most
+BETWEEN = 15  # units from a text to the next one on its line, at least
 
 
 def u_net():
@@ -93,10 +94,11 @@ def test_it_is_svg_with_a_title_and_nothing_sticks_out(drawing):
         assert left >= 0 and top >= 0 and right <= width and bottom <= height, each.attrib
 
 
-def test_no_two_texts_overlap(drawing):
+def test_no_two_texts_touch(drawing):
     for a, b in combinations(elements(drawing, "text"), 2):
         (left, top, right, bottom), (x, y, to_x, to_y) = outline(a), outline(b)
-        apart = right <= x or to_x <= left or bottom <= y or to_y <= top
+        beside = right + BETWEEN <= x or to_x + BETWEEN <= left
+        apart = beside or bottom <= y or to_y <= top
         assert apart, (a.text, b.text)
 
 
@@ -127,6 +129,11 @@ def test_branches_and_joined_maps_have_their_boxes():
     drawn = words(diagrams.network(deep_lab(), 32))
     assert {f"3 × 3, rate {rate}" for rate in (1, 2, 3)} <= set(drawn) and "× 2" in drawn
     assert drawn.count("16 × 16 × 7") == 3 and "32 × 32 × 6" in drawn
+    assert drawn[drawn.index("joined, 1 × 1") + 1] == "16 × 16 × 6"
+    image = keras.Input((None, None, 3))
+    pair = [layers.Conv2D(2, 1, name=name)(image) for name in "ab"]
+    drawn = words(diagrams.network(keras.Model(image, layers.Concatenate()(pair)), 32))
+    assert drawn[drawn.index("joined") + 1] == "32 × 32 × 4"
     drawn = words(diagrams.network(u_net(), 32))
     assert [drawn[drawn.index(name) + 1] for name in ("wide", "deep", "scores")] == [
         *("32 × 32 × 4", "16 × 16 × 5", "32 × 32 × 6")

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "book" / "_static" / "course-map.svg"
 PHOTO = "jockey"
 SIDE = 224  # pixels of an image of ImageNet
-WIDTH = 690  # pixels of the map at the head of a chapter
+WIDTH = 720  # pixels of the map at the head of a chapter
 
 
 def course_map():

@@ -15,7 +15,7 @@ from fcn_tutorial.diagrams.drawing import COLORS, LINE, Diagram
 from fcn_tutorial.diagrams.stages import stages
 from fcn_tutorial.errors import check_choice
 
-TILE, STEP, ROW, TOP = 64, 130, 134, 40  # of a map's box, a column, a row, the first row
+TILE, STEP, ROW, TOP = 64, 136, 134, 40  # of a map's box, a column, a row, the first row
 MOST_CELLS = 16  # of a grid on a box of that size
 LONGEST = 14  # characters of a name below it
 COURSE_MAP = Path(__file__).with_name("course-map.json")  # tools/course_map.py writes it

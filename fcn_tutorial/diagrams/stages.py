@@ -35,7 +35,7 @@ class Stage:
 
     @property
     def name(self) -> str:
-        """Of the layer that gives the map; where Keras has named it, what the first layer does."""
+        """Of the layer that gives the map; where Keras has named it, what its layers do."""
         layer = self.tensor._keras_history.operation
         while isinstance(layer, SILENT):
             layer = layer.input._keras_history.operation
@@ -43,10 +43,13 @@ class Stage:
             return layer.name
         if self.part == "upsampling":
             return "logits"
-        if not hasattr(self.first, "kernel_size"):
+        if hasattr(self.first, "kernel_size"):
+            return f"{_kernel(self.first)}, rate {self.first.dilation_rate[0]}"
+        if not isinstance(self.first, keras.layers.Concatenate):
             return type(self.first).__name__
-        height, width = self.first.kernel_size
-        return f"{height} × {width}, rate {self.first.dilation_rate[0]}"
+        while not hasattr(layer, "kernel_size") and not isinstance(layer.input, list):
+            layer = layer.input._keras_history.operation
+        return f"joined, {_kernel(layer)}" if hasattr(layer, "kernel_size") else "joined"
 
     def ends_in(self, tensor: Any, cells: Cells, tapped: bool = False) -> None:
         """Take a later tensor of the same layers for the map, unless another map needs this one."""
@@ -100,6 +103,10 @@ def _begins(layer, number, readers):
     """Whether a layer begins a map, although it has one input and keeps the stride."""
     first = number == 0 and bool(getattr(layer, "weights", ()))
     return first or layer.name in SCORE_LAYERS or readers > 2
+
+
+def _kernel(layer):
+    return " × ".join(map(str, layer.kernel_size))
 
 
 def _part(layer, sources):
