@@ -156,7 +156,7 @@ def _webp(picture):
     """The smaller of two: flat colours compress better without loss, photographs with it."""
     files = [BytesIO(), BytesIO()]
     Image.fromarray(picture).save(files[0], "WEBP", lossless=True, method=6)
-    Image.fromarray(picture).save(files[1], "WEBP", quality=50, method=6)
+    Image.fromarray(picture).save(files[1], "WEBP", quality=40, method=6)
     return min((file.getvalue() for file in files), key=len)
 
 
