@@ -47,6 +47,11 @@ STICKING_OUT = """() => {
   }
   return found;
 }"""
+# Figures have text of 20 pixels, twice that in the file; a phone must show 9 of them.
+ILLEGIBLE = """() => [...document.querySelectorAll("article .cell_output img")].filter((image) => {
+  const {width} = image.getBoundingClientRect();
+  return width && width < 0.45 * image.naturalWidth / 2;
+}).map((image) => image.alt)"""
 CUT_FORMULAS = """() => [...document.querySelectorAll("div.math")].filter((formula) =>
   [...formula.querySelectorAll(".base")].some((part) =>
     part.getBoundingClientRect().left < formula.getBoundingClientRect().left - 1
@@ -221,7 +226,7 @@ def test_a_page_fits_a_laptop_and_a_phone_without_errors(opened):
     for width in WIDTHS:
         opened.page.set_viewport_size({"width": width, "height": 800})
         assert opened.page.evaluate(STICKING_OUT) == [], width
-    assert opened.page.evaluate(CUT_FORMULAS) == []
+    assert opened.page.evaluate(CUT_FORMULAS) == opened.page.evaluate(ILLEGIBLE) == []
     assert opened.errors == []
 
 
