@@ -53,6 +53,12 @@ def test_published_labels_stand_in_the_order_of_a_street_scene():
     assert sorted(order, key=heights.get) == list(order)
 
 
+@published
+def test_published_splits_share_no_image():
+    names = [name for split in SIZES for name in fcn.load_dataset("camvid", split).names]
+    assert len(set(names)) == sum(SIZES.values())
+
+
 def test_an_example_is_its_image_and_its_label_with_void_as_255(folder):
     dataset = fcn.load_dataset("camvid", "val")
     assert (dataset.name, dataset.split, len(dataset)) == ("camvid", "val", 3)
