@@ -11,6 +11,7 @@ import pytest
 
 import fcn_tutorial as fcn
 from fcn_tutorial import runs
+from fcn_tutorial.data.images import read_label
 from studies import common
 from studies.beyond import run as beyond
 from studies.camvid_drives import run as drives
@@ -20,6 +21,7 @@ from studies.speed import dense, growth, prediction, step
 from studies.splits import audit
 from studies.upper_bound import best
 from studies.upper_bound import voc2012_val as upper_bound
+from studies.voc_efficientnet import steps
 from studies.voc_path import path as voc_path
 
 
@@ -128,6 +130,29 @@ def test_multiply_adds_by_hand():
     x = keras.layers.Flatten()(keras.layers.MaxPooling2D(2)(x))
     model = keras.Model(image, keras.layers.Dense(7)(x))
     assert common.multiply_adds(model, 8) == 64 * 27 * 5 + 16 * 5 * 7
+
+
+def test_scores_of_steps_follow_from_their_label_maps():
+    study, examples = common.STUDIES / "voc_efficientnet", fcn.load_dataset("photos", "all")
+    rows = common.read_rows(study / "steps.csv")
+    assert [int(row["step"]) for row in rows] == [*steps.STEPS, 1900]
+    for row in rows:
+        found = read_label(study / "photos" / f"{row['photo']}-step{row['step']}.png", 21)
+        ours = examples[examples.names.index(row["photo"])][1]
+        scores = fcn.scores(fcn.confusion_matrix(ours, found, 21))
+        assert float(row["mean_iou"]) == pytest.approx(scores.mean_iou, abs=1e-4)
+        assert float(row["pixel_accuracy"]) == pytest.approx(scores.pixel_accuracy, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_steps_are_trained_as_a_run_is(tmp_path):
+    lean = {"backbone": "vgg_narrow", "weights": "none", "crop_size": 32, "batch_size": 2}
+    recipe = fcn.Recipe("shapes", epochs=2, steps_per_epoch=3, flip=True, jaccard=0.5, **lean)
+    training, validation = (fcn.load_dataset("shapes", each, count=6) for each in ("train", "val"))
+    run = fcn.train(recipe, tmp_path, verbose=0, training=training, validation=validation)
+    losses = [loss for _, loss, _ in steps.networks(recipe, training, (0, 1, 2, 3))][1:]
+    assert len(set(losses)) == 3
+    assert np.mean(losses) == pytest.approx(run.history[0]["loss"], rel=1e-6)
 
 
 @pytest.mark.slow
