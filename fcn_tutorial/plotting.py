@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Patch, Rectangle
 
 from fcn_tutorial.data.dataset import VOID, VOID_COLOR, Dataset, color_table
-from fcn_tutorial.data.images import STRIP
+from fcn_tutorial.data.images import STRIP, encoded
 from fcn_tutorial.errors import InputError, as_array, check_number, shown
 from fcn_tutorial.metrics import Scores
 
@@ -99,14 +99,26 @@ def overlay(
 
 @contextmanager
 def _figure(
-    width: float, height: float, rows: int = 1, columns: int = 1, below: float = 0.0
+    width: float,
+    height: float,
+    rows: int = 1,
+    columns: int = 1,
+    below: float = 0.0,
+    path: Path | None = None,
 ) -> Iterator[tuple[Any, Any]]:
-    """A figure in the book's style and its axes; shown at the end, with `below` inches to spare."""
+    """A figure in the book's style and its axes, with `below` inches to spare.
+
+    At the end it is shown or, where a path is given, written as a PNG file.
+    """
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
         yield figure, list(axes.flat)
         figure.tight_layout(pad=0.4, rect=(0, below / height, 1, 1))
-        _present(figure)
+        if path is None:
+            _present(figure)
+        else:
+            figure.savefig(path, format="png")
+            plt.close(figure)
 
 
 def _present(figure):
@@ -118,18 +130,21 @@ def _present(figure):
     drawn = BytesIO()
     figure.savefig(drawn, dpi=SHARP * figure.dpi)
     plt.close(figure)
-    picture, files = PIL.Image.open(drawn).convert("RGB"), {"png": BytesIO(), "jpeg": BytesIO()}
-    picture.quantize(PALETTE).save(files["png"], "PNG", optimize=True)
-    picture.save(files["jpeg"], "JPEG", quality=QUALITY, optimize=True, progressive=True)
-    kind = min(files, key=lambda each: len(files[each].getvalue()))
-    return display(Image(files[kind].getvalue(), format=kind, width=picture.width // SHARP))
+    picture = PIL.Image.open(drawn).convert("RGB")
+    photo = {"quality": QUALITY, "optimize": True, "progressive": True}
+    files = {
+        "png": encoded(picture.quantize(PALETTE), "PNG", optimize=True),
+        "jpeg": encoded(picture, "JPEG", **photo),
+    }
+    kind = min(files, key=lambda each: len(files[each]))
+    return display(Image(files[kind], format=kind, width=picture.width // SHARP))
 
 
-def _draw(axes, pictures, titles=None, **options):
+def _draw(axes, pictures, titles=None):
     for axis in axes:
         axis.axis("off")
     for axis, picture in zip(axes, pictures, strict=False):
-        axis.imshow(picture, interpolation="nearest", **options)
+        axis.imshow(picture, interpolation="nearest")
     for axis, title in zip(axes, titles or [], strict=False):
         axis.set_title(title)
 
@@ -172,12 +187,12 @@ def show_ids(
     _numbered(maps, [colorize(ids, palette) for ids in maps], titles, width)
 
 
-def show_numbers(maps: Maps, titles: Titles = None, width: float | None = None) -> None:
+def show_numbers(maps: Maps, titles: Titles = None) -> None:
     """Draw small maps (H, W) side by side, brighter for larger numbers, and write these on them."""
-    _numbered(maps, [heat(values, 0, np.max(values)) for values in maps], titles, width)
+    _numbered(maps, [heat(values, 0, np.max(values)) for values in maps], titles)
 
 
-def _numbered(maps, pictures, titles, width):
+def _numbered(maps, pictures, titles, width=None):
     (rows, columns), width = np.shape(maps[0]), width or min(WIDTH, WIDEST * len(maps))
     with _figure(width, width / len(maps) * rows / columns + 0.35, 1, len(maps)) as (_, axes):
         _draw(axes, pictures, titles)
@@ -188,22 +203,12 @@ def _numbered(maps, pictures, titles, width):
                 axis.text(cell[1], cell[0], text, color=ink, ha="center", va="center")
 
 
-def show_examples(dataset: Dataset, indices: Sequence[int]) -> None:
-    """Images of a data set in one row, their labels in the next, and a legend of the classes."""
-    images, labels = zip(*(dataset[index] for index in indices), strict=True)
-    pictures = [*images, *(colorize(label, dataset.palette) for label in labels)]
-    _grid(pictures, labels, len(indices), dataset)
-
-
 def show_predictions(
     dataset: Dataset, indices: Sequence[int], predictions: Mapping[str, Maps]
 ) -> None:
     """Draw a row for each example: image, label, and a column for each of `predictions`.
 
-    Args:
-        dataset: Gives images, labels, class names and palette.
-        indices: Which examples.
-        predictions: From a column's title to its label maps (H, W), one for each index.
+    These map a column's title to its label maps (H, W), one for each index.
     """
     pictures, shown = [], []
     for row, index in enumerate(indices):
@@ -242,25 +247,17 @@ def legend_handles(classes: Sequence[str], palette: np.ndarray) -> list[Patch]:
 
 def draw_legend(classes: Sequence[str], palette: np.ndarray, path: Path) -> None:
     """Write the legend of a palette as a picture file."""
-    with plt.rc_context(STYLE):
-        figure = plt.figure(figsize=(2.2, 0.26 * len(classes) + 0.5))
+    with _figure(2.2, 0.26 * len(classes) + 0.5, path=path) as (figure, [axis]):
+        axis.axis("off")
         figure.legend(handles=legend_handles(classes, palette), loc="center", frameon=False)
-        figure.savefig(path)
-        plt.close(figure)
 
 
 def draw_contact_sheet(rows: Sequence[tuple[str, Maps]], path: Path) -> None:
     """Write a picture file with a row of pictures (H, W, 3) for each title."""
-    with plt.rc_context(STYLE):
-        columns = max(len(pictures) for _, pictures in rows)
-        figure, axes = plt.subplots(
-            len(rows), columns, figsize=(2.4 * columns, 2 * len(rows)), squeeze=False
-        )
-        for line, (title, pictures) in zip(axes, rows, strict=True):
-            _draw(line, pictures, [title])
-        figure.tight_layout(pad=0.3)
-        figure.savefig(path, format="png")
-        plt.close(figure)
+    columns = max(len(pictures) for _, pictures in rows)
+    with _figure(2.4 * columns, 2 * len(rows), len(rows), columns, path=path) as (_, axes):
+        for start, (title, pictures) in enumerate(rows):
+            _draw(axes[start * columns : (start + 1) * columns], pictures, [title])
 
 
 def plot_history(histories: Mapping[str, Sequence[dict]]) -> None:
@@ -344,22 +341,15 @@ def plot_spread(groups: Mapping[str, Sequence[float]], label: str) -> None:
 
 def show_score_maps(scores: np.ndarray, classes: Sequence[str], columns: int = 3) -> None:
     """One map for each class of scores (H, W, C), all on one colour scale."""
-    rows = -(-len(classes) // columns)
-    width = min(WIDTH, 3.0 * columns)
-    height = (width / columns * scores.shape[0] / scores.shape[1] + 0.35) * rows
     low, high = float(np.min(scores)), float(np.max(scores))
-    with _figure(width, height, rows, columns) as (_, axes):
-        maps = np.moveaxis(scores, -1, 0)[: len(classes)]
-        _draw(axes, maps, _plain(classes), cmap="viridis", vmin=low, vmax=high)
+    maps = [heat(scores[..., index], low, high) for index in range(len(classes))]
+    show(maps, _plain(classes), columns, min(WIDTH, 3.0 * columns))
 
 
 def show_boxes(pictures: Maps, boxes: Sequence[Mapping[str, Box]], titles: Titles = None) -> None:
-    """Draw square boxes on pictures side by side, with a legend below.
+    """Draw square boxes on pictures (H, W, 3) or (H, W) side by side, with a legend below.
 
-    Args:
-        pictures: Images (H, W, 3) or maps (H, W).
-        boxes: For each picture, from a name to (top, left, side) in pixels.
-        titles: One for each picture.
+    boxes: for each picture, from a name to (top, left, side) in pixels.
     """
     names = list(dict.fromkeys(name for each in boxes for name in each))
     colors = dict(zip(names, cycle(LINE_COLORS), strict=False))
@@ -381,18 +371,10 @@ def show_boxes(pictures: Maps, boxes: Sequence[Mapping[str, Box]], titles: Title
 
 
 def picture_of(draw: Callable[..., object], *arguments: Any, scale: float = 1) -> np.ndarray:
-    """Draw a figure without showing it.
+    """A figure as a picture, uint8 (H, W, 3); `draw`, called with the arguments, would show it.
 
-    Args:
-        draw: A function that shows a figure, such as those of this module.
-        *arguments: What it is called with.
-        scale: How many times as many pixels as a figure of the book has, for sharp screens.
-
-    Returns:
-        The figure as a picture, uint8 (H, W, 3).
-
-    Raises:
-        InputError: `draw` drew no figure.
+    scale: how many times as many pixels as a figure of the book has, for sharp screens. InputError
+    where `draw` draws no figure.
     """
     before = set(plt.get_fignums())
     finer = patch.dict(STYLE, {"figure.dpi": scale * STYLE["figure.dpi"]})
@@ -408,10 +390,10 @@ def picture_of(draw: Callable[..., object], *arguments: Any, scale: float = 1) -
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def fade_outside(image: np.ndarray, box: Box, share: float = 0.85) -> np.ndarray:
+def fade_outside(image: np.ndarray, box: Box) -> np.ndarray:
     """Fade an image, uint8 (H, W, 3), towards white outside a box (top, left, side) in pixels."""
     top, left, side = (round(number) for number in box)
-    faded = np.round(image + share * (255.0 - image)).astype(np.uint8)
+    faded = np.round(image + 0.85 * (255.0 - image)).astype(np.uint8)
     inside = slice(max(top, 0), top + side), slice(max(left, 0), left + side)
     faded[inside] = image[inside]
     return faded
@@ -419,5 +401,5 @@ def fade_outside(image: np.ndarray, box: Box, share: float = 0.85) -> np.ndarray
 
 def heat(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Colours of a map (H, W) on the scale from low to high: uint8 (H, W, 3)."""
-    share = np.clip((np.asarray(values) - low) / (high - low), 0, 1)
+    share = np.clip((np.asarray(values) - low) / ((high - low) or 1), 0, 1)
     return plt.get_cmap("viridis")(share, bytes=True)[..., :3]

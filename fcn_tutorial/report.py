@@ -1,32 +1,30 @@
 """A run's report: one HTML file with curves, scores and images, which opens without a network.
 
 Scores say how good a network is; only its predictions say why. So the report shows the images that
-it labels worst, and those around the median.
+it labels worst, and those around the median. What it says around them is in report.html.
 """
 
-import base64
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
-from io import BytesIO
 from pathlib import Path
-from string import Template
 from typing import Any
 
+import jinja2
 import numpy as np
 from PIL import Image
 
 from fcn_tutorial import plotting
 from fcn_tutorial.data.dataset import VOID, Dataset
+from fcn_tutorial.data.images import data_uri
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import write_text
 from fcn_tutorial.inference import evaluate, segment
 from fcn_tutorial.metrics import Scores, confusion_matrix, constant_baseline, scores
 from fcn_tutorial.runs import Run, read_surroundings
+from fcn_tutorial.tables import percent
 
-TEMPLATE = Path(__file__).with_name("report.html")
 LARGEST = 5_000_000  # bytes of the file
 SHOWN = 12  # images of each kind
 CONFUSIONS = 10
@@ -51,6 +49,16 @@ class Example:
     prediction: np.ndarray
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+HERE = jinja2.FileSystemLoader(Path(__file__).parent)
+PAGES = jinja2.Environment(loader=HERE, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+PAGES.undefined = jinja2.StrictUndefined
+PAGES.filters |= {"percent": percent, "counted": _counted}
+
+
 def write_report(
     run: Run, dataset: Dataset, path: str | os.PathLike, overlap: int | None = None
 ) -> Scores:
@@ -71,26 +79,28 @@ def write_report(
     """
     result, values, images = _scored(run, dataset)
     kinds = [[_example(run, dataset, index, values) for index in each] for each in _chosen(values)]
-    colors = [tuple(map(int, color)) for color in run.palette]
+    constant, baseline = constant_baseline(result.confusion)
+    colors = [tuple(map(int, color)) for color in (*run.palette, ERROR_COLORS[1])]
+    shares = result.confusion.sum(axis=1) / max(result.confusion.sum(), 1)
     parts = {
-        "title": escape(f"{run.folder.resolve().name} on {dataset.name} ({dataset.split})"),
-        "lead": _lead(run, dataset, overlap),
-        "scores": _scores(result, run.classes),
-        "training": _training(run.history),
-        "classes": _classes(result, run.classes, colors, images),
-        "confusion": _drawn(plotting.plot_confusion, result.confusion, run.classes),
+        **{"run": run, "dataset": dataset, "overlap": overlap},
+        **{"result": result, "baseline": baseline, "constant": run.classes[constant]},
+        "curves": _curve(run.history, "loss", {"training": "loss"})
+        + _curve(run.history, "mean IoU", {"training": "mean_iou", "validation": "val_mean_iou"}),
+        "rows": list(zip(run.classes, colors, result.iou, shares, images, strict=False)),
+        "legend": [
+            *zip(run.classes, colors, strict=False),
+            ("void", plotting.VOID_COLOR),
+            ("error, in the fourth picture", colors[-1]),
+        ],
+        "matrix": _drawn(plotting.plot_confusion, result.confusion, run.classes),
         "confusions": _confusions(result.confusion, run.classes),
-        "confusion_width": f"{32 * len(run.classes) + 160}px",
-        "legend": _legend(run.classes, colors),
-        "recipe": escape(run.recipe.text()),
-        "environment": escape(json.dumps(read_surroundings(run.folder), indent=1)),
+        "environment": json.dumps(read_surroundings(run.folder), indent=1),
     }
-    template = Template(TEMPLATE.read_text(encoding="utf-8"))
+    template = PAGES.get_template("report.html")
     for side, quality in SIZES:
-        worst, typical = (
-            "\n".join(_shown(run, each, side, quality) for each in kind) for kind in kinds
-        )
-        page = template.substitute(parts, worst=worst, typical=typical)
+        worst, typical = ([_shown(run, each, side, quality) for each in kind] for kind in kinds)
+        page = template.render(parts, worst=worst, typical=typical)
         if len(page.encode()) <= LARGEST:
             write_text(path, page)
             return result
@@ -135,65 +145,10 @@ def _resized(ids: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.array(Image.fromarray(ids).resize(size, Image.Resampling.NEAREST))
 
 
-def _lead(run: Run, dataset: Dataset, overlap: int | None) -> str:
-    recipe, images = run.recipe, _counted(len(dataset), "image")
-    epochs = f" for {_counted(len(run.history), 'epoch')}" if run.history else ""
-    text = f"{recipe.variant} over {recipe.backbone}, trained on {recipe.dataset}{epochs}; "
-    text += f"scored on {images}."
-    seen = f"{overlap} of these images were used for training, so the scores are too high."
-    return f"<p>{escape(text)}</p>" + (f'<p class="warning">{seen}</p>' if overlap else "")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
-
-
-def _percent(value: float) -> str:
-    return "absent" if np.isnan(value) else f"{100 * value:.1f} %"
-
-
-def _table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of HTML cells: in each row what it is about, then numbers."""
-    head = "".join(f'<th scope="col">{each}</th>' for each in heads)
-    body = "\n".join(
-        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{each}</td>" for each in numbers)}</tr>'
-        for first, *numbers in rows
-    )
-    top = f"<caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>"
-    return f"<table>{top}\n<tbody>\n{body}\n</tbody></table>"
-
-
-def _scores(result: Scores, classes: Sequence[str]) -> str:
-    constant, baseline = constant_baseline(result.confusion)
-    names = {
-        "mean_iou": "mean IoU",
-        "pixel_accuracy": "pixel accuracy",
-        "mean_accuracy": "mean accuracy",
-        "frequency_weighted_iou": "frequency-weighted IoU",
-    }
-    rows = [
-        (name, *(_percent(getattr(each, metric)) for each in (result, baseline)))
-        for metric, name in names.items()
-    ]
-    heads = "Score", "Model", f"Always {escape(classes[constant])}"
-    return _table("Beside the constant baseline", heads, rows)
-
-
-def _training(history: Sequence[dict]) -> str:
-    if not history:
-        return "<p>There is no history of the training.</p>"
-    best = max(history, key=lambda row: row.get("val_mean_iou", 0))
-    kept = _percent(best.get("val_mean_iou", np.nan))
-    curves = _curve(history, "loss", {"training": "loss"})
-    curves += _curve(history, "mean IoU", {"training": "mean_iou", "validation": "val_mean_iou"})
-    return (
-        f"<p>Epoch {best['epoch']} had the best validation mean IoU: {kept}.</p>"
-        f'<div class="curves">{curves}</div>'
-    )
-
-
-def _curve(history: Sequence[dict], title: str, columns: Mapping[str, str]) -> str:
-    """A figure of some columns of the history, for which `columns` gives names."""
+def _curve(
+    history: Sequence[dict], title: str, columns: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """A figure, in a list, of some columns of the history, for which `columns` gives names."""
     lines, ends = {}, []
     for name, column in columns.items():
         points = [(row["epoch"], row[column]) for row in history if column in row]
@@ -201,96 +156,47 @@ def _curve(history: Sequence[dict], title: str, columns: Mapping[str, str]) -> s
             lines[name] = tuple(zip(*points, strict=True))
             ends.append(f"{name} from {points[0][1]:.3g} to {points[-1][1]:.3g}")
     alt = f"Curve of the {title} over {_counted(len(history), 'epoch')}: {', '.join(ends)}."
-    return _img(_drawn(plotting.plot_lines, lines, "epoch", title), alt) if lines else ""
+    return [(_drawn(plotting.plot_lines, lines, "epoch", title), alt)] if lines else []
 
 
-def _classes(
-    result: Scores, classes: Sequence[str], colors: Sequence[tuple], images: np.ndarray
-) -> str:
-    shares = result.confusion.sum(axis=1) / max(result.confusion.sum(), 1)
-    rows = [
-        (
-            _named(name, color),
-            f'<span class="bar" style="--share:{np.nan_to_num(iou):.3f}">{_percent(iou)}</span>',
-            _percent(share),
-            f"{count:,}",
-        )
-        for name, color, iou, share, count in zip(
-            classes, colors, result.iou, shares, images, strict=True
-        )
-    ]
-    return _table("IoU and support", ("Class", "IoU", "Pixels", "Images"), rows)
-
-
-def _named(name: str, color: tuple) -> str:
-    """A class's name with its colour before it."""
-    return f'<span class="swatch" style="background:rgb{color}"></span>{escape(name)}'
-
-
-def _legend(classes: Sequence[str], colors: Sequence[tuple]) -> str:
-    entries = [*zip(classes, colors, strict=True), ("void", plotting.VOID_COLOR)]
-    entries.append(("error, in the fourth picture", tuple(map(int, ERROR_COLORS[1]))))
-    return "".join(f"<li>{_named(name, color)}</li>" for name, color in entries)
-
-
-def _confusions(confusion: np.ndarray, classes: Sequence[str]) -> str:
+def _confusions(confusion: np.ndarray, classes: Sequence[str]) -> list[tuple[str, str, float]]:
+    """The most frequent confusions: true class, predicted class, share of the true one's pixels."""
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(share, 0)
     cells = [np.unravel_index(place, share.shape) for place in np.argsort(-share, axis=None)]
-    rows = [
-        (f"{escape(classes[true])} → {escape(classes[guess])}", _percent(share[true, guess]))
-        for true, guess in cells[:CONFUSIONS]
-        if share[true, guess] > 0
-    ]
-    return _table("The most frequent confusions", ("True class → predicted", "Pixels"), rows)
+    found = [(classes[true], classes[guess], share[true, guess]) for true, guess in cells]
+    return [each for each in found[:CONFUSIONS] if each[2] > 0]
 
 
-def _shown(run: Run, example: Example, side: int, quality: int) -> str:
-    """One example: image, truth, prediction and error side by side."""
+def _shown(run: Run, example: Example, side: int, quality: int) -> dict[str, Any]:
+    """One example with its pictures, (kind, address, text alternative), as small as asked for."""
     picture = example.image.copy()
     picture.thumbnail((side, side))
     truth, guess = (_resized(ids, picture.size) for ids in (example.truth, example.prediction))
     error = np.where(truth == VOID, VOID, truth != guess).astype(np.uint8)
-    name, wrong = escape(example.name), f"{_percent(example.wrong)} of the labelled pixels"
-    pictures = {
-        "image": (_uri(picture, "JPEG", quality=quality), f"image {name}"),
-        "truth": (_map(truth, run.palette), f"ground truth: {_content(truth, run.classes)}"),
-        "prediction": (_map(guess, run.palette), f"prediction: {_content(guess, run.classes)}"),
-        "error": (_map(error, ERROR_COLORS), f"where the prediction is wrong: {wrong}"),
-    }
-    figures = [
-        f"<figure>{_img(uri, alt, '' if kind == 'image' else 'map')}"
-        f"<figcaption>{kind}</figcaption></figure>"
-        for kind, (uri, alt) in pictures.items()
+    wrong = f"{percent(example.wrong)} of the labelled pixels"
+    photo = data_uri(picture, "JPEG", quality=quality, optimize=True)
+    pictures = [
+        ("image", photo, f"image {example.name}"),
+        ("truth", _map(truth, run.palette), f"ground truth: {_content(truth, run.classes)}"),
+        ("prediction", _map(guess, run.palette), f"prediction: {_content(guess, run.classes)}"),
+        ("error", _map(error, ERROR_COLORS), f"where the prediction is wrong: {wrong}"),
     ]
-    numbers = f"Mean IoU {_percent(example.score)}; {wrong} are wrong."
-    return (
-        f'<h3>{name}</h3><p class="quiet">{numbers}</p><div class="four">{"".join(figures)}</div>'
-    )
+    return {"name": example.name, "score": example.score, "wrong": wrong, "pictures": pictures}
 
 
 def _content(ids: np.ndarray, classes: Sequence[str]) -> str:
     """The classes of a label map, the largest first, in words."""
     counts = np.bincount(ids[ids != VOID], minlength=len(classes))
     order = [index for index in np.argsort(-counts) if counts[index]]
-    named = [f"{escape(classes[k])} {100 * counts[k] / ids.size:.0f} %" for k in order[:5]]
+    named = [f"{classes[k]} {100 * counts[k] / ids.size:.0f} %" for k in order[:5]]
     return ", ".join(named) or "only void"
 
 
-def _drawn(draw: Callable[..., object], *arguments: Any) -> str:
-    return _uri(Image.fromarray(plotting.picture_of(draw, *arguments, scale=2)), "PNG")
+def _drawn(draw: Any, *arguments: Any) -> str:
+    picture = plotting.picture_of(draw, *arguments, scale=2)
+    return data_uri(Image.fromarray(picture), "PNG", optimize=True)
 
 
 def _map(ids: np.ndarray, palette: np.ndarray) -> str:
-    return _uri(Image.fromarray(plotting.colorize(ids, palette)), "PNG")
-
-
-def _img(uri: str, alt: str, kind: str = "") -> str:
-    return f'<img class="{kind}" src="{uri}" alt="{alt}" decoding="async">'
-
-
-def _uri(picture: Image.Image, form: str, **options: Any) -> str:
-    """A picture as an address that holds all of it."""
-    content = BytesIO()
-    picture.save(content, form, optimize=True, **options)
-    return f"data:image/{form.lower()};base64,{base64.b64encode(content.getvalue()).decode()}"
+    return data_uri(Image.fromarray(plotting.colorize(ids, palette)), "PNG", optimize=True)

@@ -7,8 +7,6 @@ from typing import Any
 
 from fcn_tutorial.errors import InputError
 
-SIDES = {True: "right", False: "left"}  # whether a column holds numbers: its side
-
 
 class Table:
     """A table that a notebook shows as HTML and `print` as plain text."""
@@ -64,6 +62,11 @@ def table(rows: Iterable[Sequence[Any]], columns: Sequence[str], number: str = "
     return Table(cells, list(columns))
 
 
+def percent(value: float) -> str:
+    """A share as a percentage; NaN, the score of a class that does not occur, as "absent"."""
+    return "absent" if value != value else f"{100 * value:.1f} %"
+
+
 def _text(value: Any, number: str) -> str:
     if isinstance(value, Integral):
         return f"{value:,}"
@@ -83,4 +86,5 @@ def _cell(text: str, number: bool, scope: str = "") -> str:
     """A cell in HTML; one with a scope, "row" or "col", is a title."""
     tag = "th" if scope else "td"
     where = f' scope="{scope}"' if scope else ""
-    return f'<{tag}{where} style="text-align:{SIDES[number]}">{escape(text)}</{tag}>'
+    side = "right" if number else "left"
+    return f'<{tag}{where} style="text-align:{side}">{escape(text)}</{tag}>'

@@ -8,19 +8,19 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from html import escape
-from io import BytesIO
 from itertools import cycle
 from pathlib import Path
-from string import Template
 from textwrap import fill
 from typing import Any
 
 import ipywidgets
+import jinja2
 import keras
 import numpy as np
 from PIL import Image
 
 from fcn_tutorial import plotting
+from fcn_tutorial.data.images import data_uri, encoded
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.geometry import receptive_field
 
@@ -29,15 +29,16 @@ STILLS = 4
 MILLISECONDS_A_FRAME = 900
 STILL_COLORS = 32
 STILL_WIDTH, STILL_CHARACTERS = 7.0, 36  # inches; of a line above one of two pictures
-FIELDS = Template(Path(__file__).with_name("fields.html").read_text(encoding="utf-8"))
+FIELDS = Path(__file__).with_name("fields.html")
 MARGIN = 64  # pixels around a photograph, where a field may reach
 WIDE = 2.2  # frames wider than this many times their height are stacked in the still picture
 
 
 class MovingFigure(ipywidgets.VBox):
-    """Slider, Play button and frames, with a still picture (PNG bytes) and a description in words.
+    """Slider, Play button and frames; a notebook shows them on the last line of a cell.
 
-    The picture and the description are for tools that show no widgets: GitHub, print, a terminal.
+    The still picture (PNG bytes) and the description in words are for tools that show no widgets:
+    GitHub, print, a terminal.
     """
 
     def __init__(self, children: Sequence[ipywidgets.Widget], still: bytes, description: str):
@@ -70,15 +71,17 @@ def frames(
         stills: Numbers of the frames, from 0, in the picture for tools that show no widgets; by
             default four, including the first and the last.
 
-    Returns:
-        The figure; a notebook shows it when it is the last line of a cell.
-
     Raises:
         InputError: There are too few or too many values, captions do not match them, a text is
             empty, or `draw` draws nothing or frames of different sizes.
     """
     values, captions = list(values), list(captions)
-    _check(values, captions, label, alt)
+    if not 2 <= len(values) <= MOST_FRAMES:
+        raise InputError(f"{len(values)} values: a moving figure has 2 to {MOST_FRAMES}.")
+    if len(captions) != len(values):
+        raise InputError(f"{len(captions)} captions for {len(values)} values: give one for each.")
+    if not all(text.strip() for text in (label, alt, *captions)):
+        raise InputError("label, alt or a caption is empty: say in words what the figure shows.")
     pictures = _trimmed(
         [plotting.picture_of(draw, value, scale=plotting.SHARP) for value in values]
     )
@@ -88,15 +91,6 @@ def frames(
     still = _still([pictures[i] for i in chosen], [captions[i] for i in chosen])
     description = f"{alt} {label}: {'; '.join(captions)}."
     return MovingFigure(_joined(pages, label), still, description)
-
-
-def _check(values, captions, label, alt):
-    if not 2 <= len(values) <= MOST_FRAMES:
-        raise InputError(f"{len(values)} values: a moving figure has 2 to {MOST_FRAMES}.")
-    if len(captions) != len(values):
-        raise InputError(f"{len(captions)} captions for {len(values)} values: give one for each.")
-    if not all(text.strip() for text in (label, alt, *captions)):
-        raise InputError("label, alt or a caption is empty: say in words what the figure shows.")
 
 
 def _trimmed(pictures):
@@ -120,44 +114,29 @@ def _joined(pages, label):
     play = ipywidgets.Play(0, 0, last, interval=MILLISECONDS_A_FRAME, show_repeat=False)
     ipywidgets.jslink((play, "value"), (slider, "value"))
     controls = ipywidgets.Layout(flex_flow="row wrap", max_width="100%")
-    shown = _stacked(pages, slider) if hasattr(ipywidgets, "Stack") else _observed(pages, slider)
+    if hasattr(ipywidgets, "Stack"):  # of all pages the browser shows one; it needs no kernel
+        layout = ipywidgets.Layout(margin="0", max_width="100%")
+        first = ipywidgets.HTML(pages[0], layout=layout)
+        others = [ipywidgets.HTML(page, layout=layout, style=first.style) for page in pages[1:]]
+        shown = ipywidgets.Stack([first, *others], selected_index=0)
+        ipywidgets.jslink((slider, "value"), (shown, "selected_index"))
+    else:  # Colab has ipywidgets 7: the kernel replaces the page
+        shown = ipywidgets.HTML(pages[0])
+        slider.observe(lambda change: setattr(shown, "value", pages[change["new"]]), "value")
     shown.add_class("moving-frames")
     return [ipywidgets.HBox([play, slider], layout=controls), shown]
 
 
-def _stacked(pages, slider):
-    """All pages; the browser shows one of them, for which it needs no kernel."""
-    layout = ipywidgets.Layout(margin="0", max_width="100%")
-    first = ipywidgets.HTML(pages[0], layout=layout)
-    others = [ipywidgets.HTML(page, layout=layout, style=first.style) for page in pages[1:]]
-    stack = ipywidgets.Stack([first, *others], selected_index=0)
-    ipywidgets.jslink((slider, "value"), (stack, "selected_index"))
-    return stack
-
-
-def _observed(pages, slider):
-    """One page, which the kernel replaces: Colab has ipywidgets 7, which has no Stack."""
-    shown = ipywidgets.HTML(pages[0])
-    slider.observe(lambda change: setattr(shown, "value", pages[change["new"]]), "value")
-    return shown
-
-
 def _page(picture, caption, alt):
     height, width = (side // plotting.SHARP for side in picture.shape[:2])
-    source = f"data:image/webp;base64,{b64encode(_webp(picture)).decode()}"
+    # The smaller of two: flat colours compress better without loss, photographs with it.
+    image, looks = Image.fromarray(picture), ({"lossless": True}, {"quality": 40})
+    source = min((data_uri(image, "WEBP", method=6, **look) for look in looks), key=len)
     return (
         f'<figure style="margin:0"><img src="{source}" width="{width}" height="{height}" '
         f'style="max-width:100%;height:auto" alt="{escape(f"{alt} {caption}")}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
-
-
-def _webp(picture):
-    """The smaller of two: flat colours compress better without loss, photographs with it."""
-    files = [BytesIO(), BytesIO()]
-    Image.fromarray(picture).save(files[0], "WEBP", lossless=True, method=6)
-    Image.fromarray(picture).save(files[1], "WEBP", quality=40, method=6)
-    return min((file.getvalue() for file in files), key=len)
 
 
 def _still(pictures, captions):
@@ -166,13 +145,11 @@ def _still(pictures, captions):
     columns = 1 if width > WIDE * height else min(2, len(pictures))
     titles = [fill(caption, 2 * STILL_CHARACTERS // columns) for caption in captions]
     sheet = plotting.picture_of(plotting.show, pictures, titles, columns, STILL_WIDTH)
-    file = BytesIO()
-    Image.fromarray(sheet).quantize(STILL_COLORS).save(file, "PNG", optimize=True)
-    return file.getvalue()
+    return encoded(Image.fromarray(sheet).quantize(STILL_COLORS), "PNG", optimize=True)
 
 
 class Page:
-    """What a notebook shows as HTML, and elsewhere as words."""
+    """What a notebook shows as HTML on the last line of a cell, and elsewhere as words."""
 
     def __init__(self, html: str, description: str) -> None:
         self.html, self.description = html, description
@@ -194,45 +171,26 @@ def fields(image: np.ndarray, model: keras.Model, layers: Sequence[str], alt: st
         model, layers: a model, and the names of those of its layers to show.
         alt: The photograph in words, for those who cannot see it.
 
-    Returns:
-        The figure; a notebook shows it when it is the last line of a cell.
-
     Raises:
         InputError: There is no such layer, see `receptive_field`.
     """
     found = {name: receptive_field(model, name) for name in layers}
     colors = dict(zip(found, cycle(plotting.LINE_COLORS), strict=False))
-    file, (rows, columns) = BytesIO(), image.shape[:2]
-    Image.fromarray(image).save(file, "JPEG", quality=85)
-    middle = columns // 2, rows // 2
-    marks = [_box_and_line(name, each, colors[name], middle) for name, each in found.items()]
-    boxes, lines = map("\n".join, zip(*marks, strict=True))
-    html = FIELDS.substitute(
-        name=f"fields-{sha256(file.getvalue()).hexdigest()[:8]}",
-        title=escape(f"{alt} A box for each layer shows what one of its cells sees."),
-        photo=b64encode(file.getvalue()).decode(),
-        view=f"{-MARGIN} {-MARGIN} {columns + 2 * MARGIN} {rows + 2 * MARGIN}",
-        width=columns + 2 * MARGIN,
-        boxes=boxes,
-        lines=lines,
-        **{"rows": rows, "last_row": rows - 1, "row": middle[1]},
-        **{"columns": columns, "last_column": columns - 1, "column": middle[0]},
+    photo, (rows, columns) = data_uri(Image.fromarray(image), "JPEG", quality=85), image.shape[:2]
+    html = jinja2.Template(FIELDS.read_text(encoding="utf-8"), autoescape=True).render(
+        name=f"fields-{sha256(photo.encode()).hexdigest()[:8]}",
+        alt=alt,
+        photo=photo,
+        **{"margin": MARGIN, "rows": rows, "columns": columns},
+        fields=[
+            (name, each, colors[name], _start(each, columns // 2), _start(each, rows // 2))
+            for name, each in found.items()
+        ],
     )
     return Page(html, f"{alt} " + "; ".join(f"{name} {each}" for name, each in found.items()))
 
 
-def _box_and_line(name, field, color, pixel):
-    """The box of the cell nearest to a pixel (x, y), which the page moves, and its legend."""
-    x, y = (
-        field.offset
-        + round((each - field.offset) / field.stride) * field.stride
-        - (field.size - 1) / 2
-        for each in pixel
-    )
-    box = (
-        f'<rect x="{x}" y="{y}" width="{field.size}" height="{field.size}" fill="none" '
-        f'stroke="{color}" stroke-width="3" '
-        f'data-field="{field.size} {field.stride} {field.offset}"/>'
-    )
-    swatch = f'<span aria-hidden="true" style="color:{color}">■</span>'
-    return box, f"<li>{swatch} {name}: {field.size} × {field.size} pixels</li>"
+def _start(field, pixel):
+    """Where the box begins of the cell nearest to a pixel, along one axis."""
+    cell = round((pixel - field.offset) / field.stride)
+    return field.offset + cell * field.stride - (field.size - 1) / 2

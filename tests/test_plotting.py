@@ -92,18 +92,17 @@ def test_figures_show_what_they_are_given(tmp_path):
     confusion = fcn.confusion_matrix(label, np.zeros_like(label), 6)
     history = [{"epoch": 1, "val_mean_iou": 0.2}, {"epoch": 2, "val_mean_iou": 0.4}]
     plotting.show([IMAGE, LABEL], titles=["image", "label"])
-    plotting.show_examples(dataset, [0, 1])
     plotting.show_predictions(dataset, [0], {"mine": [label]})
     plotting.show_score_maps(np.zeros((3, 3, 6)), dataset.classes)
     plotting.plot_history({"run": history})
     plotting.plot_iou({"model": fcn.scores(confusion)}, dataset.classes)
     plotting.plot_confusion(confusion, dataset.classes)
     drawn = figures()
-    assert len(drawn) == 7 and all(
+    assert len(drawn) == 6 and all(
         figure.get_size_inches()[0] <= plotting.WIDTH for figure in drawn
     )
-    assert [axis.get_title() for axis in drawn[2].axes] == ["image", "label", "mine"]
-    np.testing.assert_array_equal(drawn[4].axes[0].lines[0].get_xydata(), [[1, 20], [2, 40]])
+    assert [axis.get_title() for axis in drawn[1].axes] == ["image", "label", "mine"]
+    np.testing.assert_array_equal(drawn[3].axes[0].lines[0].get_xydata(), [[1, 20], [2, 40]])
     plotting.draw_legend(dataset.classes, dataset.palette, tmp_path / "legend.png")
     assert fcn.read_image(tmp_path / "legend.png").ndim == 3
 

@@ -4,6 +4,7 @@ import operator
 import os
 import re
 import warnings
+from base64 import b64encode
 from collections.abc import Callable
 from contextlib import nullcontext
 from io import BytesIO
@@ -65,10 +66,21 @@ def decode_label(content: bytes, where: str, num_classes: int) -> np.ndarray:
 
 def encode_png(array: np.ndarray) -> bytes:
     """The bytes of a PNG of an image uint8 (H, W, 3) or of the ids of a label map uint8 (H, W)."""
-    content = BytesIO()
     # Packed less tightly, a label is read a quarter faster, and is still small beside its photo.
-    Image.fromarray(array).save(content, "PNG", compress_level=1)
+    return encoded(Image.fromarray(array), "PNG", compress_level=1)
+
+
+def encoded(picture: Image.Image, form: str, **options: Any) -> bytes:
+    """The bytes of a file of Pillow's format `form`, with the `options` that it has."""
+    content = BytesIO()
+    picture.save(content, form, **options)
     return content.getvalue()
+
+
+def data_uri(picture: Image.Image, form: str, **options: Any) -> str:
+    """A picture as an address that holds all of it; as `encoded`."""
+    content = b64encode(encoded(picture, form, **options)).decode()
+    return f"data:image/{form.lower()};base64,{content}"
 
 
 def read_label(path: str | os.PathLike, num_classes: int, void: int = VOID) -> np.ndarray:
@@ -150,7 +162,7 @@ def _check_fit(size, orientation, shape, path, label_path):
             f"label {label_path} fits {path} only before EXIF orientation {orientation} turns it: "
             "save the image upright and turn the label with it."
         )
-    _check_sizes(size, shape, label_path)
+    check_sizes(size, shape, label_path)
     if orientation in range(2, 5) or (orientation in range(5, 9) and shape[0] == shape[1]):
         warn(
             f"EXIF turns images in {os.path.dirname(path)}, and nothing says whether their "
@@ -180,12 +192,8 @@ class ImageFiles(Dataset):
         return read_image_of(label, self.image_file(index), self.label_file(index)), label
 
 
-def check_sizes(image: np.ndarray, label: np.ndarray, where: Any) -> None:
-    """Raise InputError unless image and label are of one size; `where` names the label."""
-    _check_sizes(image.shape[:2], label.shape, where)
-
-
-def _check_sizes(size, shape, where):
+def check_sizes(size: tuple[int, ...], shape: tuple[int, ...], where: Any) -> None:
+    """Raise InputError unless an image's size and its label's shape, both (H, W), are the same."""
     if size != shape:
         raise InputError(
             f"label {where} is {' x '.join(map(str, shape[::-1]))} pixels, but its image is "
@@ -207,7 +215,7 @@ def checked_pair(
             f"example {where} must be an image uint8 (height, width, 3) and a label uint8 (height, "
             f"width), got {image.dtype} {image.shape} and {label.dtype} {label.shape}."
         )
-    check_sizes(image, label, where)
+    check_sizes(image.shape[:2], label.shape, where)
     return image, check_ids(label, where, num_classes)
 
 

@@ -64,7 +64,7 @@ class Records(Dataset):
             photo, ids = (features[key].bytes_list.value[0] for key in ("image", "label"))
         label = decode_label(ids, where, len(self.classes))
         image = decode_image(photo, where)
-        check_sizes(image, label, where)
+        check_sizes(image.shape[:2], label.shape, where)
         return image, label
 
 
@@ -122,12 +122,9 @@ def write_records(
 
 
 def _tensorflow():
-    try:
+    advice = "install it, or use the data set's own files instead"
+    with explained("records need TensorFlow", advice, (ImportError,)):
         import tensorflow as tf
-    except ImportError as error:
-        raise InputError(
-            "records need TensorFlow: install it, or use the data set's own files instead."
-        ) from error
     return tf
 
 

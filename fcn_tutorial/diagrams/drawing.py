@@ -3,14 +3,15 @@
 Lines and text take the colour of the page around them; colours are see-through.
 """
 
-from base64 import b64encode
 from dataclasses import dataclass, field
 from html import escape
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from fcn_tutorial.data.images import data_uri
+from fcn_tutorial.errors import check_choice
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart, for the parts of a network.
 COLORS = {
@@ -35,7 +36,7 @@ Point = tuple[float, float]
 
 @dataclass
 class Diagram:
-    """A drawing of `width` x `height` units, which a notebook shows.
+    """A drawing of `width` x `height` units; a notebook shows it on the last line of a cell.
 
     title: what it shows, for those who cannot see it.
     lit: the part that stands out, while other parts are faint; None: all stand out.
@@ -49,6 +50,10 @@ class Diagram:
     lit: str | None = None
     most: int | None = None
     marks: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.lit is not None:
+            check_choice("lit", self.lit, COLORS)
 
     def mark(self, tag: str, text: object = "", part: str = "", **attributes: object) -> None:
         """Add an SVG element that belongs to a part of the drawing."""
@@ -104,12 +109,10 @@ class Diagram:
 
     def picture(self, x: float, y: float, side: float, image: np.ndarray, part: str = "") -> None:
         """The square in the middle of an image, uint8 (H, W, 3)."""
-        short, file = min(image.shape[:2]), BytesIO()
+        short = min(image.shape[:2])
         top, left = ((full - short) // 2 for full in image.shape[:2])
         square = Image.fromarray(image[top : top + short, left : left + short])
-        pixels = round(SHARP * side)
-        square.resize((pixels, pixels)).save(file, "WEBP", quality=70)
-        source = f"data:image/webp;base64,{b64encode(file.getvalue()).decode()}"
+        source = data_uri(square.resize((round(SHARP * side),) * 2), "WEBP", quality=70)
         self.mark("image", part=part, x=x, y=y, width=side, height=side, href=source)
 
     def svg(self) -> str:

@@ -13,7 +13,6 @@ import numpy as np
 
 from fcn_tutorial.diagrams.drawing import COLORS, LINE, Diagram
 from fcn_tutorial.diagrams.stages import stages
-from fcn_tutorial.errors import check_choice
 
 TILE, STEP, ROW, TOP = 64, 136, 134, 40  # of a map's box, a column, a row, the first row
 MOST_CELLS = 16  # of a grid on a box of that size
@@ -27,14 +26,11 @@ def course_map(lit: str | None = None) -> Diagram:
     Args:
         lit: as for `network`.
 
-    Returns:
-        The drawing that `tools/course_map.py` has stored.
-
     Raises:
         InputError: there is no such part.
     """
-    drawing = Diagram(**json.loads(COURSE_MAP.read_text(encoding="utf-8")))
-    drawing.lit = _checked(lit)
+    stored = json.loads(COURSE_MAP.read_text(encoding="utf-8"))
+    drawing = Diagram(**{**stored, "lit": lit})
     drawing.text(1.5 * STEP, TOP + 1.5 * ROW, f"This chapter: {lit or 'all of it'}")
     return drawing
 
@@ -55,60 +51,34 @@ def network(
         pictures: an image and its coloured label, each uint8 (H, W, 3), to show in their boxes.
         offsets: whether to give the place of a map's first cell, in pixels, instead of its size.
 
-    Returns:
-        The drawing; a notebook shows it when it is the last line of a cell.
-
     Raises:
         InputError: there is no such part, or a layer of the model has no receptive field.
     """
     found = stages(model)
-    sizes = _sizes(model, [stage.tensor for stage in found], side)
+    image = keras.KerasTensor((1, side, side, model.inputs[0].shape[-1]))
+    maps = keras.Model(model.inputs, [stage.tensor for stage in found]).compute_output_spec(image)
+    sizes = [" × ".join(map(str, each.shape[1:])) for each in maps]
     strides = sorted({stage.cells.stride for stage in found[1:]})
     places = _places(found, strides)
     columns, rows = (max(each) + 1 for each in zip(*places, strict=True))
-    title = f"{model.name}: {', '.join(map(' '.join, zip(map(_name, found), sizes, strict=True)))}"
-    drawing = Diagram(title, columns * STEP, TOP + rows * ROW - 20, _checked(lit))
-    _head(drawing, strides)
-    for stage, size, place in zip(found, sizes, places, strict=True):
+    names = [each.name for each in found]
+    names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
+    title = f"{model.name}: {', '.join(map(' '.join, zip(names, sizes, strict=True)))}"
+    drawing = Diagram(title, columns * STEP, TOP + rows * ROW - 20, lit)
+    for column, stride in enumerate(strides, start=1):
+        drawing.text(STEP * (column + 0.5), 18, f"stride {float(stride):g}")
+    for stage, name, size, place in zip(found, names, sizes, places, strict=True):
         below = f"offset {float(stage.cells.offset):g}" if offsets and stage.sources else size
-        _tile(drawing, place, stage.part, int(size.split(" ")[0]), _name(stage), below)
+        _tile(drawing, place, stage.part, int(size.split(" ")[0]), name, below)
         for source, factor in stage.sources:
             _arrow(drawing, places[source], place, factor, stage.part)
-    end = _labels(drawing, places[-1], side)
+    end = 0, places[-1][1]
+    _tile(drawing, end, "labels", 1, "labels", f"{side} × {side}")
+    _arrow(drawing, places[-1], end, 1, "labels")
     for place, part, picture in zip((places[0], end), ("images", "labels"), pictures, strict=False):
         x, y = _corner(place)
         drawing.picture(x, y, TILE, picture, part)
     return drawing
-
-
-def _name(stage):
-    return stage.name if len(stage.name) <= LONGEST else f"{stage.name[: LONGEST - 1]}…"
-
-
-def _head(drawing, strides):
-    for column, stride in enumerate(strides, start=1):
-        drawing.text(STEP * (column + 0.5), 18, f"stride {float(stride):g}")
-
-
-def _labels(drawing, last, side):
-    """The labels, which the last map becomes; returns their place."""
-    place = 0, last[1]
-    _tile(drawing, place, "labels", 1, "labels", f"{side} × {side}")
-    _arrow(drawing, last, place, 1, "labels")
-    return place
-
-
-def _checked(lit):
-    if lit is not None:
-        check_choice("lit", lit, COLORS)
-    return lit
-
-
-def _sizes(model, tensors, side):
-    """Height, width and channels of tensors, as text, for an image of side x side pixels."""
-    image = keras.KerasTensor((1, side, side, model.inputs[0].shape[-1]))
-    specs = keras.Model(model.inputs, tensors).compute_output_spec(image)
-    return [" × ".join(map(str, spec.shape[1:])) for spec in specs]
 
 
 def _places(found, strides):

@@ -58,16 +58,10 @@ class Stage:
 
 
 def stages(model: keras.Model) -> list[Stage]:
-    """The maps of a functional model, from its image to its output.
+    """The maps of a functional model, without models inside it, from its image to its output.
 
-    Args:
-        model: from one image to one output, without models inside it.
-
-    Returns:
-        The maps, each after those it is made of; the first one is the image.
-
-    Raises:
-        InputError: a layer has no receptive field of a fixed size, see `geometry.walk`.
+    Each follows those it is made of; the first one is the image. InputError where a layer has no
+    receptive field of a fixed size, see `geometry.walk`.
     """
     image, steps = model.inputs[0], list(walk(model))
     found, cells_of = [Stage(image, PIXELS, "images", None)], {id(image): PIXELS}
@@ -82,9 +76,12 @@ def stages(model: keras.Model) -> list[Stage]:
         source, cells_of[id(output)] = found[number], cells
         # Global pooling gives one number a channel, by which layers scale the same map.
         growth = source.cells.stride / cells.stride if cells.stride else 1
+        # A layer may begin a map although it has one input and keeps the stride.
+        first = number == 0 and bool(getattr(layer, "weights", ()))
+        begins = first or layer.name in SCORE_LAYERS or readers[id(tensor)] > 2
         if growth > factor:
             place[id(output)] = number, int(growth)
-        elif len(sources) == growth == 1 and not _begins(layer, number, readers[id(tensor)]):
+        elif len(sources) == growth == 1 and not begins:
             place[id(output)] = number, 1
             if number and cells.stride and not isinstance(layer, SILENT):
                 source.ends_in(output, cells)
@@ -97,12 +94,6 @@ def stages(model: keras.Model) -> list[Stage]:
     (number, factor), output = place[id(model.outputs[0])], model.outputs[0]
     last = Stage(output, cells_of[id(output)], "upsampling", layer, [(number, factor)])
     return [*found, last] if factor > 1 else found
-
-
-def _begins(layer, number, readers):
-    """Whether a layer begins a map, although it has one input and keeps the stride."""
-    first = number == 0 and bool(getattr(layer, "weights", ()))
-    return first or layer.name in SCORE_LAYERS or readers > 2
 
 
 def _kernel(layer):
