@@ -78,6 +78,19 @@ def check_number(field: str, value: Any, low: float, high: float = math.inf) -> 
     return float(value)
 
 
+def check_scales(what: str, values: Any) -> tuple[float, ...]:
+    """Factors, one or several, by which images are resized; InputError, with `what`, for others."""
+    try:
+        factors = tuple(np.ravel(np.asarray(values, float)).tolist())
+    except (TypeError, ValueError):
+        factors = ()
+    if not (factors and all(SMALLEST_SCALE <= each <= LARGEST_SCALE for each in factors)):
+        raise InputError(
+            f"{what} must be numbers from {SMALLEST_SCALE} to {LARGEST_SCALE}, such as 0.75 and 1."
+        )
+    return factors
+
+
 def as_array(what: str, values: Any, kinds: str = "buif") -> np.ndarray:
     """An array of numbers of NumPy's `kinds`, or InputError, which says `what` it should be."""
     with explained(f"{what} must be an array of numbers", "check it"):

@@ -5,6 +5,7 @@ own sizes, void left out.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -14,15 +15,7 @@ from tqdm import tqdm
 
 from fcn_tutorial.data.dataset import check_examples
 from fcn_tutorial.data.images import checked_pair
-from fcn_tutorial.errors import (
-    LARGEST_SCALE,
-    SMALLEST_SCALE,
-    InputError,
-    as_array,
-    explained,
-    shown,
-    warn,
-)
+from fcn_tutorial.errors import InputError, as_array, check_scales, shown, warn
 from fcn_tutorial.metrics import Scores, confusion_matrix, scores
 from fcn_tutorial.tiling import by_tiles
 
@@ -86,25 +79,13 @@ def probabilities(
         InputError: there is no scale, or one that is not above 0 and at most 4; there is no model,
             one does not give scores for each pixel, or their numbers of classes differ.
     """
-    factors = _checked(scales)
+    factors = check_scales(f"scales {shown(scales)}", scales)
     images = as_array("images", images).astype(np.float32)
     if images.ndim != 4 or images.shape[3] != 3 or not images.size:
         raise InputError(f"images must be (number, height, width, 3), got {images.shape}.")
     copies = list(product(factors, _members(model), (False, True) if flip else (False,)))
     # A running sum, since the probabilities of all copies together may not fit into memory.
     return sum(_of_copy(images, *copy) for copy in copies) / len(copies)
-
-
-def _checked(scales: Scales) -> tuple[float, ...]:
-    """The scales, one or several, as a tuple of numbers."""
-    with explained(f"scales must be numbers above 0, got {shown(scales)}", "such as (0.75, 1)"):
-        factors = tuple(np.ravel(np.asarray(scales, float)).tolist())
-    if not (factors and all(SMALLEST_SCALE <= f <= LARGEST_SCALE for f in factors)):
-        raise InputError(
-            f"scales must be numbers from {SMALLEST_SCALE} to {LARGEST_SCALE}, such as (0.75, 1), "
-            f"got {factors}."
-        )
-    return factors
 
 
 def _of_copy(images: np.ndarray, scale: float, model: Any, mirrored: bool) -> Any:
@@ -164,16 +145,13 @@ def _labels(
     model: Any, images: np.ndarray, scales: Scales, flip: bool, progress: bool = False
 ) -> np.ndarray:
     """Class ids (N, H, W) of images (N, H, W, 3), large ones by way of tiles."""
-    members, factors = _members(model), _checked(scales)
-
-    def label(images: np.ndarray) -> np.ndarray:
-        return _labels_at_once(members, images, factors, flip)
-
+    members, factors = _members(model), check_scales(f"scales {shown(scales)}", scales)
+    label = partial(_labels_at_once, members, factors, flip)
     return by_tiles(label, images, members, factors, flip, progress)
 
 
 def _labels_at_once(
-    members: Sequence[Any], images: np.ndarray, scales: tuple[float, ...], flip: bool
+    members: Sequence[Any], scales: tuple[float, ...], flip: bool, images: np.ndarray
 ) -> np.ndarray:
     """Class ids (N, H, W); without augmentation the logits need no softmax to be compared."""
     if len(members) == 1 and scales == (1.0,) and not flip:

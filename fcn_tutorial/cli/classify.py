@@ -6,7 +6,8 @@ from typing import Annotated
 import numpy as np
 from typer import Argument
 
-from fcn_tutorial.cli.common import percent, quiet_import
+from fcn_tutorial.cli.common import quiet_import
+from fcn_tutorial.tables import percent
 
 RESIZED, CROPPED = 256, 224  # pixels: the shorter side, and the middle that the classifier sees
 

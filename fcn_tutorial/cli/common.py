@@ -10,15 +10,7 @@ from typing import Annotated, NoReturn
 
 from typer import Option
 
-from fcn_tutorial.errors import (
-    LARGEST_SCALE,
-    SMALLEST_SCALE,
-    InputError,
-    InputWarning,
-    explained,
-    reason_of,
-    shown,
-)
+from fcn_tutorial.errors import InputError, InputWarning, explained, reason_of, shown
 from fcn_tutorial.files import quiet
 
 Dataset = Annotated[str | None, Option(help="Data set; default: the recipe's.")]
@@ -54,7 +46,9 @@ def run_command(app: Callable[..., object]) -> None:
         warnings.showwarning = say  # type: ignore[assignment]
     try:
         try:
-            _check_length(sys.argv)
+            if endless := [word for word in sys.argv if len(word) > LONGEST_WORD]:
+                # Typer would repeat it over many pages.
+                raise InputError(f"the argument {shown(endless[0])} is too long: shorten it.")
             app(prog_name="fcn-tutorial")
         finally:
             _flush()
@@ -68,13 +62,6 @@ def run_command(app: Callable[..., object]) -> None:
         if stop.code == STOPPED:
             print("\nfcn-tutorial: stopped; files already written are kept.", file=sys.stderr)
         raise
-
-
-def _check_length(words: Iterable[str]) -> None:
-    """Raise InputError for an argument that Typer would repeat over many pages."""
-    for word in words:
-        if len(word) > LONGEST_WORD:
-            raise InputError(f"the argument {shown(word)} is too long: shorten it.")
 
 
 def _flush() -> None:
@@ -96,20 +83,6 @@ def say(sentence: object, *where: object) -> None:
 def _refuse(sentence: object) -> NoReturn:
     say(sentence)
     sys.exit(2)
-
-
-def factors_of(text: str) -> list[float]:
-    """The value of --scales: "0.75,1" -> [0.75, 1.0]."""
-    try:
-        factors = [float(part) for part in text.split(",")]
-    except ValueError:
-        factors = [0.0]
-    if not all(SMALLEST_SCALE <= factor <= LARGEST_SCALE for factor in factors):
-        raise InputError(
-            f"--scales {shown(text)} must be numbers from {SMALLEST_SCALE} to {LARGEST_SCALE}, "
-            "such as 0.75,1,1.25."
-        )
-    return factors
 
 
 def open_runs(folders: Iterable[Path]) -> list:
@@ -183,8 +156,3 @@ def server_folder(folder: Path, split: str) -> Path:
 def counted(names) -> str:
     """ "1 label map", "2 label maps"."""
     return f"{len(names)} label map{'s' * (len(names) != 1)}"
-
-
-def percent(value: float) -> str:
-    """A share as a percentage; NaN, the score of a class that does not occur, as "absent"."""
-    return "absent" if value != value else f"{100 * value:.1f} %"

@@ -5,8 +5,9 @@ from typing import Annotated
 
 from typer import Argument, Option, Typer
 
-from fcn_tutorial.cli.common import percent, quiet_import
+from fcn_tutorial.cli.common import quiet_import
 from fcn_tutorial.errors import InputError
+from fcn_tutorial.tables import percent
 
 app = Typer(help="Fetch, check, inspect, convert and pack data sets.", no_args_is_help=True)
 Root = Annotated[Path | None, Option(help="Folder that holds the data sets. Default: $FCN_DATA.")]
@@ -19,11 +20,11 @@ def fetch(
 ) -> None:
     """Download data sets, verify that they are as published, and unpack them."""
     from fcn_tutorial.data import download
-    from fcn_tutorial.data.catalog import ARCHIVES, archives_of
+    from fcn_tutorial.data.catalog import ARCHIVES, source
     from fcn_tutorial.data.dataset import data_root
 
     for dataset in datasets:
-        archives = archives_of(dataset)
+        archives = source(dataset).archives
         if not archives:
             print(f"The library draws {dataset} itself: there is nothing to fetch.")
         for archive in archives:

@@ -9,8 +9,9 @@ from typing import Annotated
 from typer import Argument, Option
 
 from fcn_tutorial.cli import common
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, check_scales, shown
 from fcn_tutorial.files import read_small
+from fcn_tutorial.tables import percent
 
 
 def evaluate(
@@ -29,7 +30,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score the best model of a run, or the average of several runs, at native resolution."""
-    factors = common.factors_of(scales)
+    factors = check_scales(f"--scales {shown(scales)}", scales.split(","))
     with common.quiet_import():
         from fcn_tutorial import inference
         from fcn_tutorial.runs import write_scores
@@ -73,7 +74,7 @@ def _label_writer(folder, palette):
 def _how(limit, flip, factors, runs):
     """What differs from a plain evaluation of one run: for JSON, and for the file's name."""
     members = [str(run) for run in runs] if len(runs) > 1 else []
-    factors = [] if factors == [1.0] else factors
+    factors = () if factors == (1.0,) else factors
     suffixes = {
         "limit": (limit, f"-first{limit}"),
         "flip": (flip, "-flip"),
@@ -107,4 +108,4 @@ def _print_scores(result, classes):
     width = max(len(beside), 8)
     print(f"\n{'':24}{'model':>8}  {beside:>{width}}")
     for name, value, other in rows:
-        print(f"{name:24}{common.percent(value):>8}  {common.percent(other):>{width}}")
+        print(f"{name:24}{percent(value):>8}  {percent(other):>{width}}")

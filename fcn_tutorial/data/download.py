@@ -49,18 +49,9 @@ def fetch(
 ) -> Path:
     """Download a data set and unpack it below the data root; one that is there is left alone.
 
-    Args:
-        name: a key of `archives`.
-        root: as for `load_dataset`.
-        archives: what can be fetched.
-        progress: whether to show bars.
-
-    Returns:
-        The folder of the data set.
-
-    Raises:
-        InputError: unknown name, no mirror gives the published file, the archive holds something
-            else, the disk is full, or another process is downloading it.
+    name: a key of `archives`; root: as for `load_dataset`. Returns the folder of the data set.
+    InputError where the name is unknown, no mirror gives the published file, the archive holds
+    something else, the disk is full, or another process is downloading it.
     """
     check_choice("archive", name, sorted(archives))
     archive, folder = archives[name], data_root(root)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from fcn_tutorial.data.catalog import ARCHIVES, archives_of, load_dataset, published_size
+from fcn_tutorial.data.catalog import ARCHIVES, load_dataset, source
 from fcn_tutorial.data.dataset import ListError, data_root, fetch_command
 from fcn_tutorial.data.images import read_image
 from fcn_tutorial.errors import InputError
@@ -47,7 +47,7 @@ class Report:
 
 def check_presence(name: str, root: str | os.PathLike | None = None) -> None:
     """Raise InputError, with how to get it, when nothing of a data set is below the data root."""
-    root, archives = data_root(root), archives_of(name)
+    root, archives = data_root(root), source(name).archives
     if archives and not any((root / ARCHIVES[archive].folder).is_dir() for archive in archives):
         folders = " and ".join(ARCHIVES[archive].folder for archive in archives)
         raise InputError(
@@ -57,18 +57,8 @@ def check_presence(name: str, root: str | os.PathLike | None = None) -> None:
 
 
 def check_files(name: str, split: str, root: str | os.PathLike | None = None) -> Report:
-    """Read every image and label of a split, and print what is wrong as it is found.
-
-    Args:
-        name, split, root: as for `load_dataset`.
-
-    Returns:
-        What was found.
-
-    Raises:
-        InputError: unknown name or split.
-    """
-    published = published_size(name, split)
+    """Read every image and label of a split, and print what is wrong as it is found."""
+    published = source(name).splits.get(split)
     try:
         examples = load_dataset(name, split, root)
     except ListError as error:
@@ -101,19 +91,17 @@ def _faults(examples, index):
         examples.image_file(index): lambda: read_image(examples.image_file(index)),
         examples.label_file(index): lambda: examples.read_label(index),
     }
-    faults = [fault for path, read in readers.items() if (fault := _fault(path, read))]
+    faults = []
+    for path, read in readers.items():
+        if not path.is_file():
+            faults.append(Fault(path, f"{path} is missing", True))
+            continue
+        try:
+            read()
+        except InputError as error:
+            faults.append(Fault(path, str(error), False))
     # Where each can be read alone, it is the label that does not fit the image.
     return faults or [Fault(examples.label_file(index), together, False)]
-
-
-def _fault(path, read):
-    if not path.is_file():
-        return Fault(path, f"{path} is missing", True)
-    try:
-        read()
-    except InputError as error:
-        return Fault(path, str(error), False)
-    return None
 
 
 def count_faults(faults: Collection[Fault]) -> str:
@@ -128,10 +116,11 @@ def count_faults(faults: Collection[Fault]) -> str:
 
 def remedy(name: str, faults: Collection[Fault], root: str | os.PathLike | None = None) -> str:
     """What to do about faults of a data set or of a folder: half a sentence."""
-    if not archives_of(name):
+    archives = source(name).archives
+    if not archives:
         return "replace them, or take the images and their masks out"
     root = data_root(root)
-    folders = {archive: root / ARCHIVES[archive].folder for archive in archives_of(name)}
+    folders = {archive: root / ARCHIVES[archive].folder for archive in archives}
     hurt = {
         archive: folder
         for archive, folder in folders.items()

@@ -6,7 +6,7 @@ from PIL import Image
 from published import needs
 
 import fcn_tutorial as fcn
-from fcn_tutorial.data.catalog import published_size
+from fcn_tutorial.data.catalog import source
 from fcn_tutorial.data.dataset import VOID
 
 SIZES = {"train": 367, "val": 101, "test": 233}
@@ -31,7 +31,7 @@ def test_only_one_example_is_given_at_a_time(folder):
 @pytest.mark.parametrize("split", SIZES)
 def test_published_camvid_has_its_examples_sizes_and_classes(split):
     dataset = fcn.load_dataset("camvid", split)
-    assert len(dataset) == SIZES[split] == published_size("camvid", split)
+    assert len(dataset) == SIZES[split] == source("camvid").splits[split]
     assert len(dataset.classes) == 11
     seen = set()
     for index in range(0, len(dataset), 5):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fcn_tutorial as fcn
-from fcn_tutorial.data.catalog import archives_of, published_size, splits_of
+from fcn_tutorial.data.catalog import source, splits_of
 from fcn_tutorial.data.dataset import (
     ListError,
     check_disjoint,
@@ -31,7 +31,7 @@ def test_an_unknown_split_is_answered_with_the_known_ones(camvid_root, refusal):
         assert "'dev'" in message and name in message and "train, val, test" in message
 
 
-@pytest.mark.parametrize("ask", [splits_of, archives_of, lambda name: published_size(name, "val")])
+@pytest.mark.parametrize("ask", [splits_of, source])
 def test_nothing_is_known_of_an_unknown_data_set(refusal, ask):
     assert "'cityscapes'" in refusal(ask, "cityscapes")
 
@@ -73,7 +73,8 @@ def test_lists_that_are_there_pass_and_those_that_are_not_are_named(tmp_path):
 
 
 def test_a_data_set_is_a_sequence_of_images_and_labels(camvid_root):
-    assert archives_of("voc2012_trainaug") == ("voc2012", "sbd") and archives_of("shapes") == ()
+    assert source("voc2012_trainaug").archives == ("voc2012", "sbd")
+    assert source("shapes").archives == ()
     for name in ("camvid", "shapes"):
         dataset = fcn.load_dataset(name, "val", root=camvid_root)
         assert len(dataset.names) == len(dataset)

@@ -14,7 +14,7 @@ from scipy import io
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data import VOID, check_disjoint, overlap, sbd
-from fcn_tutorial.data.catalog import published_size
+from fcn_tutorial.data.catalog import source
 from fcn_tutorial.data.sbd import read_mat
 
 
@@ -134,7 +134,7 @@ def test_the_published_lists_of_keras_fcn_are_those_of_its_rule(tmp_path):
     sbd_lists = {"train": sorted(set(kept) - set(later)), "val": held_out + later}
     write_lists(tmp_path, voc_lists, sbd_lists)
     train, val = both("voc2012_keras_fcn", tmp_path)
-    sizes = [published_size("voc2012_keras_fcn", split) for split in ("train", "val")]
+    sizes = [source("voc2012_keras_fcn").splits[split] for split in ("train", "val")]
     assert [len(train), len(val)] == sizes == [10_831, 1_200]
     assert list(val.names) == held_out
     suffixes = {suffix: [] for suffix in (".mat", ".png")}
