@@ -9,6 +9,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +36,11 @@ Converted = tuple[tuple[str, ...], np.ndarray, Iterator[Example], dict[str, list
 def convert(
     source: str | os.PathLike, output: str | os.PathLike
 ) -> tuple[int, tuple[str, ...], list[str]]:
-    """Write a folder in the plain layout.
+    """Write a folder in the plain layout into `output`, a new or empty folder.
 
-    Args:
-        source: a folder of LabelMe's JSON files and their images; a JSON file of COCO, or a folder
-            with some; or a folder of images and masks in any layout.
-        output: a new or empty folder.
-
-    Returns:
-        How many examples were written, the classes, and sentences on what was left out.
-
-    Raises:
-        InputError: nothing to convert, a broken file, or a folder that holds something.
+    source: a folder of LabelMe's JSON files and their images; a JSON file of COCO, or a folder with
+    some; or a folder of images and masks in any layout. Returns how many examples were written, the
+    classes, and sentences on what was left out.
     """
     source, output = Path(source), Path(output)
     if output.is_dir() and any(output.iterdir()):
@@ -55,23 +49,17 @@ def convert(
     make_folder(output)
     count = 0
     for name, suffix, content, label in examples:
-        _write(output, name, suffix, content, label, palette)
+        image, mask = output / "images" / f"{name}{suffix}", output / "masks" / f"{name}.png"
+        make_folder(image.parent)
+        make_folder(mask.parent)
+        write_whole(image, partial(Path.write_bytes, data=content))
+        write_label(mask, label, palette)
         count += 1
     rows = [f'{i},"{name}",#{bytes(palette[i]).hex()}' for i, name in enumerate(classes)]
     write_text(output / "classes.csv", "\n".join(["id,name,color", *rows, f"{VOID},void,", ""]))
     for split, names in lists.items():
         write_text(output / f"{split}.txt", "\n".join(names) + "\n")
     return count, classes, notes
-
-
-def _write(
-    output: Path, name: str, suffix: str, content: bytes, label: np.ndarray, palette: np.ndarray
-) -> None:
-    image, mask = output / "images" / f"{name}{suffix}", output / "masks" / f"{name}.png"
-    for path in (image, mask):
-        make_folder(path.parent)
-    write_whole(image, lambda path: path.write_bytes(content))
-    write_label(mask, label, palette)
 
 
 def _reader(source: Path) -> Callable[[Path], Converted]:
@@ -193,7 +181,10 @@ def _from_coco(source: Path) -> Converted:
     contents = {path: _json(path) for path in files if _kind(path) == "COCO"}
     if not contents:
         raise InputError(f"{source} is not a JSON file of COCO: give one with images, annotations.")
-    tools, top = _pycocotools(), (source.parent if source.is_file() else source).resolve()
+    advice = 'run pip install "fcn-tutorial[coco]" first'
+    with explained("COCO needs pycocotools", advice, (ImportError,)):
+        from pycocotools import mask as tools
+    top = (source.parent if source.is_file() else source).resolve()
     with explained(f"the categories of {source} cannot be read", "export it again"):
         of = {
             path: {category["id"]: str(category["name"]) for category in content["categories"]}
@@ -221,23 +212,9 @@ def _from_coco(source: Path) -> Converted:
     return classes, palette, examples(), {}, []
 
 
-def _pycocotools() -> Any:
-    try:
-        from pycocotools import mask
-    except ImportError as error:
-        raise InputError(
-            'COCO needs pycocotools: run pip install "fcn-tutorial[coco]" first.'
-        ) from error
-    return mask
-
-
 def _coco_image(path: Path, name: str) -> Path:
-    places = [
-        path.parent,
-        path.parent / "images",
-        path.parent.parent,
-        path.parent.parent / "images",
-    ]
+    here, above = path.parent, path.parent.parent
+    places = [here, here / "images", above, above / "images"]
     found = [place / name for place in places if (place / name).is_file()]
     if not found:
         check_file(places[0] / name, "image", f"{path} names it, so put it there or into images/")

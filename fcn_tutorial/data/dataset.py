@@ -6,6 +6,7 @@ Image: uint8 (H, W, 3), RGB. Label: uint8 (H, W) of class ids, 255 = void (ignor
 import os
 import shlex
 from collections.abc import Iterable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,7 @@ Files = dict[str, tuple[Path, Path]]  # image and label, by the name of the exam
 def color_table(palette: Any) -> np.ndarray:
     """The colours of ids 0..255, uint8 (256, 3): those of a palette, and void's for all others.
 
-    Args:
-        palette: whole numbers 0..255, (C, 3) with C at most 255, or InputError is raised.
+    InputError unless the palette is whole numbers 0..255, (C, 3) with C at most 255.
     """
     with explained("a palette must be (classes, 3)", "give whole numbers from 0 to 255"):
         colors = np.asarray(palette)
@@ -176,28 +176,10 @@ def check_classes(dataset: Dataset) -> None:
     )
 
 
-class _Limited(Dataset):
-    """The first examples of a data set, for quick runs."""
-
-    def __init__(self, dataset, limit):
-        self.dataset = dataset
-        self.name, self.split = dataset.name, dataset.split
-        self.classes, self.palette = dataset.classes, dataset.palette
-        self.names = dataset.names[:limit]
-
-    def image_file(self, index):
-        return self.dataset.image_file(range(len(self))[index])
-
-    def label_file(self, index):
-        return self.dataset.label_file(range(len(self))[index])
-
-    def stamp(self, index):
-        return self.dataset.stamp(range(len(self))[index])
-
-    def __getitem__(self, index):
-        return self.dataset[range(len(self))[index]]
-
-
 def limited(dataset: Dataset, limit: int) -> Dataset:
-    """A data set, or one that reads only its first `limit` examples, for quick runs; 0 = all."""
-    return _Limited(dataset, limit) if limit else dataset
+    """A data set, or a copy that reads only its first `limit` examples, for quick runs; 0 = all."""
+    if not limit:
+        return dataset
+    short = copy(dataset)
+    short.names = dataset.names[:limit]
+    return short

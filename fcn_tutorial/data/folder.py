@@ -24,20 +24,11 @@ from typing import Any
 
 import numpy as np
 
+from fcn_tutorial.data import masks
 from fcn_tutorial.data.dataset import VOID, Files
 from fcn_tutorial.data.images import ImageFiles, thumbnail_of
 from fcn_tutorial.data.layouts import SPLITS, Layout, find
-from fcn_tutorial.data.masks import (
-    BINARY,
-    Row,
-    Table,
-    color_of,
-    contents_of,
-    read_mask,
-    read_table,
-    table_of_values,
-    values_of,
-)
+from fcn_tutorial.data.masks import Row, Table
 from fcn_tutorial.errors import InputError, check_choice, explained, shown
 from fcn_tutorial.files import in_threads
 
@@ -58,11 +49,11 @@ class Folder(ImageFiles):
         self.names, self.files = tuple(files), files
 
     def read_label(self, index: int) -> np.ndarray:
-        return read_mask(self.label_file(index), self.table)
+        return masks.read_mask(self.label_file(index), self.table)
 
     def glance(self, index: int, side: int) -> tuple[tuple[int, ...], np.ndarray, np.ndarray]:
         """What a survey needs of an example: (H, W), pixels of each id int64 (256,), thumbnail."""
-        path, contents = self.label_file(index), contents_of(self.label_file(index))
+        path, contents = self.label_file(index), masks.contents_of(self.label_file(index))
         counts = np.zeros(256, np.int64)
         for value, label in contents.labels(self.table, path).items():
             counts[label] += contents.counts[value]
@@ -111,7 +102,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 def _row(name: str, values: Any) -> Row:
     values = values if isinstance(values, list) else [values]
-    colors = [color_of(value) for value in values if isinstance(value, str)]
+    colors = [masks.color_of(value) for value in values if isinstance(value, str)]
     return Row(name, tuple(int(v) for v in values if not isinstance(v, str)), tuple(colors))
 
 
@@ -134,14 +125,10 @@ def hashed(
 ) -> dict[str, list[str]]:
     """Split names by a hash of each, so that a name keeps its split when others are added.
 
-    Where a split would be empty, it takes the name that comes closest to it.
-
-    Args:
-        names: of the examples.
-        shares: of train, val and test; 0 = no such split.
-        group: a regular expression: names with the same match (of its first group, if it has one)
-            are in the same split.
-        where: the folder, for the message if there are fewer names, or groups, than splits.
+    shares: of train, val and test; 0 = no such split. Where a split would be empty, it takes the
+    name that comes closest to it. group: a regular expression: names with the same match (of its
+    first group, if it has one) are in the same split. InputError, which names `where`, if there are
+    fewer names, or groups, than splits.
     """
     key_of = {name: _group_of(name, group) for name in names}
     digests = {key: hashlib.sha256(key.encode()).digest() for key in key_of.values()}
@@ -171,7 +158,7 @@ def _group_of(name: str, group: str) -> str:
 
 def _values(mask: Path) -> set[int]:
     with suppress(InputError):  # which comes when the example is read
-        return values_of(mask)
+        return masks.values_of(mask)
     return set()
 
 
@@ -180,17 +167,17 @@ def _table(layout: Layout, settings: dict, folder: Any) -> tuple[Table, list[str
     void = settings.get("void", [])
     if rows := settings.get("classes"):
         return Table(rows, Path(folder) / SETTINGS, void), []
-    table = read_table(layout.table, void) if layout.table else None
+    table = masks.read_table(layout.table, void) if layout.table else None
     if table and (len(table.classes) > 2 or VOID in table.named or not table.numbered):
         return table, []
     values: set[int] = set()
     for each in in_threads(_values, [mask for _, mask in layout.pairs.values()]):
         values |= each
-        if table and not values <= BINARY:
+        if table and not values <= masks.BINARY:
             return table, []
     if table and VOID not in values:
         return table, []
-    found = table_of_values(values - set(void), folder, table.classes if table else ())
+    found = masks.table_of_values(values - set(void), folder, table.classes if table else ())
     found.ids.update(dict.fromkeys(void, VOID))
     if VOID in found.named:
         note = f"The masks hold only 0 and 255, read as {' and '.join(found.classes)}."

@@ -28,17 +28,16 @@ VOID_NAMES = {"void", "ignore", "ignored", "__ignore__", "unlabeled", "unlabelle
 MOST_CLASSES = 255
 BINARY = {0, VOID}
 COLORS = 2**24  # in a set of values, a colour is this plus its code 0xrrggbb
-
-Color = tuple[int, int, int]
+VOID_CODE = int.from_bytes(bytes(VOID_COLOR))
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: the name of a class, and the ids and colours that stand for it."""
+    """A row of a table: the name of a class; the ids, and codes of colours, that stand for it."""
 
     name: str
     ids: tuple[int, ...] = ()
-    colors: tuple[Color, ...] = ()
+    colors: tuple[int, ...] = ()
 
     @property
     def is_void(self) -> bool:
@@ -48,20 +47,14 @@ class Row:
 class Table:
     """The classes of a folder, and what stands for them in its masks.
 
-    Args:
-        rows: in the order of the class ids; equal names are one class.
-        where: the file that holds them, for messages.
-        void: ids that are void, whatever the rows say.
-        numbered: whether the ids are the file's own, not just the numbers of its rows.
+    rows: in the order of the class ids; equal names are one class. where: the file that holds them,
+    for messages. void: ids that are void, whatever the rows say. numbered: whether the ids are the
+    file's own, not just the numbers of its rows. InputError for no class, more than 255, or two
+    classes for one value.
 
-    Attributes:
-        classes: the names, without void.
-        palette: uint8 (C, 3): the rows' colours, or PASCAL VOC's where a class has none.
-        ids, colors: the class id, or 255, of each id and each colour's code.
-        named: the values that rows or `void` name.
-
-    Raises:
-        InputError: no class, more than 255, or two classes for one value.
+    classes: the names, without void. palette: uint8 (C, 3), PASCAL VOC's colour where a class has
+    none. ids, colors: the class id, or 255, of each id and each colour's code. named: the ids
+    that rows or `void` name.
     """
 
     def __init__(self, rows: Iterable[Row], where: Any, void: Iterable[int] = (), numbered=True):
@@ -74,28 +67,23 @@ class Table:
             )
         self.palette = voc_palette(len(self.classes))
         self.ids: dict[int, int] = {VOID: VOID}
-        self.colors: dict[int, int] = {code_of(VOID_COLOR): VOID}
-        seen: dict[Any, str] = {}
+        self.colors: dict[int, int] = {VOID_CODE: VOID}
+        self.named, seen = set(void), dict[str, str]()
         for row in rows:
             label = VOID if row.is_void else self.classes.index(row.name)
-            for value in (*row.ids, *row.colors):
+            named = [f"id {value}" for value in row.ids]
+            for value in (*named, *(f"colour #{code:06x}" for code in row.colors)):
                 if seen.setdefault(value, row.name) != row.name:
                     raise InputError(
-                        f"{where} gives {_shown(value)} to both {shown(seen[value])} and "
+                        f"{where} gives {value} to both {shown(seen[value])} and "
                         f"{shown(row.name)}: correct one of the two."
                     )
+            self.named.update(row.ids)
             self.ids.update(dict.fromkeys(row.ids, label))
-            self.colors.update(dict.fromkeys(map(code_of, row.colors), label))
+            self.colors.update(dict.fromkeys(row.colors, label))
             if row.colors and label != VOID:
-                self.palette[label] = row.colors[0]
+                self.palette[label] = list(row.colors[0].to_bytes(3))
         self.ids.update(dict.fromkeys(void, VOID))
-        self.named = {*seen, *void}
-
-
-def code_of(color: Color) -> int:
-    """A colour as one number, 0xrrggbb."""
-    red, green, blue = color
-    return red << 16 | green << 8 | blue
 
 
 @dataclass(frozen=True)
@@ -175,10 +163,8 @@ def _contents(image, where):
     pixels = pixels.astype(np.int32 if image.mode.startswith("I") else np.uint8)
     counts, colors = _counts(pixels), None
     if palette:
-        table = np.zeros((256, 3), np.int32)
-        known = np.reshape(image.getpalette("RGB"), (-1, 3))
-        table[: len(known)] = known
-        colors = {value: code_of(table[value].tolist()) for value in counts}
+        known = bytes(image.getpalette("RGB")).ljust(3 * 256, b"\0")
+        colors = {v: int.from_bytes(known[3 * v : 3 * v + 3]) for v in counts}
     return pixels, Contents(pixels.shape, counts, {id_: id_ for id_ in counts}, colors, palette)
 
 
@@ -202,10 +188,6 @@ def _without_row(wrong, by_ids, where, table):
         f"mask {where} has {what}{others} in {wrong.total():,} pixels, which is no class of "
         f"{table.where}: {advice}."
     )
-
-
-def _shown(value):
-    return f"colour #{code_of(value):06x}" if isinstance(value, tuple) else f"id {value}"
 
 
 def values_of(path: str | os.PathLike) -> set[int]:
@@ -233,8 +215,7 @@ def table_of_values(values: set[int], where: Any, names: Sequence[str] = ()) -> 
         first, second = ["background", *(names or ["foreground"])][-2:]
         return Table([Row(first, (0,)), Row(second, (VOID,))], where)
     rows = [Row(str(value), (value,)) for value in ids if value != VOID]
-    spots = [(value >> 16, value >> 8 & 255, value & 255) for value in colors]
-    rows += [Row(f"#{code_of(c):06x}", (), (c,)) for c in spots if c != VOID_COLOR]
+    rows += [Row(f"#{code:06x}", (), (code,)) for code in colors if code != VOID_CODE]
     return Table(rows, where)
 
 
@@ -274,15 +255,14 @@ def _rows_of_csv(lines: list[str]) -> list[Row]:
     return sorted(rows, key=lambda row: row.ids)
 
 
-def color_of(text: str) -> Color:
-    """A colour written as "#rrggbb" or as three numbers of 0..255; ValueError for others."""
+def color_of(text: str) -> int:
+    """The code of a colour, "#rrggbb" or three numbers of 0..255; ValueError for other text."""
     if re.fullmatch("#[0-9a-fA-F]{6}", text.strip()):
-        code = int(text.strip()[1:], 16)
-        return code >> 16, code >> 8 & 255, code & 255
+        return int(text.strip()[1:], 16)
     numbers = [int(number) for number in re.findall(r"\d+", text)]
     if len(numbers) != 3 or max(numbers) > 255:
         raise ValueError(f"{shown(text)} is not a colour")
-    return numbers[0], numbers[1], numbers[2]
+    return int.from_bytes(bytes(numbers))
 
 
 # The files that hold tables: how each is read, and whether its ids are its own.

@@ -44,22 +44,19 @@ def load(split: str, root: str | os.PathLike | None = None) -> SBD:
     check_choice("split of sbd", split, (*SPLITS, "seg11valid"))
     if split == "seg11valid":
         return SBD("sbd", split, voc_files(voc_names(split, root, "sbd"), root))
-    return SBD("sbd", split, _sbd_files(split, data_root(root)))
+    return SBD("sbd", split, _sbd_files(data_root(root), split))
 
 
 def load_trainaug(split: str, root: str | os.PathLike | None = None) -> SBD:
-    """Open a split of VOC 2012 with SBD's labels of its training images.
+    """Open a split of VOC 2012 with SBD's labels of its training images; `root` as for `load`.
 
     Images of VOC's val carry VOC's labels; of the others, those that SBD has carry SBD's, even
     where VOC labels them too. Where benchmark_RELEASE is missing, SBD's labels are the PNGs in
     VOC's folder SegmentationClassAug.
 
-    Args:
-        split: "train": the images of VOC's train and of all of SBD that are not in VOC's val,
-            10,582 when both are complete (with SegmentationClassAug, those that the list
-            trainaug.txt names, if it is there); "val" and "seg11valid", as VOC has them; or another
-            list in ImageSets/Segmentation.
-        root: the folder that holds the data sets; None as for `data_root`.
+    "train" has the images of VOC's train and of all of SBD that are not in VOC's val, 10,582 when
+    both are complete (with SegmentationClassAug, those that the list trainaug.txt names, if it is
+    there); "val" and "seg11valid" are as VOC has them; others are lists in ImageSets/Segmentation.
     """
     name, root = "voc2012_trainaug", data_root(root)
     if split in ("val", "seg11valid"):
@@ -71,7 +68,7 @@ def load_trainaug(split: str, root: str | os.PathLike | None = None) -> SBD:
     if not pngs:
         _check_all_lists(root)
     train, val = (voc_files(voc_names(part, root, name), root) for part in SPLITS)
-    files = {**voc_files(listed, root), **train, **(pngs or _all_sbd_files(root)), **val}
+    files = {**voc_files(listed, root), **train, **(pngs or _sbd_files(root, *SPLITS)), **val}
     return SBD(name, split, {each: files[each] for each in listed or sorted({*files} - {*val})})
 
 
@@ -82,18 +79,16 @@ def load_keras_fcn(split: str, root: str | os.PathLike | None = None) -> SBD:
     images. That repository reads void as background; here void stays. Source: its files
     data/train_mat.txt, data/train_png.txt and data/val_mat.txt.
 
-    Args:
-        split: "val": the first 1,200 names, sorted, of SBD's val, with SBD's labels. "train": the
-            other 10,831 images of SBD and of VOC's train and val; an image that SBD has carries
-            SBD's label, the other 676 carry VOC's.
-        root: the folder that holds the data sets; None as for `data_root`.
+    "val" has the first 1,200 names, sorted, of SBD's val, with SBD's labels; "train" the other
+    10,831 images of SBD and of VOC's train and val: an image that SBD has carries SBD's label, the
+    other 676 carry VOC's. `root` as for `load`.
     """
     name, root = "voc2012_keras_fcn", data_root(root)
     check_choice(f"split of {name}", split, SPLITS)
     _check_all_lists(root)
     train, val = (voc_files(voc_names(part, root, name), root) for part in SPLITS)
-    files = {**train, **val, **_all_sbd_files(root)}
-    kept = sorted(_sbd_files("val", root))[:KERAS_FCN_VAL]
+    files = {**train, **val, **_sbd_files(root, *SPLITS)}
+    kept = sorted(_sbd_files(root, "val"))[:KERAS_FCN_VAL]
     if split == "train":
         kept = sorted(set(files) - set(kept))
     return SBD(name, split, {each: files[each] for each in kept})
@@ -111,18 +106,15 @@ def _sbd_list(split):
     return "sbd", FOLDER, f"dataset/{split}.txt"
 
 
-def _sbd_files(split, root):
-    """{name: (image, label)} of a split of SBD."""
-    check_lists(root, [_sbd_list(split)])
+def _sbd_files(root, *splits):
+    """{name: (image, label)} of splits of SBD."""
+    check_lists(root, map(_sbd_list, splits))
     folder = root / FOLDER / "dataset"
     return {
         name: (folder / "img" / f"{name}.jpg", folder / "cls" / f"{name}.mat")
+        for split in splits
         for name in read_lines(root.joinpath(*_sbd_list(split)[1:]))
     }
-
-
-def _all_sbd_files(root):
-    return {**_sbd_files("train", root), **_sbd_files("val", root)}
 
 
 def _check_all_lists(root):

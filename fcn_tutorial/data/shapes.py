@@ -100,7 +100,11 @@ def single_shapes(
     images = np.empty((count, *sides, 3), np.uint8)
     for index, class_id in enumerate(class_ids):
         rng = np.random.default_rng((seed, CROPS, index))
-        images[index] = _draw_crop(rng, sides, class_id)
+        image, ids = _draw_background(rng, sides)
+        if class_id:
+            center = [side * rng.uniform(0.42, 0.58) for side in sides]
+            _draw_object(rng, image, ids, class_id, center, rng.uniform(*RADII))
+        images[index] = _to_uint8(image)
     return images, class_ids
 
 
@@ -114,14 +118,6 @@ def _draw_scene(rng, size, objects):
         center = [rng.uniform(m, side - m) for m, side in zip(margins, size, strict=True)]
         _draw_object(rng, image, ids, rng.integers(1, len(CLASSES)), center, radius)
     return _to_uint8(image), void_band(ids)
-
-
-def _draw_crop(rng, size, class_id):
-    image, ids = _draw_background(rng, size)
-    if class_id:
-        center = [side * rng.uniform(0.42, 0.58) for side in size]
-        _draw_object(rng, image, ids, class_id, center, rng.uniform(*RADII))
-    return _to_uint8(image)
 
 
 def _draw_background(rng, size):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from tqdm import tqdm
 
 from fcn_tutorial.data.catalog import load_dataset, splits_of
@@ -106,9 +107,7 @@ def _odd_masks(splits: dict[str, Dataset], good: Sequence[tuple[str, int, _Glanc
     names = (*next(iter(splits.values())).classes, *[""] * 256)
     found = []
     for value, what in ((VOID, "nothing but void"), (0, f"nothing but {names[0]}")):
-        alone = [
-            (split, i) for split, i, each in good if each.counts[value] == each.counts.sum()
-        ]  # fmt: skip
+        alone = [(split, i) for split, i, e in good if e.counts[value] == e.counts.sum()]
         if alone and (value == VOID or names[1]):
             example = splits[alone[0][0]].names[alone[0][1]]
             found.append(f"{len(alone)} of {len(good)} masks hold {what}, such as {example}.")
@@ -145,7 +144,7 @@ def _duplicates(
     usable = [[bool(e.size[0]) for e in each] for each in (glances, others)]
     pairs: list[tuple[int, int]] = []
     for start in range(0, len(left), BLOCK):
-        distances = _distances(left[start : start + BLOCK], right)
+        distances = cdist(left[start : start + BLOCK], right) / left.shape[1] ** 0.5
         alike = (distances < SAME) & np.outer(usable[0][start : start + BLOCK], usable[1])
         pairs += [(start + int(i), int(j)) for i, j in np.argwhere(alike)]
     if not pairs:
@@ -155,9 +154,3 @@ def _duplicates(
         f"{len({j for _, j in pairs})} images of {other.split} look like one of {one.split}, such "
         f"as {other.names[j]} and {one.names[i]}: keep them in one split (group in dataset.toml)."
     ]
-
-
-def _distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Root mean square differences (n, m) of rows (n, d) and (m, d)."""
-    squares = (left**2).mean(1)[:, None] + (right**2).mean(1) - 2 * left @ right.T / left.shape[1]
-    return np.sqrt(np.maximum(squares, 0))

@@ -55,20 +55,11 @@ class _Rationed:
 
 
 def unpack(path: Path, wanted: str, top: str, folder: Path) -> Path:
-    """Unpack the regular files and folders of a tar archive that a data set consists of.
+    """Unpack the regular files and folders of `wanted`, a data set's folder, from a tar archive.
 
-    Args:
-        path: the archive.
-        wanted: the folder of the data set; nothing else is unpacked.
-        top: the folder of the archive that holds it, or "".
-        folder: where to; empty.
-
-    Returns:
-        The folder that `wanted` is in.
-
-    Raises:
-        InputError: the archive is damaged, lacks the data set, has a link or a device in its place,
-            unpacks to far more than its own size, or has endless headers.
+    top: the folder of the archive that holds it, or "". folder: where to; empty. Returns the folder
+    that `wanted` is in. InputError where the archive is damaged, lacks the data set, has a link or
+    a device in its place, unpacks to far more than its own size, or has endless headers.
     """
     inside, left, headers = PurePosixPath(top, wanted), GROWTH * path.stat().st_size, HEADERS
     opened = (gzip.open if path.suffix in (".gz", ".tgz") else open)(path, "rb")
