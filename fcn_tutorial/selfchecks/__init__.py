@@ -1,11 +1,12 @@
 """Self-checks: a chapter's exercise asks for an answer, and `check` says whether it is right.
 
-Each module `chapterNN` or `appendix_x` holds the checks of one chapter as `CHECKS`, a dict from the
-exercise's number to a function. The function takes the reader's answer and returns None if it is
-right, else a hint: one sentence that does not give the answer away. Its docstring says what the
-exercise asks for; a reader whose answer is of another kind is told so in these words.
+Each module `chapterNN` or `appendix_x` holds the checks of one chapter. A check is a function that
+takes the reader's answer and returns None if it is right, else a hint: one sentence that does not
+give the answer away. Its docstring starts with the exercise's number and says what it asks for; a
+reader whose answer is of another kind is told so in these words.
 """
 
+import re
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -31,11 +32,7 @@ def check(exercise: str, answer: Any = ...) -> None:
 
 
 def hint(exercise: str, answer: Any) -> str | None:
-    """None if the answer solves the exercise, else a hint; an answer of any kind gets one.
-
-    Raises:
-        InputError: No chapter has this exercise.
-    """
+    """None if the answer solves the exercise, else a hint; raises as `check` does."""
     known = checks_of(str(exercise).partition(".")[0])
     if exercise not in known:
         there = f"use one of {', '.join(known)}" if known else "they are numbered like 6.2"
@@ -65,8 +62,10 @@ def checks_of(chapter: str | int) -> dict[str, Callable[[Any], str | None]]:
     chapter = str(chapter)
     name = f"chapter{chapter:0>2}" if chapter.isdigit() else f"appendix_{chapter.lower()}"
     try:
-        return import_module(f"{__name__}.{name}").CHECKS
+        module = import_module(f"{__name__}.{name}")
     except ModuleNotFoundError as error:
         if error.name != f"{__name__}.{name}":
             raise
         return {}
+    numbered = ((re.match(r"Exercise (\S+):", str(f.__doc__)), f) for f in vars(module).values())
+    return {found[1]: function for found, function in numbered if found}

@@ -16,6 +16,3 @@ def crops_of_fcn8s(answer: Any) -> str | None:
     if (pool4, pool3) != (5, 9):
         return "The border moves all maps of the network: what does that do to their difference?"
     return None if output == 28 else "The image is not moved by the border, and the maps are."
-
-
-CHECKS = {"B.1": crop_with_border_97, "B.2": crops_of_fcn8s}

@@ -26,6 +26,3 @@ def share_of_errors(answer: Any) -> str | None:
     if np.isclose(found, 2 / 6):
         return "Divide by the number of pixels that are not void."
     return "Count the pixels where label and prediction differ, and divide by those that are known."
-
-
-CHECKS = {"0.1": scores_of_a_photograph, "0.2": share_of_errors}

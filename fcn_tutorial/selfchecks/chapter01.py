@@ -30,6 +30,3 @@ def mean_dice(answer):
     if not np.isclose(answer(only_predicted), 8 / 12 / 2):
         return "A class that is only predicted occurs, too: its index is zero."
     return None
-
-
-CHECKS = {"1.1": shifted_square, "1.2": mean_iou_with_a_void_column, "1.3": mean_dice}

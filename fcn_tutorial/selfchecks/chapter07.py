@@ -26,6 +26,3 @@ def fusion(answer: Any) -> str | None:
     if np.allclose(given, upsampled + features @ weights, atol=1e-4):
         return None
     return "The shape is right: add each term once, the coarse one upsampled bilinearly."
-
-
-CHECKS = {"7.1": rows_without_padding, "7.2": fusion}
