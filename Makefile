@@ -70,7 +70,7 @@ notebooks: install ## Execute the chapters in place (one: make notebooks CHAPTER
 	$(BIN)/python tools/execute.py $(CHAPTER)
 
 weights: install ## Train again the small networks that the package carries (a quarter of an hour)
-	$(BIN)/python -m fcn_tutorial.pretrained.make runs/weights
+	$(BIN)/python -m studies.carry runs/weights
 
 tables: install ## Write the tables of results in README, studies/README and the ledger
 	$(BIN)/python tools/tables.py
