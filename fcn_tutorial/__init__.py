@@ -1,6 +1,6 @@
 """Fully convolutional networks for semantic segmentation: the library behind the course.
 
-The public names are listed in `_MODULES`; each is imported from its module on first use, so that
+The public names are listed in `_NAMES`; each is imported from its module on first use, so that
 `import fcn_tutorial` itself loads no framework.
 """
 
@@ -12,40 +12,29 @@ from typing import Any
 
 __version__ = "0.2.0"
 
-_MODULES = {
-    "InputError": "errors",
-    "load_dataset": "data.catalog",
-    "Dataset": "data.dataset",
-    "open_records": "data.records",
-    "batches": "data.pipeline",
-    "vgg16": "backbones",
-    "vgg_narrow": "backbones",
-    "convolutionize": "surgery",
-    "top_classes": "surgery",
-    "receptive_field": "geometry",
-    "crop_offset": "geometry",
-    "bilinear_kernel": "upsampling",
-    "BilinearUpsampling": "upsampling",
-    "transposed_convolution": "upsampling",
-    "build_fcn": "fcn",
-    "confusion_matrix": "metrics",
-    "scores": "metrics",
-    "Scores": "metrics",
-    "trimap": "metrics",
-    "beat_baseline": "metrics",
-    "table": "tables",
-    "evaluate": "inference",
-    "segment": "inference",
-    "read_image": "data.images",
-    "load_run": "runs",
-    "Recipe": "recipe",
-    "train": "training",
-    "run_of_record": "runs",
-    "load_trained": "pretrained",
-    "imagenet_classes": "pretrained",
-    "overlay": "plotting",
-    "check": "selfchecks",
+_NAMES = {
+    "errors": "InputError",
+    "data.catalog": "load_dataset",
+    "data.dataset": "Dataset",
+    "data.records": "open_records",
+    "data.pipeline": "batches",
+    "data.images": "read_image",
+    "backbones": "vgg16 vgg_narrow",
+    "surgery": "convolutionize top_classes",
+    "geometry": "receptive_field crop_offset",
+    "upsampling": "bilinear_kernel BilinearUpsampling transposed_convolution",
+    "fcn": "build_fcn",
+    "metrics": "confusion_matrix scores Scores trimap beat_baseline",
+    "tables": "table",
+    "inference": "evaluate segment",
+    "recipe": "Recipe",
+    "runs": "load_run run_of_record",
+    "training": "train",
+    "pretrained": "load_trained imagenet_classes",
+    "plotting": "overlay",
+    "selfchecks": "check",
 }
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = sorted(_MODULES)
 

@@ -16,17 +16,10 @@ from typing import Any
 
 import keras
 
+from fcn_tutorial import trunks
 from fcn_tutorial.errors import InputError, check_file, shown
 from fcn_tutorial.layers import VGGPreprocessing
 from fcn_tutorial.surgery import convolutionize
-from fcn_tutorial.trunks import (
-    application,
-    applications,
-    efficientnet,
-    mobilenet,
-    trunk_of,
-    with_fc6,
-)
 from fcn_tutorial.weights import SHIPPED, Weights, load_model, pretrained, restored
 
 VGG16_FILES = {"imagenet": "vgg16_weights_tf_dim_ordering_tf_kernels.h5"}
@@ -170,12 +163,12 @@ BACKBONES = {
         pools=True,
     ),
     "mobilenet": Backbone(
-        build=mobilenet,
+        build=trunks.mobilenet,
         files={"imagenet": "mobilenet_1_0_224_no_top.weights.h5"},
         new_layers=("fc6", "fc7"),
     ),
     "efficientnet_lite0": Backbone(
-        build=lambda file: with_fc6(efficientnet(file)),
+        build=lambda file: trunks.with_fc6(trunks.efficientnet(file)),
         files={"imagenet": str(SHIPPED / "efficientnet_lite0.npz")},
         **NEW_HEAD,
     ),
@@ -188,12 +181,9 @@ def find_backbone(
 ) -> Backbone:
     """What an FCN needs to know about a backbone; nothing is built or read yet.
 
-    Args:
-        backbone: a name in `BACKBONES` or in `keras.applications`, a model, or a .keras file.
-        preprocessing: of a model or a file, see `trunks.trunk_of`.
-
-    Raises:
-        InputError: there is no such name or file, or a name is given a preprocessing.
+    backbone: a name in `BACKBONES` or in `keras.applications`, a model, or a .keras file;
+    preprocessing: of a model or a file, see `trunks.trunk_of`. InputError where there is no such
+    name or file, or a name is given a preprocessing.
     """
     if isinstance(backbone, keras.Model):
         return _own(lambda: backbone, preprocessing)
@@ -201,7 +191,7 @@ def find_backbone(
     if name.endswith(".keras"):
         check_file(name, "backbone", "correct the path")
         return _own(lambda: load_model(name), preprocessing)
-    known = [*BACKBONES, *applications()]
+    known = [*BACKBONES, *trunks.applications()]
     if name not in known:
         raise InputError(
             f"unknown backbone {shown(name)}: use one of {', '.join(known)}, or a .keras file."
@@ -211,9 +201,11 @@ def find_backbone(
     if name in BACKBONES:
         return BACKBONES[name]
     files = {"imagenet": f"{name}_notop.weights.h5"}
-    return Backbone(lambda file: with_fc6(application(name, file)), files, **NEW_HEAD)
+    return Backbone(lambda file: trunks.with_fc6(trunks.application(name, file)), files, **NEW_HEAD)
 
 
 def _own(model, preprocessing):
     """A model, given by a function, that keeps its own weights."""
-    return Backbone(lambda file: with_fc6(trunk_of(model(), preprocessing)), None, **NEW_HEAD)
+    return Backbone(
+        lambda file: trunks.with_fc6(trunks.trunk_of(model(), preprocessing)), None, **NEW_HEAD
+    )

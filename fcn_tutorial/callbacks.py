@@ -12,19 +12,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from fcn_tutorial import runs
 from fcn_tutorial.data.dataset import Dataset
 from fcn_tutorial.devices import OneDevice, one_device
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import cannot_write, make_folder, write_whole
 from fcn_tutorial.inference import evaluate
 from fcn_tutorial.recipe import Recipe
-from fcn_tutorial.runs import (
-    CHECKPOINT,
-    read_history,
-    stopped_early,
-    write_history,
-    write_scores,
-)
 from fcn_tutorial.weights import save_state
 
 MOST_NAMES = 16  # of examples, in a sentence
@@ -33,11 +27,9 @@ MOST_NAMES = 16  # of examples, in a sentence
 class FiniteLoss(keras.callbacks.Callback):
     """Stops at the first batch after which the loss is not finite, and names its examples.
 
-    Args:
-        names_of: gives the names of the examples in a batch of the run, by its number from 0.
-        steps: of an epoch.
-        folder: of the run, which keeps the epochs before.
-        where: the folder of the examples' files, for the message; None where there are no files.
+    names_of: gives the names of the examples in a batch of the run, by its number from 0. steps: of
+    an epoch. folder: of the run, which keeps the epochs before. where: the folder of the examples'
+    files, for the message; None where there are no files.
     """
 
     def __init__(
@@ -71,19 +63,12 @@ class FiniteLoss(keras.callbacks.Callback):
 class RunFolder(keras.callbacks.Callback):
     """After each epoch: validate at native resolution, then write history and checkpoints.
 
-    Args:
-        folder: of the run.
-        network: the model that is saved.
-        validation: the data set to validate on.
-        done: number of epochs that are behind the run.
-        both: names of the examples that are both trained and validated on.
-        scored: what gives the model's logits in validation; by default the model does.
-        shared: how the training is shared; of several processes, number 0 validates and writes.
-        recipe: says which epoch's model to keep, and when to stop early.
-
-    Raises:
-        InputError: the history in the folder is shorter than its checkpoint says, weights became
-            NaN or infinite, or a file cannot be written.
+    network: the model that is saved. done: number of epochs that are behind the run. both: names of
+    the examples that are both trained and validated on. scored: what gives the model's logits in
+    validation; by default the model does. shared: of several processes, number 0 validates and
+    writes. recipe: says which epoch's model to keep, and when to stop early. InputError where the
+    history in the folder is shorter than its checkpoint says, weights became NaN or infinite, or a
+    file cannot be written.
     """
 
     def __init__(
@@ -102,7 +87,7 @@ class RunFolder(keras.callbacks.Callback):
         self.patience = recipe.patience if recipe else 0
         self.folder, self.validation, self.both = folder, validation, both
         self.network, self.scored, self.shared = network, scored, shared or OneDevice()
-        self.history = read_history(folder, done)[:done]
+        self.history = runs.read_history(folder, done)[:done]
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         # The same layers without the optimizer: what is saved for use, and for validation.
@@ -114,25 +99,22 @@ class RunFolder(keras.callbacks.Callback):
                 self.bare = keras.models.clone_model(self.bare)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._check_finite(epoch + 1)
+        if not all(np.isfinite(weight).all() for weight in self.network.get_weights()):
+            raise InputError(
+                f"weights became NaN or infinite in epoch {epoch + 1}: lower learning_rate and "
+                f"train into another folder; earlier epochs are kept in {self.folder}."
+            )
         with averaged(self.network), one_device():
             if self.shared.processes > 1:
                 self.bare.set_weights(self.network.get_weights())
             if self.shared.process == 0:
                 self._keep_best(epoch + 1, {} if logs is None else logs)
-                self.model.stop_training = stopped_early(self.history, self.patience)
+                self.model.stop_training = runs.stopped_early(self.history, self.patience)
         if self.shared.process == 0:
-            write_history(self.folder, self.history)
+            runs.write_history(self.folder, self.history)
             # Last of all, since this file says up to which epoch the others are complete.
             with one_device():
-                save_state(self.network, self.folder / CHECKPOINT, epoch + 1)
-
-    def _check_finite(self, epoch: int) -> None:
-        if not all(np.isfinite(weight).all() for weight in self.network.get_weights()):
-            raise InputError(
-                f"weights became NaN or infinite in epoch {epoch}: lower learning_rate and train "
-                f"into another folder; earlier epochs are kept in {self.folder}."
-            )
+                save_state(self.network, self.folder / runs.CHECKPOINT, epoch + 1)
 
     def _keep_best(self, epoch: int, logs: dict[str, Any]) -> None:
         """Validate, add the scores to the history, and save the model if it is to be kept."""
@@ -146,7 +128,7 @@ class RunFolder(keras.callbacks.Callback):
         if self.last or result.mean_iou > best or not path.exists():
             write_whole(path, self.bare.save)
             more = {"epoch": epoch, "overlap": len(self.both)}
-            write_scores(self.folder / "scores.json", result, self.validation, **more)
+            runs.write_scores(self.folder / "scores.json", result, self.validation, **more)
 
 
 @contextmanager

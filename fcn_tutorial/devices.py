@@ -48,9 +48,8 @@ class Mirrored(OneDevice):
         if kind == "CPU":
             parts = [tf.config.LogicalDeviceConfiguration()] * count
             processor = tf.config.list_physical_devices("CPU")[0]
-            with suppress(
-                RuntimeError
-            ):  # TensorFlow has started already, with the devices that it found
+            # Where TensorFlow has started already, it keeps the devices that it found.
+            with suppress(RuntimeError):
                 tf.config.set_logical_device_configuration(processor, parts)
         names = [device.name for device in tf.config.list_logical_devices(kind)]
         _check_number(names, count)

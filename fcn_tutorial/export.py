@@ -70,8 +70,10 @@ def export(
     """
     file, shape, precision = _checked(Path(path), size, precision)
     texts = {file.with_name(f"{file.name}.json"): _legend(classes, palette, shape, precision)}
+    if demo and file.suffix != ".onnx":
+        raise InputError(f"a demo runs an ONNX file, and {file} is none: choose the format onnx.")
     if demo:
-        texts[_demo_of(file)] = DEMO.read_text(encoding="utf-8")
+        texts[file.with_suffix(".py")] = DEMO.read_text(encoding="utf-8")
     _check_places(texts)
     model = _in_32_bits(model)
     signature = [keras.InputSpec(shape=(*shape, 3), dtype="float32", name="image")]
@@ -94,12 +96,6 @@ def _legend(classes, palette, shape, precision):
         "weights": precision,
     }
     return json.dumps(legend, indent=1) + "\n"
-
-
-def _demo_of(file):
-    if file.suffix != ".onnx":
-        raise InputError(f"a demo runs an ONNX file, and {file} is none: choose the format onnx.")
-    return file.with_suffix(".py")
 
 
 def _check_places(texts):

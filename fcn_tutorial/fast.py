@@ -31,14 +31,11 @@ def speed_up(
     On TensorFlow, batch normalization becomes one operation in training; on processors, a
     convolution whose kernel is wider and higher than half its map skips the zeros around it. Loss
     and metric read the logits once, and a large weight is updated in one pass. On JAX, a depthwise
-    convolution becomes a sum of shifted maps. On other backends only the metric changes. `undo`
-    takes the layers' ways back.
+    convolution becomes a sum of shifted maps. On other backends only the metric changes.
 
-    Args:
-        model: any Keras model, before its first training step: a compiled step stays as it is.
-        optimizer: one whose `update_step` treats each weight for itself, as all of Keras's do.
-        loss: `losses.CrossEntropy`, or with the Jaccard index.
-        metric: a `keras.metrics.MeanIoU` of logits, with `ignore_class`.
+    model: before its first training step, as a compiled step stays as it is. optimizer: one whose
+    `update_step` treats each weight for itself, as all of Keras's do. loss: `losses.CrossEntropy`,
+    or with the Jaccard index. metric: a `keras.metrics.MeanIoU` of logits, with `ignore_class`.
     """
     if metric is not None:
         metric.update_state = partial(_count_in_one_pass, metric, _compiled(_confusion))
@@ -61,12 +58,6 @@ def speed_up(
             layer.call = partial(_convolve, layer)
         elif type(layer) is keras.layers.BatchNormalization and layer.scale and layer.center:
             layer.call = partial(_normalize, layer)
-
-
-def undo(model: keras.Model) -> None:
-    """Let the layers of a model that was given to `speed_up` compute as Keras's own do again."""
-    for layer in _layers_of(model):
-        vars(layer).pop("call", None)
 
 
 def _layers_of(model):

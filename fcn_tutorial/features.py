@@ -52,7 +52,7 @@ class KeptFeatures:
             found = found if len(self.maps) > 1 else [found]
             # NumPy's files know no bfloat16.
             maps = [np.asarray(each)[0].astype(np.float32) for each in found]
-            write_whole(path, lambda unfinished: _save(unfinished, maps))
+            write_whole(path, lambda unfinished: np.savez(unfinished, *maps))
         with np.load(path, allow_pickle=False) as file:
             return [file[key] for key in file.files]
 
@@ -76,11 +76,6 @@ class KeptFeatures:
             return (*self.of(images), images), *rest
 
         return Batches(make)
-
-
-def _save(path, maps):
-    with path.open("wb") as file:
-        np.savez(file, *maps)
 
 
 def _between(model, last):

@@ -45,12 +45,9 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def write_whole(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
     """Write a file completely or not at all: under another name first, then renamed.
 
-    Args:
-        path: the file, which is replaced where it exists; a link is replaced, not followed.
-        write: called with the path to write to, an empty file in the same folder.
-
-    Raises:
-        InputError: it cannot be written; what was there before stays, and nothing of the new file.
+    `write` is called with the path to write to, an empty file in the same folder. A link is
+    replaced, not followed. InputError if it fails; what was there before stays, and nothing of the
+    new file.
     """
     path = Path(path)
     # Nobody can guess the name, so nobody can have left a link there that writing would follow.
@@ -118,16 +115,10 @@ def held(
 ) -> Iterator[None]:
     """Keep other processes from doing the same in a folder, which is made where it is missing.
 
-    The operating system releases the lock when the process ends, however it ends. What a killed
-    process left unfinished, in the folder or one level below, is removed first.
-
-    Args:
-        folder, name: the folder, and the lock file in it.
-        doing: what happens to the folder, for the message: "written to".
-        stays: whether to keep the lock file at the end; without it the folder is left as it was.
-
-    Raises:
-        InputError: another process holds the folder, or nothing can be written to it.
+    The operating system releases the lock, the file `name` in it, when the process ends, however it
+    ends. What a killed process left unfinished, in the folder or one level below, is removed first.
+    Unless the lock `stays`, the folder is left as it was. InputError, which says what the folder is
+    being (`doing`), where another process holds it, or nothing can be written to it.
     """
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     make_folder(folder)
@@ -144,7 +135,10 @@ def held(
     except (OSError, NotImplementedError) as error:
         raise cannot_write(folder / name, error) from error
     try:
-        _remove_unfinished(folder)
+        for path in (*folder.glob("unfinished-*"), *folder.glob("*/unfinished-*")):
+            if UNFINISHED.fullmatch(path.name):
+                with suppress(OSError):
+                    path.unlink()
         yield
     finally:
         if not stays():
@@ -153,10 +147,3 @@ def held(
                 for each in made:
                     each.rmdir()
         lock.release()
-
-
-def _remove_unfinished(folder: Path) -> None:
-    for path in (*folder.glob("unfinished-*"), *folder.glob("*/unfinished-*")):
-        if UNFINISHED.fullmatch(path.name):
-            with suppress(OSError):
-                path.unlink()

@@ -40,11 +40,8 @@ SCHEDULES = {"cosine": cosine, "poly": poly, "constant": constant}
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """A rate that grows linearly from 0 for `warmup` steps and then follows a schedule.
 
-    Args:
-        rate: the highest learning rate.
-        schedule: "cosine", "poly" or "constant".
-        steps: number of steps of the run; beyond them the rate stays at its last value.
-        warmup: how many of these steps the rate grows for.
+    rate: the highest learning rate. schedule: "cosine", "poly" or "constant". steps: of the run;
+    beyond them the rate stays at its last value.
     """
 
     def __init__(self, rate: float, schedule: str, steps: int, warmup: int = 0) -> None:
@@ -62,11 +59,10 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class Discriminative(keras.optimizers.Optimizer):
-    """Mixin for a Keras optimizer: a rate, or L2, of their own for some variables (by path).
+    """Mixin for a Keras optimizer: a rate, or L2, of their own for some variables.
 
-    Args:
-        rates: {path: multiple of the learning rate}.
-        l2: {path: multiple of the weight that is added to its gradient}.
+    rates: {path: multiple of the learning rate}. l2: {path: multiple of the weight that is added to
+    its gradient}.
     """
 
     def __init__(
@@ -103,13 +99,8 @@ def build_optimizer(
 ) -> keras.optimizers.Optimizer:
     """The recipe's optimizer: its schedule, and rates and decay variable by variable.
 
-    Args:
-        recipe: says which optimizer, rates, decay, schedule and running average.
-        model: whose weights it will change.
-        steps_per_epoch: turns the recipe's epochs into steps.
-
-    Returns:
-        A new Keras optimizer, which has not seen the model's weights yet.
+    model: whose weights it will change; it has not seen them yet. steps_per_epoch: turns the
+    recipe's epochs into steps.
     """
     steps, warmup = (int(n * steps_per_epoch) for n in (recipe.epochs, recipe.warmup_epochs))
     schedule = Schedule(recipe.learning_rate, recipe.schedule, steps, warmup)
@@ -136,15 +127,11 @@ def _rate(recipe: Recipe, weight: keras.Variable) -> float:
 
 
 def freeze(model: keras.Model, last: str = "", normalization: bool = False) -> None:
-    """Keep layers from learning.
+    """Keep a model's layers from learning, by their `trainable`.
 
-    Args:
-        model: whose layers' `trainable` is changed.
-        last: name of a layer; it and those before it stay as they are. "" freezes none.
-        normalization: also keep all normalization, with its means and variances.
-
-    Raises:
-        InputError: the model has no layer of that name.
+    last: name of a layer; it and those before it stay as they are. "" freezes none. normalization:
+    also keep all normalization, with its means and variances. InputError where no layer has that
+    name.
     """
     names = [layer.name for layer in model.layers]
     if last and last not in names:

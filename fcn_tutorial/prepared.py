@@ -22,15 +22,10 @@ def prepared(
     classes: Sequence[str] | None = None,
     verbose: int = 0,
 ) -> tuple[Recipe, Data | None]:
-    """A recipe as a run follows it, and the data where they had to be opened for that.
+    """A recipe as a run follows it, and the data where they had to be opened for that, else None.
 
-    Args:
-        recipe: any.
-        training, validation, classes: as for `training.train`.
-        verbose: whether to print what was chosen.
-
-    Returns:
-        The recipe and the data to train and validate on; None for those that the recipe names.
+    training, validation, classes: as for `training.train`. verbose: whether to print what was
+    chosen.
     """
     data: Data | None = None
     if training is not None or validation is not None:
@@ -48,24 +43,18 @@ def prepared(
 
 def splits(recipe: Recipe) -> tuple[Dataset, Dataset]:
     """The data sets that a recipe trains and validates on."""
-    validation = load_dataset(recipe.dataset, recipe.val_split)
-    return limited(_training_split(recipe), recipe.limit), limited(validation, recipe.limit)
-
-
-def _training_split(recipe: Recipe) -> Dataset:
-    """The split to train on, from records where the recipe names a folder of them."""
-    if not recipe.records:
-        return load_dataset(recipe.dataset, recipe.train_split)
-    records = open_records(recipe.records)
-    if (records.name, records.split) != (name_of(recipe.dataset), recipe.train_split):
+    name, split = recipe.dataset, recipe.train_split
+    training = open_records(recipe.records) if recipe.records else load_dataset(name, split)
+    if recipe.records and (training.name, training.split) != (name_of(name), split):
         raise InputError(
-            f"{recipe.records} holds records of {records.name} ({records.split}), but the recipe "
-            f"trains on {recipe.dataset} ({recipe.train_split}): name another folder."
+            f"{recipe.records} holds records of {training.name} ({training.split}), but the recipe "
+            f"trains on {name} ({split}): name another folder."
         )
-    return records
+    validation = load_dataset(name, recipe.val_split)
+    return limited(training, recipe.limit), limited(validation, recipe.limit)
 
 
-def fitted(recipe: Recipe, training: Sequence, validation: Sequence, start: str = "") -> Recipe:
+def fitted(recipe: Recipe, training: Sequence, validation: Sequence) -> Recipe:
     """A recipe with what it leaves open chosen by the size of the data.
 
     A crop is as large as the images, in cells of stride 32, up to 256 pixels. Few images are learnt

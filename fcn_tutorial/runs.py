@@ -80,7 +80,10 @@ def load_run(folder: str | Path) -> Run:
     """
     folder = Path(folder)
     if str(folder) in FCNS and not folder.exists():
-        return _shipped(str(folder))
+        facts = trained_facts(str(folder))
+        palette = np.array(facts["palette"], np.uint8)
+        recipe, model = Recipe.from_dict(facts["recipe"]), load_trained(str(folder))
+        return Run(folder, recipe, model, tuple(facts["classes"]), palette, [])
     recipe_file, best = folder / "recipe.toml", folder / "checkpoints" / "best.keras"
     for path in (recipe_file, folder / "classes.json", best):
         if not os.path.isfile(path):
@@ -94,12 +97,6 @@ def load_run(folder: str | Path) -> Run:
             f"{folder / 'classes.json'}: train the run again."
         )
     return Run(folder, recipe, model, classes, palette, read_history(folder))
-
-
-def _shipped(name: str) -> Run:
-    facts = trained_facts(name)
-    recipe, palette = Recipe.from_dict(facts["recipe"]), np.array(facts["palette"], np.uint8)
-    return Run(Path(name), recipe, load_trained(name), tuple(facts["classes"]), palette, [])
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,8 @@ def by_tiles(
 ) -> np.ndarray:
     """Label images (N, H, W, 3) at once where they are small, else tile by tile.
 
-    Args:
-        label: images (N, h, w, 3) -> class ids (N, h, w).
-        images: (N, H, W, 3).
-        models: those that `label` asks.
-        scales, flip: the copies of the images that it asks them about.
-        progress: whether to show a bar over the tiles.
+    label: images (N, h, w, 3) -> class ids (N, h, w), by asking `models` about the copies of the
+    images that `scales` and `flip` name. progress: whether to show a bar over the tiles.
     """
     height, width = images.shape[1:3]
     growth = max(1, *scales) * max(map(_enlarging, models))

@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 
+from fcn_tutorial import runs
 from fcn_tutorial.callbacks import FiniteLoss, RunFolder, why_stopped
 from fcn_tutorial.data.dataset import Dataset, check_classes, check_disjoint, overlap
 from fcn_tutorial.data.pipeline import batches, names_in_batch
@@ -28,18 +29,7 @@ from fcn_tutorial.losses import build_loss, class_weights, running_mean_iou
 from fcn_tutorial.optimizers import build_optimizer, freeze
 from fcn_tutorial.prepared import prepared, splits
 from fcn_tutorial.recipe import Recipe
-from fcn_tutorial.runs import (
-    CHECKPOINT,
-    LOCK,
-    Run,
-    check_folder,
-    describe,
-    load_run,
-    read_history,
-    resume,
-    stopped_early,
-    surroundings,
-)
+from fcn_tutorial.runs import Run
 from fcn_tutorial.weights import epochs_of
 
 
@@ -81,16 +71,16 @@ def train(
         )
     if shared.processes > 1 and recipe.patience:
         raise InputError("patience works in one process only: set it to 0.")
-    alone = held(folder, LOCK, "trained in", stays=(folder / "recipe.toml").exists)
+    alone = held(folder, runs.LOCK, "trained in", stays=(folder / "recipe.toml").exists)
     with nullcontext() if shared.process else alone:  # number 0 writes
         if shared.process == 0:
-            check_folder(folder, recipe)
-        done = epochs_of(folder / CHECKPOINT)
-        stopped = stopped_early(read_history(folder, done)[:done], recipe.patience)
+            runs.check_folder(folder, recipe)
+        done = epochs_of(folder / runs.CHECKPOINT)
+        stopped = runs.stopped_early(runs.read_history(folder, done)[:done], recipe.patience)
         if done < recipe.epochs and not stopped:
             _train(recipe, folder, verbose, shared, *(data or splits(recipe)))
     shared.meet()
-    return load_run(folder)
+    return runs.load_run(folder)
 
 
 def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice, *data: Dataset) -> None:
@@ -107,7 +97,7 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice, *data:
     with shared.scope():
         model = compiled_model(recipe, len(training.classes), steps)
         shared.join(model)
-        done = resume(folder, model, steps)
+        done = runs.resume(folder, model, steps)
     stream = _batches(recipe, training, done * steps, shared)
     kept = _kept_features(recipe, model, training, folder) if recipe.keep_features else None
 
@@ -121,8 +111,8 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice, *data:
         if find_spec("tensorflow"):  # Keras's TensorBoard writes its files with TensorFlow
             callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
         # Only now, when the recipe is known to be usable, does it take hold of the folder.
-        around = {**surroundings(training, validation), "devices": shared.count}
-        describe(folder, recipe, training, around, done)
+        around = {**runs.surroundings(training, validation), "devices": shared.count}
+        runs.describe(folder, recipe, training, around, done)
 
     learning = model
     if kept:
@@ -180,7 +170,7 @@ def compiled_model(recipe: Recipe, num_classes: int, steps_per_epoch: int) -> ke
 
 def _initial_model(source: str, num_classes: int) -> keras.Model | None:
     """The model of a run folder, or one that the package carries; None where none is asked for."""
-    model = load_run(source).model if source else None
+    model = runs.load_run(source).model if source else None
     if model is not None and (theirs := model.output_shape[-1]) != num_classes:
         print(f"{source} has {theirs} classes, not {num_classes}: the score layers start new.")
     return model

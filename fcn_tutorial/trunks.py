@@ -49,18 +49,14 @@ def trunk_of(
 ) -> keras.Model:
     """Copy a classifier up to its map of stride 32, as the trunk of an FCN.
 
-    Args:
-        model: functional or sequential, on images (N, H, W, 3), with weights of its own; models
-            inside it are taken apart, and whatever follows the last map is left out.
-        preprocessing: from images in 0..255 to what the model takes: a Keras layer, or "caffe",
-            "tf" or "torch" as in `keras.applications`; None where the model does it itself.
+    model: functional or sequential, on images (N, H, W, 3), with weights of its own; models inside
+    it are taken apart, and whatever follows the last map is left out. preprocessing: from images in
+    0..255 to what the model takes: a Keras layer, or "caffe", "tf" or "torch" as in
+    `keras.applications`; None where the model does it itself.
 
-    Returns:
-        A model from images (N, any, any, 3) to the map; its first layer is `preprocessing`.
-
-    Raises:
-        InputError: the model has another kind of input, no map of stride 32, or maps of fewer cells
-            than its strides say (no padding).
+    Returns a model from images (N, any, any, 3) to the map; its first layer is `preprocessing`.
+    InputError where the model has another kind of input, no map of stride 32, or maps of fewer
+    cells than its strides say (no padding).
     """
     inputs = [x.shape for x in getattr(model, "inputs", None) or []]
     if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][3] != 3:
@@ -106,10 +102,8 @@ def applications() -> list[str]:
 def application(name: str, weights: str | None) -> keras.Model:
     """A network in `keras.applications` as a trunk, with the preprocessing that belongs to it.
 
-    Args:
-        name: of the network, such as "ResNet50".
-        weights: path of a file for the network without its top, "imagenet" (Keras downloads it) or
-            None for random ones.
+    weights: path of a file for the network without its top, "imagenet" (Keras downloads it) or
+    None.
     """
     build = getattr(keras.applications, name)
     network = build(include_top=False, weights=weights, input_shape=(224, 224, 3))
@@ -156,14 +150,10 @@ def efficientnet(file: str | None) -> keras.Model:
 def efficientnet_lite0(num_classes: int | None = None) -> keras.Model:
     """Build the classifier, or the backbone in it, with random weights under the published names.
 
-    Args:
-        num_classes: of the classifier, padded as published; None leaves its head out and pads so
-            that maps stay over their pixels.
-
-    Returns:
-        A model from images in 0..255 (N, any, any, 3) to logits (N, num_classes), or to
-        `top_relu6`, 1,280 channels at stride 32; strides 8 and 16 end at `block3b_add` and
-        `block5c_add`.
+    num_classes: of the classifier, padded as published, from images in 0..255 (N, any, any, 3) to
+    logits (N, num_classes). None leaves its head out and pads so that maps stay over their pixels:
+    the output is then `top_relu6`, 1,280 channels at stride 32; strides 8 and 16 end at
+    `block3b_add` and `block5c_add`.
     """
     image = keras.Input((None, None, 3), name="image")
     x = keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="preprocessing")(image)

@@ -53,12 +53,10 @@ def store(model: keras.Model, path: str | os.PathLike, bits: int = 16) -> None:
     stored = {}
     for name, weight in named_weights(model).items():
         value = keras.ops.convert_to_numpy(weight)
-        if bits == 16:
+        if bits == 16 or (value.ndim > 1 and value.size < LARGE):
             stored[name] = value.astype(np.float16)
         elif value.ndim < 2:
             stored[name] = value
-        elif value.size < LARGE:
-            stored[name] = value.astype(np.float16)
         else:
             stored[name], stored[name + SCALE] = in_8_bits(value)
     np.savez_compressed(path, **stored)
@@ -127,12 +125,9 @@ def epochs_of(path: Path) -> int:
 def pretrained(weights: Weights, files: dict[str, str]) -> Iterator[str | None]:
     """Find a backbone's weights; what then goes wrong with them becomes one sentence.
 
-    Args:
-        weights: one of the words in `files`, the path of a file, or None for random ones.
-        files: for each word the file it stands for: a path, or a name in the folder $FCN_WEIGHTS.
-
-    Yields:
-        The path; None; or the word, where its file is not there and Keras has to download it.
+    weights: one of the words in `files`, which gives the path of each or its name in the folder
+    $FCN_WEIGHTS; the path of a file; or None for random ones. Yields the path; None; or the word,
+    where its file is not there and Keras has to download it.
     """
     if weights is None:
         yield None
