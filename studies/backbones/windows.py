@@ -4,9 +4,9 @@
 
 The package's EfficientNet-Lite0 on a photograph, scaled to 448 x 640 pixels: one cell of its map
 for each window of 224 x 224, 32 pixels apart. Inside the photograph the convolutional network sees
-the pixels around a window, where the classifier sees the zeros that its convolutions pad with. The share of
-windows with the same first class is counted for the window alone, and for the window with more and
-more of the pixels around it.
+the pixels around a window, where the classifier sees the zeros that its convolutions pad with. The
+share of windows with the same first class is counted for the window alone, and for the window with
+more and more of the pixels around it.
 """
 
 import sys
