@@ -19,7 +19,7 @@ from fcn_tutorial.training import compiled_model
 from studies.common import add_rows
 
 RECIPE = "voc_efficientnet_fcn8s"
-STEPS = (0, 10, 20, 40, 70, 100, 140, 200)
+STEPS = (0, 10, 20, 40, 100, 140, 200, 380)
 
 
 def networks(recipe, training, steps):
