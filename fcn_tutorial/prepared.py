@@ -70,7 +70,7 @@ def fitted(recipe: Recipe, training: Sequence, validation: Sequence) -> Recipe:
     return replace(
         recipe,
         crop_size=recipe.crop_size or min(max(side // 32 * 32, 32), 256),
-        steps_per_epoch=recipe.steps_per_epoch or (40 if few else min(max(one_pass, 40), 200)),
+        steps_per_epoch=recipe.steps_per_epoch or (25 if few else min(max(one_pass, 40), 200)),
         epochs=recipe.epochs or (10 if few else 40),
         keep="last" if few else "best",
         patience=0 if few else recipe.patience or 8,

@@ -130,7 +130,7 @@ class Sized:
 @pytest.mark.parametrize(
     ("count", "changes", "chosen"),
     [
-        (10, {}, (64, 10, 40, "last", 0)),
+        (10, {}, (64, 10, 25, "last", 0)),
         (400, {}, (64, 40, 50, "best", 8)),
         (9000, {}, (64, 40, 200, "best", 8)),
         (10, {"crop_size": 96, "epochs": 2, "steps_per_epoch": 3}, (96, 2, 3, "last", 0)),
