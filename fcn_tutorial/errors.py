@@ -84,9 +84,12 @@ def check_scales(what: str, values: Any) -> tuple[float, ...]:
         factors = tuple(np.ravel(np.asarray(values, float)).tolist())
     except (TypeError, ValueError):
         factors = ()
-    if not (factors and all(SMALLEST_SCALE <= each <= LARGEST_SCALE for each in factors)):
+    wrong = [each for each in factors if not SMALLEST_SCALE <= each <= LARGEST_SCALE]
+    if wrong or not factors:
+        found = f" ({wrong[0]:g} is not)" if wrong else ""
         raise InputError(
-            f"{what} must be numbers from {SMALLEST_SCALE} to {LARGEST_SCALE}, such as 0.75 and 1."
+            f"{what} must be numbers from {SMALLEST_SCALE} to {LARGEST_SCALE}, such as "
+            f"0.75,1{found}."
         )
     return factors
 

@@ -114,14 +114,15 @@ def _overlap(offset, side):
     return slice(after, max(side - before, 0)), (before, after)
 
 
-# Depthwise convolution. XLA's takes up to 25 times as long as the sum of products that defines it,
+# Depthwise convolution. XLA's takes several times as long as the sum of products that defines it,
 # and its gradients, too; on a GPU it spends minutes on trying variants before it starts.
 
 
 def _is_single(layer):
-    """Whether each map has one kernel, which touches every cell under it."""
-    whole = layer.dilation_rate == (1, 1) and layer.data_format == "channels_last"
-    return whole and layer.depth_multiplier == 1
+    """Whether each map has one kernel, which touches every cell under it and moves by squares."""
+    whole = layer.dilation_rate == (1, 1) and layer.strides[0] == layer.strides[1]
+    last = layer.data_format == "channels_last" and layer.compute_dtype != "float64"
+    return whole and last and layer.depth_multiplier == 1
 
 
 def _convolve_depthwise(layer, inputs):

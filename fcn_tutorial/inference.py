@@ -68,7 +68,7 @@ def probabilities(
     Args:
         model: one, or several with the same classes.
         images: (N, H, W, 3) in 0..255.
-        scales: factors, at most 4, by which the images are resized; scores go back to (H, W)
+        scales: factors from 1/16 to 4 by which the images are resized; scores go back to (H, W)
             bilinearly.
         flip: whether to average with the mirrored prediction for the mirror image.
 
@@ -76,7 +76,7 @@ def probabilities(
         float32 (N, H, W, C).
 
     Raises:
-        InputError: there is no scale, or one that is not above 0 and at most 4; there is no model,
+        InputError: there is no scale, or one that is not from 1/16 to 4; there is no model,
             one does not give scores for each pixel, or their numbers of classes differ.
     """
     factors = check_scales(f"scales {shown(scales)}", scales)

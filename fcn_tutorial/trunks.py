@@ -103,7 +103,7 @@ def application(name: str, weights: str | None) -> keras.Model:
     """A network in `keras.applications` as a trunk, with the preprocessing that belongs to it.
 
     weights: path of a file for the network without its top, "imagenet" (Keras downloads it) or
-    None.
+    None for random ones.
     """
     build = getattr(keras.applications, name)
     network = build(include_top=False, weights=weights, input_shape=(224, 224, 3))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import fcn_tutorial as fcn
-from fcn_tutorial.optimizers import build_optimizer
+from fcn_tutorial.optimizers import build_optimizer, freeze
+from fcn_tutorial.training import compiled_model
 
 RECIPE = fcn.Recipe(dataset="shapes", variant="fcn32s", backbone="vgg_narrow", weights="none")
 
@@ -91,3 +92,17 @@ def test_schedules_warm_up_and_then_follow_their_formula(schedule, formula, warm
         else:
             expected = 0.5 * formula(min(1, (step - first) / (100 - first)))
         assert float(rate(step)) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_normalization_that_is_frozen_keeps_its_weights_and_statistics(refusal):
+    recipe = replace(RECIPE, freeze="block2_pool", freeze_normalization=True, dropout=0)
+    model = compiled_model(recipe, 6, 2)
+    before = {layer.name: layer.get_weights() for layer in model.layers}
+    rng = np.random.default_rng(0)
+    model.train_on_batch(rng.integers(0, 256, (2, 32, 32, 3)), rng.integers(0, 6, (2, 32, 32)))
+    for layer in model.layers:
+        same = all(map(np.array_equal, before[layer.name], layer.get_weights()))
+        still = layer.name.startswith(("block1", "block2")) or "_bn" in layer.name
+        assert same == (still or not before[layer.name]), layer.name
+    assert "conv_pw_5" in refusal(freeze, model, "conv_pw_5")

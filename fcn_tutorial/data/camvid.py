@@ -17,7 +17,7 @@ from fcn_tutorial.data.images import ImageFiles
 from fcn_tutorial.errors import check_choice
 
 SPLITS = ("train", "val", "test")
-COLORS = tomllib.loads(Path(__file__).with_name("camvid.toml").read_text())
+COLORS = tomllib.loads(Path(__file__).with_name("camvid.toml").read_text(encoding="utf-8"))
 CLASSES, PALETTE = tuple(COLORS), list(COLORS.values())
 
 

@@ -6,7 +6,7 @@ downloaded.
 
 import os
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class Archive:
     """A published file that holds a data set."""
 
     file: str  # its name on this machine
-    urls: Sequence[str]  # mirrors, tried in this order
+    urls: tuple[str, ...]  # mirrors, tried in this order
     folder: str  # what it holds, below the data root once it is unpacked
     size: int | None = None  # of the file, in bytes; None where it is not published
     md5: str | None = None  # of the file; None where gzip's own checksum must do
@@ -39,8 +39,10 @@ class Source:
 
 
 ARCHIVES = {
-    name: Archive(**values)
-    for name, values in tomllib.loads(Path(__file__).with_name("archives.toml").read_text()).items()
+    name: Archive(**{**values, "urls": tuple(values["urls"])})
+    for name, values in tomllib.loads(
+        Path(__file__).with_name("archives.toml").read_text(encoding="utf-8")
+    ).items()
 }
 SOURCES = {
     "shapes": Source(shapes.load, {"train": None, "val": None, "test": None}),

@@ -40,7 +40,8 @@ def convert(
 
     source: a folder of LabelMe's JSON files and their images; a JSON file of COCO, or a folder with
     some; or a folder of images and masks in any layout. Returns how many examples were written, the
-    classes, and sentences on what was left out.
+    classes, and sentences on what was left out. InputError where there is nothing to convert, a
+    file is broken, or `output` holds something.
     """
     source, output = Path(source), Path(output)
     if output.is_dir() and any(output.iterdir()):

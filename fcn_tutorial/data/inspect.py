@@ -57,7 +57,10 @@ def check_presence(name: str, root: str | os.PathLike | None = None) -> None:
 
 
 def check_files(name: str, split: str, root: str | os.PathLike | None = None) -> Report:
-    """Read every image and label of a split, and print what is wrong as it is found."""
+    """Read every image and label of a split, and print what is wrong as it is found.
+
+    InputError where the name or the split is unknown.
+    """
     published = source(name).splits.get(split)
     try:
         examples = load_dataset(name, split, root)

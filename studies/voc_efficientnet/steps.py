@@ -57,8 +57,9 @@ def label(model, step, names, folder, loss=""):
 def main(names, recipe, training, folder, steps=STEPS):
     """Label photographs after some steps of a recipe, and with the network that it ended with."""
     (folder / "photos").mkdir(exist_ok=True)
-    (folder / "steps.csv").unlink(missing_ok=True)
-    for step, loss, model in networks(recipe, training, steps):
+    for number, (step, loss, model) in enumerate(networks(recipe, training, steps)):
+        if not number:
+            (folder / "steps.csv").unlink(missing_ok=True)
         label(model, step, names, folder, loss)
     last = recipe.epochs * recipe.steps_per_epoch
     label(fcn.load_trained("voc_fcn8s"), last, names, folder)

@@ -25,6 +25,17 @@ def test_a_folder_of_photos_is_labelled_down_to_one_pixel(call, trained, tmp_pat
     assert (tmp_path / "out" / "legend.png").is_file()
 
 
+def test_scales_and_mirror_images_are_averaged(call, trained, tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (33, 64, 3), np.uint8)
+    Image.fromarray(image).save(tmp_path / "photo.png")
+    options = ("--scales", "0.5,1.5", "--flip", "--output", tmp_path / "out")
+    code, out, _ = call("segment", trained, tmp_path / "photo.png", *options)
+    assert code == 0 and "1 label map" in out
+    expected = fcn.segment(fcn.load_run(trained).model, image, (0.5, 1.5), flip=True)
+    written = Image.open(tmp_path / "out" / "photo-label.png")
+    np.testing.assert_array_equal(np.array(written), expected)
+
+
 @pytest.mark.parametrize("name", ["a-label.png", "legend.png"])
 def test_a_photo_is_not_overwritten(call, trained, tmp_path, name):
     for each in ("a.png", name):

@@ -13,7 +13,7 @@ from pictures import TURNED, read_pair
 from PIL import Image
 
 import fcn_tutorial as fcn
-from fcn_tutorial.data import VOID
+from fcn_tutorial.data import VOID, images
 from fcn_tutorial.data.images import (
     read_image,
     read_label,
@@ -170,6 +170,15 @@ def test_image_and_label_must_be_of_one_size(tmp_path, refusal):
     label = saved(tmp_path / "label.png", np.zeros((7, 5), np.uint8))
     message = refusal(read_pair, image, label, 11)
     assert "label.png is 5 x 7 pixels" in message and "7 x 5" in message
+
+
+def test_an_image_of_too_many_pixels_is_refused(tmp_path, refusal, monkeypatch):
+    path = saved(tmp_path / "large.png", RGB)
+    for module, name, limit in ((images, "LARGEST", 10), (Image, "MAX_IMAGE_PIXELS", 5)):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, limit)
+            message = refusal(read_image, path)
+        assert str(path) in message and "35 pixels" in message
 
 
 @pytest.mark.filterwarnings("ignore::fcn_tutorial.errors.InputWarning")
