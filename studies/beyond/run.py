@@ -35,7 +35,7 @@ def u_net():
     for skip in reversed(skips):
         x = layers.Concatenate()([layers.UpSampling2D(2)(x), skip])
         x = mixed(x, skip.shape[-1])
-    return keras.Model(image, layers.Conv2D(6, 1)(x))
+    return keras.Model(image, layers.Conv2D(6, 1)(x), name="u_net")
 
 
 def deep_lab():
@@ -43,7 +43,7 @@ def deep_lab():
     branches = [layers.Conv2D(64, 1, activation="relu")(maps[-1])]
     branches += [mixed(maps[-1], 64, rate) for rate in (1, 2, 3)]
     x = layers.Conv2D(6, 1)(layers.Concatenate()(branches))
-    return keras.Model(image, fcn.BilinearUpsampling(16)(x))
+    return keras.Model(image, fcn.BilinearUpsampling(16)(x), name="deep_lab")
 
 
 def fcn8s():
