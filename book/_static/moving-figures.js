@@ -10,7 +10,10 @@
     stop?.setAttribute("aria-label", `Back to the start: ${label}`);
     figure.querySelector(".moving-frames")?.setAttribute("aria-live", "polite");
   };
-  const describeAll = () => document.querySelectorAll(".moving-figure").forEach(describe);
+  const describeAll = () => {
+    document.querySelectorAll(".moving-figure").forEach(describe);
+    window.tabStops?.(); // of frames wider than a phone (scrollable.js)
+  };
   const watch = () => {
     if (!document.querySelector('script[type="application/vnd.jupyter.widget-view+json"]')) return;
     new MutationObserver(describeAll).observe(document.body, { childList: true, subtree: true });
