@@ -14,7 +14,7 @@ def dice(answer: Any) -> str | None:
         return None
     if given.shape != (3,):
         return f"For three classes it should return three numbers, not the shape {given.shape}."
-    return "Divide by the row sum plus the column sum; the correct pixels are in both of them."
+    return "Both areas hold the correct pixels: they add up to the union plus the correct pixels."
 
 
 def paired_difference(answer: Any) -> str | None:
