@@ -62,7 +62,7 @@ def vgg16(weights: Weights = "imagenet", num_classes: int = 1000) -> keras.Model
         num_classes: of the classifier.
 
     Returns:
-        A model whose layers keep Keras's names, but for `fc6`, `fc7` and `fc8`.
+        A model whose layers keep Keras's names, except `fc6`, `fc7` and `fc8`.
 
     Raises:
         InputError: the file is missing or is not one for this network.

@@ -156,7 +156,7 @@ def why_stopped(error: Exception, recipe: Recipe) -> Exception:
     if not full and "RESOURCE_EXHAUSTED" not in str(error):
         return error
     return InputError(
-        f"the memory is full with batch_size {recipe.batch_size} and crop_size "
+        f"out of memory with batch_size {recipe.batch_size} and crop_size "
         f"{recipe.crop_size}: set a smaller batch_size, for example "
         f"{max(1, recipe.batch_size // 2)}."
     )

@@ -71,7 +71,7 @@ def export(
     file, shape, precision = _checked(Path(path), size, precision)
     texts = {file.with_name(f"{file.name}.json"): _legend(classes, palette, shape, precision)}
     if demo and file.suffix != ".onnx":
-        raise InputError(f"a demo runs an ONNX file, and {file} is none: choose the format onnx.")
+        raise InputError(f"a demo needs an ONNX file, which {file} is not: choose the format onnx.")
     if demo:
         texts[file.with_suffix(".py")] = DEMO.read_text(encoding="utf-8")
     _check_places(texts)
@@ -117,7 +117,7 @@ def _checked(path, size, precision):
             "set KERAS_BACKEND=tensorflow, which opens the run just as well."
         )
     if path.suffix not in PRECISIONS:
-        raise InputError(f"{path} must end in {' or '.join(PRECISIONS)}: give it another ending.")
+        raise InputError(f"{path} must end in {' or '.join(PRECISIONS)}: change its ending.")
     known = PRECISIONS[path.suffix]
     precision = known[0] if precision is None else precision
     check_choice(f"precision of {path.suffix}", precision, known)

@@ -55,15 +55,15 @@ def build_fcn(
             skips, with the weights of an FCN-32s, scored at stride 16 or 8.
         num_classes: 1..255.
         backbone: "vgg16", "vgg_narrow", "mobilenet", "efficientnet_lite0", the name of a network in
-            `keras.applications`, or a classifier of one's own, as a model or a .keras file.
-        weights: of the backbone: "imagenet" (for vgg_narrow "shapes"), a path, or None: random. A
-            classifier of one's own keeps its own. Those that Keras downloads were not tried.
-        initial: an FCN over the same backbone, to copy the weights of (staged training). Where it
-            has other classes, the score layers start new.
+            `keras.applications`, or your own classifier, as a model or a .keras file.
+        weights: of the backbone: "imagenet" (for vgg_narrow "shapes"), a path, or None: random.
+            Your own classifier keeps its own. Weights that Keras downloads are untested.
+        initial: an FCN on the same backbone, whose weights are copied (staged training), those of
+            the score layers only if it has the same number of classes.
         dropout: the rate on fc6 and fc7.
-        enlarge: 1, 2 or 4: how many times the network enlarges the images before all else.
-        fc6_dilation: 1..32: how many cells of its map the cells of fc6's kernel lie apart.
-        preprocessing: what a classifier of one's own needs before it: a Keras layer, or "caffe",
+        enlarge: 1, 2 or 4: how many times the network enlarges the images before anything else.
+        fc6_dilation: 1..32: the spacing of the cells of fc6's kernel, in cells of its input.
+        preprocessing: what your own classifier needs before it: a Keras layer, or "caffe",
             "tf" or "torch" as in `keras.applications`.
 
     Returns:
@@ -92,7 +92,7 @@ def _check(variant, num_classes, backbone, pools, enlarge, fc6_dilation):
     check_choice("variant", variant, VARIANTS)
     if variant in DILATED and not pools:
         able = " or ".join(name for name, each in BACKBONES.items() if each.pools)
-        raise InputError(f"variant {variant!r} cannot stand on {shown(backbone)}: use {able}.")
+        raise InputError(f"variant {variant!r} cannot be built on {shown(backbone)}: use {able}.")
     check_whole("num_classes", num_classes, 1, 255)  # not 256, as 255 marks void
     check_choice("enlarge", enlarge, (1, 2, 4))
     check_whole("fc6_dilation", fc6_dilation, 1, MOST_DILATED)

@@ -117,7 +117,7 @@ class Recipe:
 
         Args:
             source: the name of a recipe that comes with the package, or a TOML file. A file may say
-                `extends = "NAME"`: what it leaves out is then as in that recipe.
+                `extends = "NAME"`: that recipe then supplies what the file leaves out.
             **changes: other values for some fields.
 
         Raises:

@@ -73,7 +73,7 @@ def load_run(folder: str | Path) -> Run:
         folder: of a run; or the name of an FCN that comes with the package.
 
     Returns:
-        The run; that of a name has no history.
+        The run; one opened by name has no history.
 
     Raises:
         InputError: a file that belongs to a run is missing, broken, or does not fit the others.

@@ -35,8 +35,8 @@ def convolutionize(classifier: keras.Model, padding: str = "same") -> keras.Mode
         classifier: functional or sequential model on (N, H, W, C).
         padding: of the first convolution of the head. "valid" gives one cell for each place where
             the head's window fits on the feature map, so an image of the classifier's own size
-            gives one cell; where the trunk pads no zeros, that is exactly the classifier slid over
-            the image. "same" keeps the feature map's grid; on an image of the classifier's own
+            gives one cell; where the backbone pads no zeros, that is exactly the classifier slid
+            over the image. "same" keeps the feature map's grid; on an image of the classifier's own
             size, the centre cell gives the classifier's scores.
 
     Returns:
@@ -44,7 +44,7 @@ def convolutionize(classifier: keras.Model, padding: str = "same") -> keras.Mode
         its output is a map of scores.
 
     Raises:
-        InputError: the head is no chain of layers from Flatten or global average pooling to Dense.
+        InputError: the head is not a chain from Flatten or global average pooling to Dense.
     """
     check_choice("padding", padding, ("same", "valid"))
     if not getattr(classifier, "inputs", None):

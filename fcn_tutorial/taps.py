@@ -91,6 +91,6 @@ def tap(network: keras.Model, stride: Fraction | int) -> Tap:
         strides = ", ".join(f"{float(each):g} ({found[each].layer})" for each in found)
         raise InputError(
             f"network {network.name!r} has no usable map of stride {float(stride):g}: the strides "
-            f"of its maps are {strides or 'not known'}{_steps(network)[1]}."
+            f"of its maps are {strides or 'unknown'}{_steps(network)[1]}."
         )
     return found[stride]

@@ -60,7 +60,7 @@ def train(
     Raises:
         InputError: the recipe or the data cannot be used; `output` holds a run by another recipe or
             is being trained in; the loss became NaN or infinite; a file cannot be written; or there
-            are not as many devices.
+            are too few devices.
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     recipe, data = prepared(recipe, training, validation, classes, verbose)

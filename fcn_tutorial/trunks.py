@@ -70,7 +70,9 @@ def trunk_of(
     if "preprocessing" not in {layer.name for layer in trunk.layers}:
         x = _prepared(image, preprocessing)
     elif preprocessing is not None:
-        raise InputError(f"backbone {model.name!r} has a layer 'preprocessing': it needs no other.")
+        raise InputError(
+            f"backbone {model.name!r} has its own layer 'preprocessing': leave out the argument."
+        )
     trunk = keras.Model(image, applied(trunk, x), name=model.name)
     if trunk.compute_output_shape((1, 8 * COARSEST, 9 * COARSEST, 3))[1:3] != (8, 9):
         raise InputError(

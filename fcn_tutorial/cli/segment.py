@@ -21,7 +21,7 @@ def segment(
         list[Path] | None, Option("--with", help="Another run to average with the first.")
     ] = None,
     recursive: Annotated[
-        bool, Option("--recursive", help="Enter sub-folders, and write into folders like them.")
+        bool, Option("--recursive", help="Include sub-folders, and mirror them in the output.")
     ] = False,
     voc_list: Annotated[
         Path | None,

@@ -67,13 +67,13 @@ def load_dataset(
     Args:
         name: "shapes" (procedural, nothing to download), "photos" (four that come with the
             package, labelled by hand), "camvid", "voc2012" (PASCAL VOC 2012), "sbd",
-            "voc2012_trainaug" (VOC's training images and SBD's, less VOC's validation images) or
+            "voc2012_trainaug" (VOC's training images and SBD's, minus VOC's validation images) or
             "voc2012_keras_fcn" (that repository's split, which trains on most of VOC's validation
             images); or the path of a folder with images and masks, in one of the layouts of
             `data.layouts`.
-        split: "train", "val", and what else the data set has: "test" of shapes and CamVid, "all" of
-            photos (which has no "train"), "seg11valid" of VOC 2012 and SBD, and any list in VOC's
-            ImageSets/Segmentation.
+        split: "train", "val", and whatever else the data set has: "test" of shapes and CamVid,
+            "all" of photos (which has no "train"), "seg11valid" of VOC 2012 and SBD, and any list
+            in VOC's ImageSets/Segmentation.
         root: the folder that holds the data sets; None means $FCN_DATA, else a cache folder.
         options: passed to the data set (for shapes: size, count, seed, objects).
 

@@ -181,7 +181,7 @@ def _from_coco(source: Path) -> Converted:
     files = [source] if source.is_file() else sorted(source.rglob("*.json"))
     contents = {path: _json(path) for path in files if _kind(path) == "COCO"}
     if not contents:
-        raise InputError(f"{source} is not a JSON file of COCO: give one with images, annotations.")
+        raise InputError(f"{source} holds no COCO JSON: give a file with images and annotations.")
     advice = 'run pip install "fcn-tutorial[coco]" first'
     with explained("COCO needs pycocotools", advice, (ImportError,)):
         from pycocotools import mask as tools

@@ -142,10 +142,10 @@ def overlap(names: Iterable[str], other_names: Iterable[str]) -> list[str]:
 
 
 def check_disjoint(training: Dataset, validation: Dataset) -> None:
-    """Make sure that two data sets share no example, by its name.
+    """Check, by name, that two data sets share no example.
 
     Raises:
-        InputError: they do; the message says how many and names some.
+        InputError: they do share some; the message says how many, and names a few.
     """
     shared = overlap(training.names, validation.names)
     if shared:

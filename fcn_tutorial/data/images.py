@@ -33,8 +33,8 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 def read_image(path: str | os.PathLike) -> np.ndarray:
     """Read an image file of any mode, turned upright as its EXIF data says.
 
-    White is 65535 in an image of more than eight bits; of floats, it is 1 where none is above 1,
-    else 255. Of a file with several frames, the first is read, with a warning.
+    White is 65535 in an image of more than eight bits; in an image of floats, it is 1 if no value
+    is above 1, else 255. If a file has several frames, the first is read, with a warning.
 
     Args:
         path: the file.
@@ -256,8 +256,8 @@ def _upright_rgb(image, where):
         pixels[top : top + STRIP] = _rgb(strip, white, where)
     if (sixteen or (image.mode[0] in "IF" and white > 1)) and pixels.max() <= DARKEST:
         raise InputError(
-            f"image {where} has nothing brighter than {pixels.max() / 255:.0%} of the white of its "
-            "type, so its values are on another scale: scale them, and save eight bits."
+            f"image {where} has nothing brighter than {pixels.max() / 255:.0%} of its type's "
+            "white, so its values are on another scale: rescale them, and save eight bits."
         )
     return pixels, orientation
 
@@ -268,8 +268,8 @@ def _rgb(image, white, where):
         low, high = values.min(), values.max()
         if not 0 <= low <= high <= white:  # nor NaN
             raise InputError(
-                f"image {where} has values from {low:g} to {high:g}, not from 0 to {white}: scale "
-                "them, and save eight bits."
+                f"image {where} has values from {low:g} to {high:g}, not from 0 to {white}: "
+                "rescale them, and save eight bits."
             )
         image = Image.fromarray(np.rint(values * (255 / white)).astype(np.uint8))
     # Converting what is RGB already would copy it.

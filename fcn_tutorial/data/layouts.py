@@ -65,7 +65,7 @@ def find(folder: Path) -> Layout:
         polygons = any(folder.glob("*.json")) or any(folder.glob("*/*.json"))
         convert = f', or run "fcn-tutorial data convert {folder}"' * polygons
         raise InputError(
-            f"{folder} is no data set: it holds {listed}; a folder needs {NEEDS}{convert}."
+            f"{folder} is not a data set: it holds {listed}; a folder needs {NEEDS}{convert}."
         )
     if not found[0].pairs:
         raise InputError(
@@ -109,7 +109,9 @@ def _pair_of(line: str, files: dict[str, Path], where: Path) -> tuple[Path, Path
         found = [next((files[key] for key in _ends(path) if key in files), None) for path in paths]
         if found[0] and found[1]:
             return found[0], found[1]
-    raise InputError(f"list {where} names {shown(line)}, which are no two files: correct the list.")
+    raise InputError(
+        f"list {where} names {shown(line)}, which is not a pair of files here: correct the list."
+    )
 
 
 def _roboflow(folder: Path) -> Layout | None:

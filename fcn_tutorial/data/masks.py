@@ -185,8 +185,8 @@ def _without_row(wrong, by_ids, where, table):
     if Path(where).suffix.lower() in (".jpg", ".jpeg"):
         advice = "JPEG changes the values of pixels, so save masks as PNG"
     return InputError(
-        f"mask {where} has {what}{others} in {wrong.total():,} pixels, which is no class of "
-        f"{table.where}: {advice}."
+        f"mask {where} has {what}{others} in {wrong.total():,} pixels, which is not a class "
+        f"in {table.where}: {advice}."
     )
 
 

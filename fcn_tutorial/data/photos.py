@@ -18,7 +18,7 @@ SPLITS = ("all", "val")
 def load(split: str = "all", root: str | os.PathLike | None = None) -> VOC:
     """Open the photographs: "all" and "val" are the same four. They need no `root`.
 
-    InputError where the split is another.
+    Raises InputError for any other split.
     """
     if split not in SPLITS:
         raise InputError(
@@ -32,6 +32,6 @@ def load(split: str = "all", root: str | os.PathLike | None = None) -> VOC:
 def agreement() -> dict[str, float]:
     """How far the two labellings agree: IoU of each class (0..1), and "mean_iou" of all of them.
 
-    Borders count here, although a label calls them void. A network's score is printed beside this.
+    Borders count here, although a label calls them void. Print a network's score beside it.
     """
     return json.loads((FOLDER / "agreement.json").read_text(encoding="utf-8"))

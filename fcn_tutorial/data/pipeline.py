@@ -151,7 +151,7 @@ def batches(
     part: tuple[int, int] = (0, 1),
     workers: int | None = None,
 ) -> Batches:
-    """Endless batches of random crops, each pass over the data set in another random order.
+    """Endless batches of random crops, each pass over the data set in a new random order.
 
     Args:
         dataset: any sequence of (image, label) pairs with name, split, classes and names.

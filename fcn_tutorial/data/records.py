@@ -83,7 +83,7 @@ def open_records(folder: str | os.PathLike) -> Records:
 def write_records(
     dataset: Dataset, folder: Path | str, shards: int = 8, processes: int = 1, progress=False
 ) -> Records:
-    """Write a data set as records; shards that are already there, complete, are kept.
+    """Write a data set as records; complete shards that are already there are kept.
 
     Args:
         dataset, folder: what to write and where to; the folder is made if it is missing.
