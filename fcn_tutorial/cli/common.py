@@ -138,7 +138,7 @@ def compare_with_training(opened: Iterable, examples) -> dict[str, int]:
         if not then:
             print(f"{path} is missing: nothing says what has changed since the run was trained.")
         elif lacking:
-            print(f"{path} does not record {', '.join(lacking)}: changes there go unreported.")
+            print(f"{path} does not say which {', '.join(lacking)} the training had.")
     if known and seen:
         print(f"{len(seen)} of these {len(examples)} examples were used for training.")
     return {"overlap": len(seen)} if known else {}
