@@ -15,4 +15,4 @@ def crops_of_fcn8s(answer: Any) -> str | None:
     pool4, pool3, output = (int(crop) for crop in answer)
     if (pool4, pool3) != (5, 9):
         return "The border moves all maps of the network: what does that do to their difference?"
-    return None if output == 28 else "The image is not moved by the border, and the maps are."
+    return None if output == 28 else "The border moves the maps, but not the image."

@@ -36,5 +36,5 @@ def stray_ids(answer: Any) -> str | None:
     blended = np.array([[7, 0, 254], [7, 5, 255], [6, 7, 1]], np.uint8)
     given = [int(each) for each in answer(blended, 6)]
     if len(given) != len(set(given)):
-        return "It finds a stray id as often as there are pixels of it: list each id once."
+        return "It lists a stray id once for each of its pixels: list each id only once."
     return None if given == [6, 7, 254] else "It is off for several strays: are they in order?"
