@@ -7,6 +7,7 @@ photograph as often, by its three at once; the first time of each network, which
 loading, does not count.
 """
 
+import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -37,7 +38,10 @@ def times(page):
 
 
 def main():
-    handler = partial(Quiet, directory=STUDIES.parent / "_build" / "html")
+    built = STUDIES.parent / "_build" / "html"
+    if not (built / "book" / "pages" / "live.html").is_file():
+        sys.exit(f"{built} holds no live page: build the book with `jupyter-book build .`")
+    handler = partial(Quiet, directory=built)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as playwright:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         arguments = ["--no-sandbox", "--disable-gpu"]
