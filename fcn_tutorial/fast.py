@@ -8,7 +8,9 @@ Source: Vasudevan, Anderson and Gregg 2017, "Parallel multi channel convolution 
 multiplication" (`_sum_of_products`); Ioffe and Szegedy 2015, Algorithm 1 (`_normalize`).
 """
 
+import ctypes
 import math
+import platform
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,6 +20,19 @@ from keras import ops
 
 LARGE_KERNEL = 2**20  # numbers; with fewer, one operation is as fast as many
 LARGE_WEIGHT = 2**20  # numbers; the update of a smaller one takes no time
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of mallopt(3)
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep the memory that it frees, where its C library is glibc.
+
+    glibc returns large blocks to the system, so that each training step on a processor waits while
+    the system clears the same memory anew.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def speed_up(

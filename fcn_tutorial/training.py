@@ -21,7 +21,7 @@ from fcn_tutorial.data.pipeline import batches, names_in_batch
 from fcn_tutorial.devices import OneDevice, precision
 from fcn_tutorial.devices import devices as sharing
 from fcn_tutorial.errors import InputError
-from fcn_tutorial.fast import speed_up
+from fcn_tutorial.fast import keep_freed_memory, speed_up
 from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.features import KeptFeatures, check_crops
 from fcn_tutorial.files import held
@@ -163,6 +163,7 @@ def compiled_model(recipe: Recipe, num_classes: int, steps_per_epoch: int) -> ke
     optimizer = build_optimizer(recipe, model, steps_per_epoch)
     loss, metric = build_loss(recipe.loss, recipe.jaccard), running_mean_iou(num_classes)
     if recipe.fast:
+        keep_freed_memory()
         speed_up(model, optimizer, loss, metric)
     model.compile(optimizer, loss, metrics=[metric])
     return model

@@ -1,6 +1,7 @@
 """The quicker ways against Keras's own."""
 
 import json
+import platform
 import subprocess
 import sys
 import zipfile
@@ -25,6 +26,20 @@ only_tensorflow = pytest.mark.tensorflow_only("the quicker ways are TensorFlow's
 @pytest.fixture(autouse=True)
 def small_kernels_too(monkeypatch):
     monkeypatch.setattr(fast, "LARGE_KERNEL", 1)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what another C library keeps")
+def test_memory_that_was_freed_is_not_cleared_by_the_system_again():
+    resource = pytest.importorskip("resource")
+
+    def faults():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        np.ones(2**24).sum()  # 128 MiB; 64 pages at least, even where they are huge
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    fast.keep_freed_memory()
+    faults()
+    assert faults() < 32
 
 
 def pair(make, shape, seed, lowest, mean):

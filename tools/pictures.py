@@ -3,6 +3,7 @@
 python tools/pictures.py first                 # from the networks that the package carries
 python tools/pictures.py photographs voc_fcn8s
 python tools/pictures.py camvid runs/camvid_enlarged
+python tools/pictures.py short runs/camvid_short    # holds fcn8s_seed0, from_scratch and the like
 python tools/pictures.py voc runs              # holds voc_mobilenet_fcn32s_seed0 and the like
 python tools/pictures.py gallery runs/voc_efficientnet_fcn8s
 """
@@ -25,6 +26,8 @@ STATIC = ROOT / "book" / "_static"
 PHOTOS = ROOT / "studies" / "voc_efficientnet" / "photos"
 VOC_EXAMPLES = (312, 243, 252, 189)  # two that go well, two that do not
 SMALL = 160  # pixels of the longer side of a picture in a gallery
+SCENE = "0016E5_08089"  # a validation image of CamVid with people, cyclists and poles
+SHORT = ("fcn8s_seed0", "from_scratch", "trunk_rate_1", "class_weighting")
 
 
 def draw(dataset, runs, indices, path, width=10.0):
@@ -113,9 +116,19 @@ def draw_gallery(run, folder):
         Image.fromarray(picture).quantize(256).save(folder / f"{row['name']}.png")
 
 
-def _small(picture, smooth):
-    """A picture whose longer side has SMALL pixels; label maps keep their colours."""
-    height, width = (round(SMALL * side / max(picture.shape)) for side in picture.shape[:2])
+def draw_short(runs, folder):
+    """A validation scene, its true label, and what each of CamVid's short runs says of it."""
+    scenes = fcn.load_dataset("camvid", "val")
+    photo, label = scenes[scenes.names.index(SCENE)]
+    Image.fromarray(_small(photo, True, 240)).save(folder / "photo.jpg", quality=85)
+    maps = {name: fcn.segment(fcn.load_run(runs / name).model, photo) for name in SHORT}
+    for name, each in {**maps, "truth": label}.items():
+        write_label(folder / f"{name}.png", _small(each, False, 240), scenes.palette)
+
+
+def _small(picture, smooth, longer=SMALL):
+    """A picture whose longer side has `longer` pixels; label maps keep their colours."""
+    height, width = (round(longer * side / max(picture.shape)) for side in picture.shape[:2])
     way = Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST
     return np.asarray(Image.fromarray(picture).resize((width, height), way))
 
@@ -128,6 +141,8 @@ def main(what, folder=ROOT):
         draw_photographs(fcn.load_run(folder), PHOTOS, STATIC / "photographs.jpg")
     elif what == "gallery":
         draw_gallery(fcn.load_run(folder), ROOT / "studies" / "voc_efficientnet" / "gallery")
+    elif what == "short":
+        draw_short(folder, ROOT / "studies" / "camvid_short" / "pictures")
     elif what == "voc":
         names = [f"fcn{n}s" for n in (32, 16, 8)]
         runs = {name: fcn.load_run(folder / f"voc_mobilenet_{name}_seed0") for name in names}

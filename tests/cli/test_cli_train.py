@@ -142,13 +142,3 @@ def test_doctor_says_what_is_there(call, camvid_root, monkeypatch):
     code, out, _ = call("doctor")
     assert code == 0 and "tensorflow" in out
     assert f"{camvid_root} (CamVid found)" in out and f"{camvid_root / 'none'} (not found)" in out
-
-
-@pytest.mark.parametrize("allocator", ["tcmalloc", "jemalloc", "c"])
-def test_doctor_advises_a_faster_allocator_on_a_cpu(call, tmp_path, monkeypatch, allocator):
-    (tmp_path / "maps").write_text(f"7f00-7f01 r-xp 0 fe:00 1 /usr/lib/lib{allocator}.so.6\n")
-    monkeypatch.setattr("fcn_tutorial.cli.doctor.MAPS", tmp_path / "maps")
-    monkeypatch.setattr("fcn_tutorial.devices.on_gpu", lambda: False)
-    assert ("LD_PRELOAD" in call("doctor")[1]) == (allocator == "c")
-    monkeypatch.setattr("fcn_tutorial.devices.on_gpu", lambda: True)
-    assert "LD_PRELOAD" not in call("doctor")[1]
