@@ -42,17 +42,16 @@ def check(
 ) -> None:
     """Read every image and label of a data set, and list those that are missing or damaged."""
     from fcn_tutorial.data.catalog import splits_of
-    from fcn_tutorial.data.inspect import check_files, check_presence, count_faults, remedy
+    from fcn_tutorial.data.inspect import advice, check_files, check_presence
 
     splits = splits_of(dataset)
     check_presence(dataset, root)
     reports = [check_files(dataset, split, root) for split in splits]
     print(*reports, sep="\n")
-    faults = [fault for report in reports for fault in report.faults]
-    if faults:
-        raise InputError(
-            f"{dataset} has {count_faults(faults)}, listed above: {remedy(dataset, faults, root)}."
-        )
+    # A list that two splits need counts once.
+    if faults := {fault for report in reports for fault in report.faults}:
+        files = f"{len(faults)} file{'s' * (len(faults) > 1)} missing or damaged, listed above"
+        raise InputError(f"{dataset} has {files}: {advice(dataset, faults, root)}.")
     published = all(report.is_published for report in reports)
     print(f"{dataset} is complete{'' if published else ' for the listed files'}.")
 

@@ -5,7 +5,7 @@ Image: uint8 (H, W, 3), RGB. Label: uint8 (H, W) of class ids, 255 = void (ignor
 
 import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -38,14 +38,6 @@ def color_table(palette: Any) -> np.ndarray:
 def data_root(root: str | os.PathLike | None = None) -> Path:
     """The folder that holds the data sets: `root`, else $FCN_DATA, else the user's cache folder."""
     return Path(root or os.environ.get("FCN_DATA") or Path.home() / ".cache" / "fcn_tutorial")
-
-
-class ListError(InputError):
-    """Lists of a data set, at some `paths`, are in a `state`: "missing" or "empty"."""
-
-    def __init__(self, message: str, paths: list[Path], state: str):
-        super().__init__(message)
-        self.paths, self.state = paths, state
 
 
 class Dataset(Sequence):
@@ -98,41 +90,40 @@ class Dataset(Sequence):
         return f"<{self.name} {self.split}: {len(self)} examples, {len(self.classes)} classes>"
 
 
-def fetch_command(names: Iterable[str], root: Path) -> str:
-    """What to type, in quotation marks, to fetch archives into a folder (if not the default)."""
+def remedy(root: Path, folders: Mapping[str, str]) -> str:
+    """What to do where files of archives, {name: folder}, are missing or damaged: half a sentence.
+
+    A folder that is there already would not be fetched again.
+    """
+    there = [str(root / folder) for folder in folders.values() if (root / folder).is_dir()]
     where = [] if root == data_root() else ["--root", str(root)]
-    return f'"{shlex.join(["fcn-tutorial", "data", "fetch", *names, *where])}"'
+    fetch = f'run "{shlex.join(["fcn-tutorial", "data", "fetch", *folders, *where])}"'
+    if there:
+        return f"restore the published files, or move {' and '.join(there)} away and {fetch}"
+    return f"set FCN_DATA to the folder that holds {' and '.join(folders.values())}, or {fetch}"
 
 
 def check_lists(root: Path, lists: Iterable[tuple[str, str, str]]) -> None:
-    """Raise ListError, which says what to do, unless the lists of a data set's examples are there.
+    """Raise InputError, which says what to do, unless the lists of a data set's examples are there.
 
     Each list is named by the archive that holds it, that archive's folder below `root`, and the
     path of the list in there.
     """
     missing = [entry for entry in lists if not root.joinpath(*entry[1:]).is_file()]
-    if not missing:
-        return
-    paths = [root.joinpath(*entry[1:]) for entry in missing]
-    folders = dict.fromkeys(folder for _, folder, _ in missing)
-    partial = [str(root / folder) for folder in folders if (root / folder).is_dir()]
-    remedy = f"set FCN_DATA to the folder that holds {' and '.join(folders)}, or"
-    if partial:
-        remedy = f"restore the published files, or move {' and '.join(partial)} away and"
-    command = fetch_command(dict.fromkeys(archive for archive, *_ in missing), root)
-    what = "the list {} is" if len(paths) == 1 else "the lists {} are"
-    what = what.format(", ".join(map(str, paths)))
-    raise ListError(f"{what} missing: {remedy} run {command}.", paths, "missing")
+    if missing:
+        paths = ", ".join(str(root.joinpath(*entry[1:])) for entry in missing)
+        what = f"the list {paths} is" if len(missing) == 1 else f"the lists {paths} are"
+        folders = {archive: folder for archive, folder, _ in missing}
+        raise InputError(f"{what} missing: {remedy(root, folders)}.")
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a list of examples, without empty ones; ListError where there are none."""
+    """The lines of a list of examples, without empty ones; InputError where there are none."""
     # A list that is not text names images that are missing, which says what is wrong.
     text = path.read_text(encoding="utf-8", errors="replace")
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     if not lines:
-        message = f"the list {path} is empty: restore it from the published data set."
-        raise ListError(message, [path], "empty")
+        raise InputError(f"the list {path} is empty: restore it from the published data set.")
     return lines
 
 
