@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from fcn_tutorial.errors import InputError, check_choice, check_whole, shown
+from fcn_tutorial.errors import InputError, check_choice, shown
 from fcn_tutorial.weights import finalize
 
 # They treat the numbers of a flattened map by their places or all at once, before the first Dense.
@@ -79,14 +79,8 @@ def top_classes(network: keras.Model, image: Any, count: int = 3) -> list[tuple[
 
     Returns:
         `count` pairs (class index, probability), the most probable first.
-
-    Raises:
-        InputError: the network gives no map, the image has another shape or is too small for one
-            cell, or the count is not from 1 to the number of classes.
     """
-    image = np.asarray(image, np.float32)
-    _check_question(network, image, count)
-    scores = network(image[None])[0]
+    scores = network(np.asarray(image, np.float32)[None])[0]
     height, width = scores.shape[:2]
     centre = scores[(height - 1) // 2, (width - 1) // 2]
     last = network.layers[-1]
@@ -96,27 +90,6 @@ def top_classes(network: keras.Model, image: Any, count: int = 3) -> list[tuple[
     probabilities = keras.ops.convert_to_numpy(centre)
     best = np.argsort(-probabilities, kind="stable")[:count]
     return [(int(index), float(probabilities[index])) for index in best]
-
-
-def _check_question(network, image, count):
-    if len(network.output_shape) != 4:
-        raise InputError(
-            f"network {network.name!r} gives {network.output_shape} instead of a map of scores: "
-            "convolutionize it first."
-        )
-    channels = network.input_shape[-1]
-    if image.ndim != 3 or image.shape[2] != channels or image.size == 0:
-        raise InputError(f"image must be (height, width, {channels}), got shape {image.shape}.")
-    check_whole("count", count, 1, network.output_shape[-1])
-    try:
-        cells = min(network.compute_output_shape((1, *image.shape)))
-    except ValueError:  # Keras raises it where a kernel fits nowhere
-        cells = 0
-    if cells <= 0:
-        height, width = image.shape[:2]
-        raise InputError(
-            f"image of {width} x {height} pixels is too small for {network.name!r}: enlarge it."
-        )
 
 
 def dense_to_convolution(

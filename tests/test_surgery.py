@@ -239,28 +239,6 @@ def test_the_shapes_classifier_names_shapes_alone_and_in_the_centre_of_a_scene()
         assert np.mean(found == classes) >= right
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        ({"image": np.zeros((1, 8, 8, 3))}, "got shape (1, 8, 8, 3)"),
-        ({"image": np.zeros((8, 8, 4))}, "got shape (8, 8, 4)"),
-        ({"image": np.zeros((0, 8, 3))}, "got shape (0, 8, 3)"),
-        ({"image": np.zeros((12, 19, 3))}, "19 x 12 pixels is too small"),
-        ({"count": 0}, "got 0"),
-        ({"count": 6}, "got 6"),
-    ],
-)
-def test_question_without_an_answer_is_refused(refusal, arguments, says):
-    network = fcn.convolutionize(unpadded_classifier("one", seed=0), padding="valid")
-    usable = {"network": network, "image": np.zeros((15, 19, 3)), "count": 3}
-    assert says in refusal(fcn.top_classes, **{**usable, **arguments})
-
-
-def test_classifier_that_is_not_convolutional_is_refused(refusal):
-    classifier = unpadded_classifier("one", seed=0)
-    assert "convolutionize" in refusal(fcn.top_classes, classifier, np.zeros((15, 19, 3)))
-
-
 # Classifiers that cannot be made convolutional.
 
 
