@@ -19,7 +19,6 @@ from PIL import Image
 from scipy.io import savemat
 
 import fcn_tutorial as fcn
-from fcn_tutorial.cli.evaluate import _check_members
 from fcn_tutorial.data.records import write_records
 from fcn_tutorial.runs import read_history, read_legend, read_surroundings
 
@@ -237,7 +236,6 @@ def test_a_damaged_text_of_a_run_folder(samples, monkeypatch, name, edits, place
         for read in (read_legend, read_history, read_surroundings):
             ends_well(read, path.parent)
         ends_well(fcn.Recipe.load, path.parent / "recipe.toml")
-        ends_well(lambda folder: _check_members(folder / SCORES, {}), path.parent)
 
 
 def said(command_line, *arguments):
