@@ -76,7 +76,7 @@ def load_run(folder: str | Path) -> Run:
         The run; one opened by name has no history.
 
     Raises:
-        InputError: a file that belongs to a run is missing, broken, or does not fit the others.
+        InputError: a file that belongs to a run is missing or broken.
     """
     folder = Path(folder)
     if str(folder) in FCNS and not folder.exists():
@@ -90,13 +90,7 @@ def load_run(folder: str | Path) -> Run:
             raise InputError(f"{folder} is not a finished run: {path} is missing; train it first.")
     recipe = Recipe.load(recipe_file)
     classes, palette = read_legend(folder)
-    model = load_model(best)
-    if model.input_shape != (None, None, None, 3) or model.output_shape[3:] != (len(classes),):
-        raise InputError(
-            f"{best} does not fit the {len(classes)} classes of "
-            f"{folder / 'classes.json'}: train the run again."
-        )
-    return Run(folder, recipe, model, classes, palette, read_history(folder))
+    return Run(folder, recipe, load_model(best), classes, palette, read_history(folder))
 
 
 @dataclass(frozen=True)
