@@ -97,10 +97,7 @@ def quiet() -> Iterator[None]:
 def in_threads(function: Callable[[Item], Any], items: Sequence[Item]) -> Iterator[Any]:
     """`function` of each item, in order; several files are read at a time."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        try:
-            yield from pool.map(function, items)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        yield from pool.map(function, items)
 
 
 def make_folder(path: str | os.PathLike) -> None:

@@ -11,7 +11,7 @@ import multiprocessing
 import operator
 import os
 import zlib
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from itertools import zip_longest
@@ -148,14 +148,12 @@ def _write_shards(jobs, processes, bar):
     # To fork a process that runs TensorFlow's threads can hang, so each starts from nothing.
     context = multiprocessing.get_context("spawn")
     broken = explained("a process that wrote records was killed", STOPPED, (BrokenProcessPool,))
+    found = []
     with broken, ProcessPoolExecutor(min(processes, len(jobs)), context) as pool:
-        futures = [pool.submit(_write_shard, *job) for job in jobs]
-        try:
-            for future in as_completed(futures):
-                bar.update(len(future.result()))
-        finally:
-            pool.shutdown(cancel_futures=True)
-    return [future.result() for future in futures]
+        for rows in pool.map(_write_shard, *zip(*jobs, strict=True)):
+            found.append(rows)
+            bar.update(len(rows))
+    return found
 
 
 def _write_shard(dataset, indices, path, advance=lambda count: None):
