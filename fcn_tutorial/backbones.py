@@ -23,6 +23,7 @@ from fcn_tutorial.surgery import convolutionize
 from fcn_tutorial.weights import SHIPPED, Weights, load_model, pretrained, restored
 
 VGG16_FILES = {"imagenet": "vgg16_weights_tf_dim_ordering_tf_kernels.h5"}
+WIDTHS = (8, 16, 32, 64, 128)  # channels of the narrow VGG's blocks
 NEW_HEAD: dict[str, Any] = {"new_layers": ("fc6", "fc6_bn"), "dropped": ("fc6_relu",)}
 
 
@@ -53,13 +54,12 @@ class Backbone:
             return self.build(file)
 
 
-def vgg16(weights: Weights = "imagenet", num_classes: int = 1000) -> keras.Model:
-    """VGG-16, from images in 0..255 (N, 224, 224, 3) to class probabilities (N, num_classes).
+def vgg16(weights: Weights = "imagenet") -> keras.Model:
+    """VGG-16, from images in 0..255 (N, 224, 224, 3) to class probabilities (N, 1000).
 
     Args:
         weights: "imagenet" (a 553 MB download, or the file in $FCN_WEIGHTS), None for random ones,
             or the path of a weight file for `keras.applications.VGG16` with its top.
-        num_classes: of the classifier.
 
     Returns:
         A model whose layers keep Keras's names, except `fc6`, `fc7` and `fc8`.
@@ -69,11 +69,8 @@ def vgg16(weights: Weights = "imagenet", num_classes: int = 1000) -> keras.Model
     """
     image = keras.Input((224, 224, 3), name="image")
     with pretrained(weights, VGG16_FILES) as file:
-        source = keras.applications.VGG16(
-            weights=file,
-            input_tensor=VGGPreprocessing(name="preprocessing")(image),
-            classes=num_classes,
-        )
+        x = VGGPreprocessing(name="preprocessing")(image)
+        source = keras.applications.VGG16(weights=file, input_tensor=x)
     names = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
 
     def renamed(layer):
@@ -88,7 +85,6 @@ def vgg16(weights: Weights = "imagenet", num_classes: int = 1000) -> keras.Model
 def vgg_narrow(
     num_classes: int = 6,
     input_size: int = 96,
-    widths: tuple[int, ...] = (8, 16, 32, 64, 128),
     padding: str = "same",
     seed: int = 0,
 ) -> keras.Model:
@@ -99,7 +95,6 @@ def vgg_narrow(
 
     Args:
         num_classes, input_size: classes, and height and width of an image in pixels.
-        widths: channels of each block.
         padding: "same" as in VGG, or "valid" for a network that never sees a padded zero.
         seed: of the random weights.
 
@@ -117,17 +112,17 @@ def vgg_narrow(
         )
     image = keras.Input((input_size, input_size, 3), name="image")
     he = (keras.initializers.HeNormal(each) for each in range(seed, seed + 100))
-    x = keras.layers.Flatten(name="flatten")(_narrow_blocks(image, widths, padding, he))
+    x = keras.layers.Flatten(name="flatten")(_narrow_blocks(image, padding, he))
     for name in ("fc6", "fc7"):
         x = keras.layers.Dense(128, activation="relu", kernel_initializer=next(he), name=name)(x)
-    glorot = keras.initializers.GlorotUniform(seed + 2 * len(widths) + 2)
+    glorot = keras.initializers.GlorotUniform(seed + 2 * len(WIDTHS) + 2)
     logits = keras.layers.Dense(num_classes, kernel_initializer=glorot, name="fc8")(x)
     return keras.Model(image, logits, name="vgg_narrow")
 
 
-def _narrow_blocks(image, widths, padding, he):
+def _narrow_blocks(image, padding, he):
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocessing")(image)
-    for block, channels in enumerate(widths, start=1):
+    for block, channels in enumerate(WIDTHS, start=1):
         for index in (1, 2):
             options = {"padding": padding, "use_bias": False, "kernel_initializer": next(he)}
             x = keras.layers.Conv2D(channels, 3, **options, name=f"block{block}_conv{index}")(x)

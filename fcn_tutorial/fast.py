@@ -55,7 +55,7 @@ def speed_up(
     if metric is not None:
         metric.update_state = partial(_count_in_one_pass, metric, _compiled(_confusion))
     if keras.backend.backend() == "jax":
-        for layer in _layers_of(model):
+        for layer in model.layers:
             if type(layer) is keras.layers.DepthwiseConv2D and _is_single(layer):
                 layer.call = partial(_convolve_depthwise, layer)
     if keras.backend.backend() != "tensorflow":
@@ -68,16 +68,11 @@ def speed_up(
     import tensorflow as tf
 
     on_processors = not tf.config.list_physical_devices("GPU")
-    for layer in _layers_of(model):
+    for layer in model.layers:
         if type(layer) is keras.layers.Conv2D and on_processors and _is_plain(layer):
             layer.call = partial(_convolve, layer)
         elif type(layer) is keras.layers.BatchNormalization and layer.scale and layer.center:
             layer.call = partial(_normalize, layer)
-
-
-def _layers_of(model):
-    for layer in model.layers:
-        yield from _layers_of(layer) if isinstance(layer, keras.Model) else [layer]
 
 
 # Convolution. A 7 x 7 kernel on 8 x 8 cells, as fc6's where training crops are 256 x 256, lies

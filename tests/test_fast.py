@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from quick import QUICK
 
 from fcn_tutorial import fast
-from fcn_tutorial.backbones import vgg_narrow
 from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.training import compiled_model, train
 
@@ -239,14 +238,6 @@ def test_every_normalization_and_fc6_are_quicker_until_that_is_undone(network):
     assert {"AddN", "FusedBatchNormV3"} <= operations(network, image)
     undo(network)
     assert not {"AddN", "FusedBatchNormV3"} & operations(network, image)
-
-
-@only_tensorflow
-def test_layers_of_a_model_within_a_model_are_quicker_too():
-    image = keras.Input((96, 96, 3))
-    model = keras.Model(image, vgg_narrow()(image))
-    fast.speed_up(model)
-    assert "FusedBatchNormV3" in operations(model, np.zeros((1, 96, 96, 3), np.float32))
 
 
 def test_a_checkpoint_holds_the_plain_network(network, tmp_path):
