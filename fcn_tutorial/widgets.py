@@ -71,9 +71,6 @@ def frames(
         stills: Numbers of the frames, from 0, in the picture for tools that show no widgets; by
             default four, including the first and the last.
 
-    Returns:
-        The figure; a notebook shows it when it is the last line of a cell.
-
     Raises:
         InputError: There are too few or too many values, captions do not match them, a text is
             empty, or `draw` draws nothing or frames of different sizes.
@@ -173,9 +170,6 @@ def fields(image: np.ndarray, model: keras.Model, layers: Sequence[str], alt: st
         image: RGB, uint8 (H, W, 3).
         model, layers: a model, and the names of those of its layers to show.
         alt: The photograph in words, for those who cannot see it.
-
-    Returns:
-        The figure; a notebook shows it when it is the last line of a cell.
 
     Raises:
         InputError: There is no such layer, see `receptive_field`.

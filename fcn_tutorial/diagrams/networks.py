@@ -26,9 +26,6 @@ def course_map(lit: str | None = None) -> Diagram:
     Args:
         lit: as for `network`.
 
-    Returns:
-        The drawing; a notebook shows it when it is the last line of a cell.
-
     Raises:
         InputError: there is no such part.
     """
@@ -53,9 +50,6 @@ def network(
         lit: the part that stands out, one of `COLORS`; None: all.
         pictures: an image and its coloured label, each uint8 (H, W, 3), to show in their boxes.
         offsets: whether to give the place of a map's first cell, in pixels, instead of its size.
-
-    Returns:
-        The drawing; a notebook shows it when it is the last line of a cell.
 
     Raises:
         InputError: there is no such part, or a layer of the model has no receptive field.

@@ -17,9 +17,6 @@ def sliding_kernel(layer: keras.layers.Conv2D, cells: tuple[int, int]) -> Diagra
     Args:
         layer: the convolution that it has become (section 3.1).
         cells: height and width of the map, in cells.
-
-    Returns:
-        The drawing; a notebook shows it when it is the last line of a cell.
     """
     height, width, channels, outputs = layer.kernel.shape
     rows, columns = cells[0] - height + 1, cells[1] - width + 1
@@ -58,9 +55,6 @@ def cone(model: keras.Model, layers: Sequence[str]) -> Diagram:
 
     Args:
         model, layers: a model, and names of its layers from the first to the last.
-
-    Returns:
-        The drawing; a notebook shows it when it is the last line of a cell.
     """
     fields = [receptive_field(model, name) for name in layers]
     seen = [int((fields[-1].size - each.size) / each.stride) + 1 for each in fields]
@@ -93,9 +87,6 @@ def masked_loss(losses: Any, label: Any) -> Diagram:
     Args:
         losses: of each pixel, (H, W).
         label: class ids, (H, W); 255 = void.
-
-    Returns:
-        The drawing; a notebook shows it when it is the last line of a cell.
     """
     losses, mask = np.asarray(losses), (np.asarray(label) != 255).astype(int)
     grids = {
@@ -126,9 +117,6 @@ def stamps(cells: Sequence[float], kernel: Sequence[float], stride: int) -> Diag
         cells: values of a row.
         kernel: weights of the stamp.
         stride: pixels from one stamp to the next.
-
-    Returns:
-        The drawing; a notebook shows it when it is the last line of a cell.
     """
     length = (len(cells) - 1) * stride + len(kernel)
     rows = np.full((len(cells), length), np.nan)
