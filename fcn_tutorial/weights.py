@@ -15,7 +15,7 @@ import h5py
 import keras
 import numpy as np
 
-from fcn_tutorial.errors import InputError, explained, reason_of
+from fcn_tutorial.errors import InputError, explained
 from fcn_tutorial.files import write_whole
 
 Weights = str | os.PathLike | None  # a path, a word such as "imagenet", or None for random ones
@@ -132,17 +132,11 @@ def pretrained(weights: Weights, files: dict[str, str]) -> Iterator[str | None]:
     if weights is None:
         yield None
         return
+    advice = ", ".join(["give another file", *(f'"{word}"' for word in files)]) + " or None"
     if isinstance(weights, str) and weights in files:
         path = Path(os.environ.get("FCN_WEIGHTS", SHIPPED)) / files[weights]
         weights = path if path.is_file() else weights
     elif not Path(weights).is_file():
-        choices = ", ".join(["a file", *(f'"{word}"' for word in files)])
-        raise InputError(f"weights {str(weights)!r} not found: give {choices} or None.")
-    try:
+        raise InputError(f"weights {str(weights)!r} not found: {advice}.")
+    with explained(f"weights {str(weights)!r} cannot be loaded", advice):
         yield str(weights)
-    except Exception as error:
-        if isinstance(error, InputError) and str(weights) in str(error):
-            raise
-        raise InputError(
-            f"weights {str(weights)!r} cannot be loaded: {reason_of(error)}"
-        ) from error
