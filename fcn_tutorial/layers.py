@@ -27,11 +27,9 @@ class VGGPreprocessing(keras.layers.Layer):
     MEAN_BGR = (103.939, 116.779, 123.68)
 
     def call(self, image: Any) -> Any:
-        """Preprocess images (N, H, W, 3)."""
         return keras.ops.flip(image, axis=-1) - keras.ops.array(self.MEAN_BGR, dtype=image.dtype)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """The images keep their shape."""
         return input_shape
 
 
@@ -44,7 +42,6 @@ class PadToMultiple(keras.layers.Layer):
         self.multiple = multiple
 
     def call(self, x: Any) -> Any:
-        """Pad a map."""
         (height, width), m = keras.ops.shape(x)[1:3], self.multiple
         # No negative numbers, as ONNX takes their remainder another way.
         below, right = ((m - side % m) % m for side in (height, width))
@@ -57,7 +54,6 @@ class PadToMultiple(keras.layers.Layer):
         return (batch, *padded, channels)
 
     def get_config(self) -> dict:
-        """The layer's arguments, for saving."""
         return {**super().get_config(), "multiple": self.multiple}
 
 
@@ -106,18 +102,15 @@ class DilatedPooling(keras.layers.Layer):
         self.rate = rate
 
     def call(self, x: Any) -> Any:
-        """Pool a map."""
         largest, rate = keras.ops.maximum, self.rate
         x = keras.ops.concatenate([largest(x[:, :-rate], x[:, rate:]), x[:, -rate:]], axis=1)
         pooled = largest(x[:, :, :-rate], x[:, :, rate:])
         return keras.ops.concatenate([pooled, x[:, :, -rate:]], axis=2)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """The map keeps its shape."""
         return input_shape
 
     def get_config(self) -> dict:
-        """The layer's arguments, for saving."""
         return {**super().get_config(), "rate": self.rate}
 
 
@@ -133,7 +126,6 @@ class RepeatEdge(keras.layers.Layer):
         self.before = before
 
     def call(self, x: Any) -> Any:
-        """Move a map."""
         x = keras.ops.concatenate([keras.ops.repeat(x[:, :1], self.before, axis=1), x], axis=1)
         first = keras.ops.repeat(x[:, :, :1], self.before, axis=2)
         return keras.ops.concatenate([first, x], axis=2)
@@ -145,7 +137,6 @@ class RepeatEdge(keras.layers.Layer):
         return (batch, *longer, channels)
 
     def get_config(self) -> dict:
-        """The layer's arguments, for saving."""
         return {**super().get_config(), "before": self.before}
 
 

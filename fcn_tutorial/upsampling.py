@@ -88,7 +88,6 @@ class BilinearUpsampling(keras.layers.Layer):
         self.factor, self.shift = check_whole("factor", factor, 1), shift
 
     def call(self, scores: Any) -> Any:
-        """Upsample a map."""
         height, width = keras.ops.shape(scores)[1:3]
         known = isinstance(height, int) and isinstance(width, int)
         # JAX would resize by matrix products, which take longer than the sums below.
@@ -110,7 +109,6 @@ class BilinearUpsampling(keras.layers.Layer):
         return (batch, *sides, channels)
 
     def get_config(self) -> dict:
-        """The layer's arguments, for saving."""
         return {**super().get_config(), "factor": self.factor, "shift": self.shift}
 
 
@@ -153,7 +151,6 @@ class BilinearInitializer(keras.initializers.Initializer):
         return keras.ops.convert_to_tensor(kernel[..., None, None] * diagonal, dtype=dtype)
 
     def get_config(self) -> dict:
-        """The initializer's arguments, for saving."""
         return {"factor": self.factor}
 
 
