@@ -95,21 +95,13 @@ def vgg_narrow(
 
     Args:
         num_classes, input_size: classes, and height and width of an image in pixels.
-        padding: "same" as in VGG, or "valid" for a network that never sees a padded zero.
+        padding: "same" as in VGG, for 32 pixels or more, or "valid" for a network that never sees a
+            padded zero, for 220 or more.
         seed: of the random weights.
 
     Returns:
         A model that gives float32 (N, num_classes).
-
-    Raises:
-        InputError: the image is smaller than 32 pixels, or 220 with padding "valid".
     """
-    smallest = 32 if padding == "same" else 220
-    if input_size < smallest:
-        raise InputError(
-            f"input_size {input_size} is too small for fc6: with padding={padding!r} use "
-            f"at least {smallest}."
-        )
     image = keras.Input((input_size, input_size, 3), name="image")
     he = (keras.initializers.HeNormal(each) for each in range(seed, seed + 100))
     x = keras.layers.Flatten(name="flatten")(_narrow_blocks(image, padding, he))

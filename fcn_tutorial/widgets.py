@@ -24,7 +24,6 @@ from fcn_tutorial.data.images import data_uri, encoded
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.geometry import receptive_field
 
-MOST_FRAMES = 20
 STILLS = 4
 MILLISECONDS_A_FRAME = 900
 STILL_COLORS = 32
@@ -64,7 +63,7 @@ def frames(
 
     Args:
         draw: Draws the frame of a value, with a function of `plotting`.
-        values: 2 to 20 of them.
+        values: 2 of them or more; 20 make a heavy page.
         captions: For each value a line below its frame that says what it shows.
         label: The name of what the slider changes.
         alt: The frames in words, for those who cannot see them.
@@ -72,14 +71,9 @@ def frames(
             default four, including the first and the last.
 
     Raises:
-        InputError: There are too few or too many values, captions do not match them, a text is
-            empty, or `draw` draws nothing or frames of different sizes.
+        InputError: A text is empty, or `draw` draws nothing or frames of different sizes.
     """
     values, captions = list(values), list(captions)
-    if not 2 <= len(values) <= MOST_FRAMES:
-        raise InputError(f"{len(values)} values: a moving figure has 2 to {MOST_FRAMES}.")
-    if len(captions) != len(values):
-        raise InputError(f"{len(captions)} captions for {len(values)} values: give one for each.")
     if not all(text.strip() for text in (label, alt, *captions)):
         raise InputError("label, alt or a caption is empty: say in words what the figure shows.")
     pictures = _trimmed(
@@ -98,8 +92,6 @@ def _trimmed(pictures):
     if len({picture.shape for picture in pictures}) > 1:
         raise InputError("frames differ in size: draw all of them with the same width and layout.")
     inked = np.any([picture.min(axis=-1) < 255 for picture in pictures], axis=0)
-    if not inked.any():
-        raise InputError("all frames are white: draw something in them.")
     rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
     window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     return [picture[window] for picture in pictures]

@@ -81,16 +81,10 @@ def test_vgg_narrow_is_laid_out_like_vgg():
     assert classifier.get_layer("block5_pool").output.shape[1:3] == (3, 3)
 
 
-def test_vgg_narrow_with_valid_padding_needs_220_pixels(refusal):
+def test_vgg_narrow_with_valid_padding_needs_220_pixels_for_as_many_cells():
     classifier = fcn.vgg_narrow(padding="valid", input_size=220)
     assert {layer.padding for layer in classifier.layers if "conv" in layer.name} == {"valid"}
     assert classifier.get_layer("block5_pool").output.shape[1:3] == (3, 3)
-    assert "220" in refusal(fcn.vgg_narrow, padding="valid", input_size=219)
-
-
-def test_vgg_narrow_needs_32_pixels(refusal):
-    assert fcn.vgg_narrow(input_size=32).get_layer("block5_pool").output.shape[1:3] == (1, 1)
-    assert "32" in refusal(fcn.vgg_narrow, input_size=31)
 
 
 def test_seed_decides_the_weights_of_vgg_narrow():

@@ -112,15 +112,11 @@ def test_nothing_is_shown_and_no_figure_stays_open():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"values": [0], "captions": ["a"]},
-        {"values": range(21), "captions": "abcdefghijklmnopqrstu"},
-        {"captions": CAPTIONS[:4]},
         {"label": " "},
         {"alt": ""},
         {"captions": [*CAPTIONS[:4], ""]},
         {"draw": lambda grey: None},
         {"draw": lambda grey: plotting.show([np.ones((2, 2))], width=2 + grey / 240)},
-        {"draw": lambda grey: plotting.show([np.full((2, 2, 3), 255)])},
     ],
 )
 def test_what_cannot_move_is_refused(refusal, changes):
