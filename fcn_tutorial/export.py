@@ -16,7 +16,6 @@ import zipfile
 from collections.abc import Sequence
 from importlib import util
 from io import BytesIO
-from numbers import Integral
 from pathlib import Path
 
 import keras
@@ -38,7 +37,7 @@ def export(
     path: str | os.PathLike,
     classes: Sequence[str],
     palette: np.ndarray,
-    size: int | tuple[int, int] | None = None,
+    size: int | Sequence[int] | None = None,
     precision: str | None = None,
     demo: bool = False,
 ) -> tuple[Path, ...]:
@@ -129,10 +128,10 @@ def _checked(path, size, precision):
 
 
 def _sides(size):
-    sides = (size, size) if isinstance(size, Integral) else tuple(np.ravel(size).tolist())
-    if len(sides) != 2:
+    sides = size if isinstance(size, tuple | list) else [size]
+    if not 1 <= len(sides) <= 2:
         raise InputError(f"size must be one or two numbers of pixels, got {size!r}.")
-    return tuple(check_whole("size", side, SMALLEST, LARGEST) for side in sides)
+    return tuple(check_whole("size", sides[place], SMALLEST, LARGEST) for place in (0, -1))
 
 
 def _in_32_bits(model):

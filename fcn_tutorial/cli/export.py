@@ -1,13 +1,12 @@
 """`fcn-tutorial export`."""
 
-import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
 from fcn_tutorial.cli.common import place_of, quiet_import
-from fcn_tutorial.errors import InputError, check_choice, shown
+from fcn_tutorial.errors import InputError, check_choice
 
 FORMATS = {"litert": ".tflite", "onnx": ".onnx"}  # and how the names of their files end
 Output = Annotated[Path | None, Option(help="File to write. Default: RUN/VARIANT.tflite or .onnx.")]
@@ -53,7 +52,9 @@ def export(
             f"--output {str(output)!r} must end in {FORMATS[form]} for format {form}: change "
             "--output or --format."
         )
-    sides = _sides_of(size)
+    sides: list[Any] | None = None
+    if size is not None:  # "240x320", or "256"
+        sides = [int(each) if each.isdecimal() else each for each in size[:20].lower().split("x")]
     with quiet_import():
         from fcn_tutorial import export as exporting
         from fcn_tutorial.runs import load_run
@@ -65,16 +66,3 @@ def export(
     print(f"Wrote {' and '.join(written)}.")
     if demo:
         print(f"Try it: python {beside[-1]} photo.jpg overlay.png")
-
-
-def _sides_of(text):
-    """The value of --size: "240x320" -> (240, 320), "256" -> (256, 256)."""
-    if text is None:
-        return None
-    sides = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text.strip(), re.ASCII | re.IGNORECASE)
-    if not sides:
-        raise InputError(
-            f"--size {shown(text)} must be one or two numbers of pixels: 256, or 240x320 for "
-            "height x width."
-        )
-    return tuple(int(side or sides[1]) for side in sides.groups())
