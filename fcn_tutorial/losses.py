@@ -75,14 +75,6 @@ class CrossEntropy(keras.losses.Loss):
     pixel_losses = staticmethod(masked_cross_entropy)
     overlaps = staticmethod(soft_overlaps)
 
-    def __init__(
-        self,
-        reduction: str = "sum_over_batch_size",
-        name: str = "cross_entropy",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, **kwargs)
-
     @staticmethod
     def over_devices(value: Any) -> Any:
         """The sum of a value over the devices that share a batch."""
@@ -129,7 +121,7 @@ def build_loss(loss: str, jaccard: float) -> CrossEntropy:
     """The loss that a recipe's keys `loss` ("mean" or "sum") and `jaccard` ask for."""
     if jaccard:
         return CrossEntropyAndJaccard(jaccard, reduction=REDUCTIONS[loss])
-    return CrossEntropy(REDUCTIONS[loss])
+    return CrossEntropy(reduction=REDUCTIONS[loss])
 
 
 def running_mean_iou(num_classes: int) -> keras.metrics.MeanIoU:

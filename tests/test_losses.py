@@ -47,7 +47,7 @@ def test_loss_equals_that_of_keras(seed, void, how):
     theirs = keras.losses.SparseCategoricalCrossentropy(
         from_logits=True, ignore_class=VOID, reduction=REDUCTIONS[how]
     )
-    ours = CrossEntropy(REDUCTIONS[how])
+    ours = CrossEntropy(reduction=REDUCTIONS[how])
     for more in ({}, {"sample_weight": weights}):
         assert float(ours(label, logits, **more)) == pytest.approx(
             float(theirs(label, logits, **more)), rel=1e-5
@@ -134,7 +134,7 @@ def test_the_soft_jaccard_index_of_certain_answers_is_mean_iou():
 def test_a_recipes_keys_choose_reduction_and_index(how):
     label, logits = random_batch()
     plain, both = (float(build_loss(how, factor)(label, logits)) for factor in (0, 0.5))
-    assert plain == pytest.approx(float(CrossEntropy(REDUCTIONS[how])(label, logits)))
+    assert plain == pytest.approx(float(CrossEntropy(reduction=REDUCTIONS[how])(label, logits)))
     assert both - plain == pytest.approx((1 - jaccard_by_hand(label, logits)) / 2, abs=1e-3)
 
 
