@@ -1,4 +1,4 @@
-"""The studies: scores follow from confusion matrices, tables from the studies, scripts run."""
+"""The studies: scores follow from confusion matrices, tables from the studies."""
 
 import re
 import shlex
@@ -82,12 +82,6 @@ def test_a_number_of_ours_says_how_many_images_it_was_trained_and_scored_on(row)
         assert re.search(r"\d", row["our_training"])
         assert row["our_training"].startswith(str(record.recipe.limit or ""))
     assert re.search(rf"\b{images}\b", row["our_images"])
-
-
-def test_minutes_of_a_run_count_once_however_often_it_was_scored(tmp_path):
-    table = tmp_path / "table.csv"
-    table.write_text("run,minutes,scores\na,100,scores\na,100,scores-b\na,,scores-c\nb,30,scores\n")
-    assert tables._minutes(table) == 130
 
 
 @pytest.mark.parametrize("name", tables.studies_by_name())

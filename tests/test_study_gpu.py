@@ -1,14 +1,10 @@
 """What is copied to a machine with a GPU, and the script that runs there, on tiny sizes."""
 
-import json
-import time
-import zipfile
 from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
-from PIL import Image
 
 import fcn_tutorial as fcn
 from studies.gpu import pack, run, train
@@ -46,75 +42,6 @@ def test_a_pack_gives_back_every_label_of_images_that_are_small_enough(scenes, t
             assert image.shape == scene.shape and np.abs(image - 1.0 * scene).mean() < 8
 
 
-def test_larger_images_and_labels_are_made_smaller_alike(scenes, tmp_path):
-    pack.pack(*scenes, tmp_path / "pack.zip", side=48, most_val=2)
-    packed = pack.Packed([tmp_path / "pack.zip"], "val")
-    image, label = packed[0]
-    truth = Image.fromarray(scenes[1][0][1]).resize((48, 48), Image.Resampling.NEAREST)
-    assert image.shape == (48, 48, 3) and np.array_equal(label, np.asarray(truth))
-
-
-def test_a_pack_takes_what_fits_and_no_more(scenes, tmp_path, refusal):
-    path = tmp_path / "pack.zip"
-    pack.pack(*scenes, path, most_val=2)
-    everything = path.stat().st_size
-    for share in (0.4, 0.7, 0.99):
-        found = pack.pack(*scenes, path, max_mb=share * everything / 1e6, most_val=2)
-        assert path.stat().st_size <= share * everything
-        assert 0 < found["examples"]["train"][0] < 12
-    message = refusal(pack.pack, *scenes, path, max_mb=0.001)
-    assert "--most-val" in message and "--max-mb" in message
-
-
-def test_several_packs_are_one_data_set(scenes, tmp_path):
-    whole, parts = tmp_path / "whole.zip", [tmp_path / "first.zip", tmp_path / "rest.zip"]
-    pack.pack(*scenes, whole, most_val=2)
-    size = whole.stat().st_size / 1e6
-    first = pack.pack(*scenes, parts[0], max_mb=size / 2, most_val=2)["examples"]["train"][0]
-    rest = pack.pack(*scenes, parts[1], most_val=0, skip=first)["examples"]
-    assert 0 < first < 12 and rest == {"val": [0, 12], "train": [12 - first, 12]}
-    for split in ("train", "val"):
-        one, several = pack.Packed([whole], split), pack.Packed(parts, split)
-        assert several.names == one.names and several.fingerprint == one.fingerprint
-        assert np.array_equal(several[len(one) - 1][1], one[len(one) - 1][1])
-
-
-def test_equal_packs_are_equal_bytes_and_a_changed_one_is_refused(scenes, tmp_path, refusal):
-    paths = [tmp_path / name for name in ("a.zip", "b.zip")]
-    for path in paths:
-        pack.pack(*scenes, path, most_val=2)
-    assert paths[0].read_bytes() == paths[1].read_bytes()
-    with zipfile.ZipFile(paths[0]) as file:
-        content = {name: file.read(name) for name in file.namelist()}
-    one, other = (name for name in content if name.startswith("val/") and name.endswith(".png"))
-    content[one], content[other] = content[other], content[one]
-    pack.write_zip(paths[1], content)
-    assert str(paths[1]) in refusal(pack.Packed, paths[1:], "val")
-    assert len(pack.Packed(paths[1:], "train")) == 12
-    paths[0].write_bytes(paths[0].read_bytes()[:-100])
-    assert str(paths[0]) in refusal(pack.Packed, paths, "val")
-
-
-def test_weights_go_to_the_layers_of_their_names_and_shapes(tmp_path, refusal):
-    def network(seed, filters):
-        keras.utils.set_random_seed(seed)
-        layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="first")]
-        return keras.Sequential([*layers, keras.layers.Conv2D(filters, 1, name="last")])
-
-    path, given, taken = tmp_path / "weights.npz", network(0, 2), network(1, 3)
-    given.save(tmp_path / "given.keras")
-    pack.write_weights(path, pack.weights_of(tmp_path / "given.keras"))
-    kept = taken.get_layer("last").get_weights()
-    assert pack.give(taken, path) == ["first"]
-    kernel, bias = given.get_layer("first").get_weights()
-    halves = [kernel.astype(np.float16), bias]
-    for found, expected in zip(taken.get_layer("first").get_weights(), halves, strict=True):
-        assert np.array_equal(found, expected)
-    assert np.array_equal(taken.get_layer("last").get_weights()[0], kept[0])
-    assert str(path) in refusal(pack.give, keras.Sequential([keras.layers.Flatten()]), path)
-    assert "first/0" in refusal(pack.write_weights, path, {"first/0": np.array([[1e6]])})
-
-
 def test_padding_adds_nothing_but_void(scenes):
     class Two(list):
         name, split, classes, palette = "two", "val", ("a",), scenes[0].palette
@@ -127,31 +54,6 @@ def test_padding_adds_nothing_but_void(scenes):
         assert larger.shape == (96, 96, 3) and np.array_equal(ids[:height, :width], label)
         assert np.array_equal(larger[:height, :width], image) and (ids[height:] == 255).all()
     assert train.Padded(scenes[1], most=3).names == tuple(scenes[1].names[i] for i in (0, 6, 11))
-
-
-def test_it_stops_when_its_minutes_are_up_and_has_written_what_it_found():
-    written, began = [], time.monotonic()
-    found = run.measure("ab", SIZES, 0.06, {"machine": {}}, written.append, began)
-    assert 1 < time.monotonic() - began < 3.6 + 2
-    assert {"part": "a"} in found["left_out"]  # a sixth of 3.6 seconds is too little
-    rows = [{key: row[key] for key in ("bits", "compiled", "network")} for row in found["b"]]
-    left = [row for row in found["left_out"] if row["part"] == "b"]
-    assert rows and len(rows) + len(left) == len(run.plan("b", SIZES))
-    assert "second" in found["b"][0]["error"]
-    assert json.loads(json.dumps(written[-1])) == found and len(written) > len(rows)
-
-
-def test_what_goes_wrong_in_a_row_is_its_finding():
-    assert list(run.follow(open, ("/nowhere/at all",), 60)) == [
-        {"error": "FileNotFoundError: No such file or directory"}
-    ]
-
-
-def test_without_a_gpu_it_says_so_in_one_line(monkeypatch, refusal):
-    monkeypatch.setattr(run, "follow", lambda *arguments: iter([{"gpu": False}]))
-    monkeypatch.setenv("KERAS_BACKEND", "jax")  # which it sets itself where none is set
-    message = refusal(run.main, [])
-    assert "GPU" in message and "--allow-cpu" in message
 
 
 @pytest.mark.slow
