@@ -10,10 +10,8 @@ from unittest.mock import Mock
 
 import nbformat
 import pytest
-from colab import first_cell, project, put_first
-from execute import fingerprint, outputs_are_its_own
+from colab import first_cell, project
 from IPython.core.inputtransformer2 import TransformerManager
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from rules import ROOT
 
 CHAPTERS = sorted((ROOT / "book" / "chapters").glob("*.ipynb"))
@@ -45,24 +43,6 @@ def test_the_cell_installs_the_release_where_the_library_is_missing(monkeypatch,
     asked_for = [call.args for call in shell.run_line_magic.mock_calls]
     assert asked_for == asked * [("pip", f"install --quiet {RELEASE}")]
     assert len(first_cell().source.splitlines()) <= 5
-
-
-@pytest.mark.parametrize("valid", [True, False])
-def test_the_cell_goes_before_the_code_and_valid_outputs_stay_valid(valid):
-    image = new_output("execute_result", {"text/plain": "2"}, execution_count=1)
-    code = new_code_cell("1 + 1", outputs=[image], execution_count=1)
-    notebook = new_notebook(cells=[new_markdown_cell("# Toy"), code])
-    notebook.metadata.fcn_tutorial = {"fingerprint": fingerprint(notebook) if valid else "other"}
-    put_first(notebook)
-    assert outputs_are_its_own(notebook) == valid
-    notebook.cells[1].source = "old"
-    notebook.metadata.fcn_tutorial.fingerprint = fingerprint(notebook)
-    put_first(notebook)
-    assert outputs_are_its_own(notebook)
-    assert [cell.source for cell in notebook.cells] == ["# Toy", first_cell().source, "1 + 1"]
-    assert notebook.cells[1] == first_cell() | {"execution_count": 1}
-    assert notebook.cells[2].outputs[0].execution_count == notebook.cells[2].execution_count == 2
-    nbformat.validate(notebook)
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)

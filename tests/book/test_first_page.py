@@ -36,10 +36,3 @@ def test_every_labelling_is_reached_by_keyboard(page):
     names, pictures, captions = zip(*found, strict=True)
     assert list(names) == NAMES
     assert len(set(pictures)) == len(set(captions)) == len(NAMES)
-
-
-def test_a_click_on_the_slider_chooses(page):
-    slider = page.locator(".first-figure input")
-    box = slider.bounding_box()
-    slider.click(position={"x": box["width"] - 2, "y": box["height"] / 2})
-    assert shown(page)[0] == NAMES[-1]

@@ -3,7 +3,6 @@
 import re
 
 import minutes
-import nbformat
 import pytest
 import yaml
 from rules import CODE_SPAN, FENCE, MATHS, ROOT, Chapter
@@ -99,12 +98,3 @@ def test_heads_and_pages_say_the_minutes_that_a_chapter_takes(path):
     text, found = minutes.filled(path)
     assert found == (1 if path.suffix == ".ipynb" else len(CHAPTERS))
     assert text == path.read_text(encoding="utf-8"), "run make tables"
-
-
-def test_reading_takes_a_minute_for_200_words_or_12_lines_and_ten_for_an_exercise():
-    new = nbformat.v4
-    folded = new.new_code_cell("x = 1\n" * 600, metadata={"tags": ["hide-input"]})
-    exercises = "## Exercises\n\n**Exercise 1.1.** " + "word " * 4000
-    prose, shown = new.new_markdown_cell("word " * 2000), new.new_code_cell("x = 1\n\n" * 60)
-    cells = [prose, shown, folded, new.new_markdown_cell(exercises)]
-    assert minutes.reading(new.new_notebook(cells=cells)) == (15, 25)
