@@ -173,7 +173,7 @@ def _initial_model(source: str, num_classes: int) -> keras.Model | None:
     """The model of a run folder, or one that the package carries; None where none is asked for."""
     model = runs.load_run(source).model if source else None
     if model is not None and (theirs := model.output_shape[-1]) != num_classes:
-        print(f"{source} has {theirs} classes, not {num_classes}: the score layers start new.")
+        print(f"{source} has {theirs} classes, not {num_classes}: its score layers are not copied.")
     return model
 
 

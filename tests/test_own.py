@@ -108,10 +108,10 @@ def test_a_run_stops_when_no_epoch_is_better_and_keeps_the_best_or_the_last(tmp_
 
 
 @pytest.mark.slow
-def test_a_network_with_other_classes_is_said_to_start_new_score_layers(capsys):
+def test_score_layers_for_other_classes_are_said_not_to_be_copied(capsys):
     compiled_model(replace(QUICK, initial="fcn8s"), 3, 1)
     said = capsys.readouterr().out
-    assert "6 classes, not 3" in said and "score layers start new" in said
+    assert "6 classes, not 3" in said and "score layers are not copied" in said
 
 
 class Sized:
