@@ -110,7 +110,8 @@ def _odd_masks(splits: dict[str, Dataset], good: Sequence[tuple[str, int, _Glanc
         alone = [(split, i) for split, i, e in good if e.counts[value] == e.counts.sum()]
         if alone and (value == VOID or names[1]):
             example = splits[alone[0][0]].names[alone[0][1]]
-            found.append(f"{len(alone)} of {len(good)} masks hold {what}, such as {example}.")
+            verb = "holds" if len(alone) == 1 else "hold"
+            found.append(f"{len(alone)} of {len(good)} masks {verb} {what}, such as {example}.")
     sizes = sorted({each.size for *_, each in good}, key=lambda size: size[0] * size[1])
     if len(sizes) > 1:
         ends = " to ".join(f"{width} x {height}" for width, height in (sizes[0], sizes[-1]))
@@ -130,10 +131,15 @@ def _odd_classes(found: Survey, seen: dict[str, list[_Glance]]) -> list[str]:
         elif not trained[c]:
             warnings.append(f"Class {name} does not occur in train.")
         elif share < TINY or count < FEW:
-            warnings.append(f"Class {name} is tiny: {share:.2%} of the pixels, in {count} images.")
+            where = f"{share:.2%} of the pixels, in {_images(count)}"
+            warnings.append(f"Class {name} is tiny: {where}.")
         elif share > NEARLY_ALL and len(classes) > 1:
             warnings.append(f"Class {name} is nearly everywhere: {share:.1%} of the pixels.")
     return warnings
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
 
 
 def _duplicates(
@@ -150,7 +156,9 @@ def _duplicates(
     if not pairs:
         return []
     i, j = pairs[0]
+    alike = len({j for _, j in pairs})
+    verb = "looks" if alike == 1 else "look"
     return [
-        f"{len({j for _, j in pairs})} images of {other.split} look like one of {one.split}, such "
+        f"{_images(alike)} of {other.split} {verb} like one of {one.split}, such "
         f"as {other.names[j]} and {one.names[i]}: keep them in one split (group in dataset.toml)."
     ]

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from folders import CLASSES, NAMES, example, plain, save
+from folders import CLASSES, NAMES, example, plain, save, voc
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data.catalog import splits_of
@@ -97,9 +97,9 @@ def spoil_file(folder):
 @pytest.mark.parametrize(
     ("spoil", "named"),
     [
-        (spoil_duplicate, ("1 images of val look like one of train",)),
-        (spoil_mask(0), ("1 of 12 masks hold nothing but background", NAMES[0])),
-        (spoil_mask(255), ("1 of 12 masks hold nothing but void", NAMES[0])),
+        (spoil_duplicate, ("1 image of val looks like one of train",)),
+        (spoil_mask(0), ("1 of 12 masks holds nothing but background", NAMES[0])),
+        (spoil_mask(255), ("1 of 12 masks holds nothing but void", NAMES[0])),
         (spoil_mask(9), ("id 9", f"{NAMES[0]}.PNG")),
         (spoil_mask("size"), (f"{NAMES[0]}.PNG is 48 x 20", "48 x 40")),
         (spoil_file, (f"{NAMES[0]}.PNG cannot be read",)),
@@ -111,6 +111,13 @@ def test_each_fault_is_named(photos, spoil, named):
     spoil(photos)
     warnings = "\n".join(survey(photos).warnings)
     assert all(each in warnings for each in named), warnings
+
+
+def test_duplicates_are_counted_in_the_plural(tmp_path):
+    voc(tmp_path)
+    for name in NAMES:
+        save(tmp_path / "JPEGImages" / f"{name}.png", noise(0))
+    assert "4 images of val look like one of train" in "".join(survey(tmp_path).warnings)
 
 
 def test_inspect_prints_a_table_and_writes_a_contact_sheet(photos, command_line, tmp_path):
