@@ -1,4 +1,4 @@
-"""Does a classifier with a pooled head, made convolutional, say what it says of each window?
+"""Does a classifier made convolutional predict for each window what the classifier does?
 
     python -m studies.backbones.windows fcn_tutorial/photos/cat.jpg
 
