@@ -42,7 +42,9 @@ def sliding_kernel(layer: keras.layers.Conv2D, cells: tuple[int, int]) -> Diagra
     drawing.grid(right, middle - output / 2, side, rows, columns, COLORS["skips"])
     drawing.box(right + side, middle - output / 2, side, side, COLORS["scores"], **dashed)
     drawing.box(right, middle - output / 2, side, side, COLORS["scores"], stroke_width=3)
-    drawing.text(right + side * columns / 2, 236, "one output a place", f"{rows} × {columns} cells")
+    drawing.text(
+        right + side * columns / 2, 236, "one output per position", f"{rows} × {columns} cells"
+    )
     drawing.arrow((112, middle), (218, middle))
     drawing.text(165, middle - 12, "reshape")
     drawing.arrow((230 + side * width + 20, middle), (left - 10, middle))
