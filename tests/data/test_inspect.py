@@ -50,11 +50,6 @@ def test_a_list_that_is_missing_or_empty_is_a_fault_of_the_split(folder, camvid_
     assert check_files("camvid", "train", camvid_root).good == 6
 
 
-def test_an_unknown_name_is_refused(refusal):
-    for ask in (check_presence, lambda name: check_files(name, "val")):
-        assert "'cityscapes'" in refusal(ask, "cityscapes")
-
-
 def test_what_is_drawn_is_always_there(tmp_path, monkeypatch):
     check_presence("shapes", tmp_path)
     monkeypatch.setitem(shapes.DEFAULT_COUNTS, "val", 3)
