@@ -53,7 +53,3 @@ def test_every_public_name_is_listed_callable_and_documented(name):
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = fcn.no_such_name
-
-
-def test_input_error_is_a_value_error():
-    assert issubclass(fcn.InputError, ValueError)

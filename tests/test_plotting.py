@@ -6,7 +6,6 @@ import pytest
 
 import fcn_tutorial as fcn
 from fcn_tutorial import plotting
-from fcn_tutorial.data.dataset import Dataset
 from fcn_tutorial.data.images import write_label
 
 PALETTE = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
@@ -63,13 +62,6 @@ def test_an_overlay_of_nothing_is_empty_whatever_it_was_an_array_of():
     assert fcn.overlay(image, label, PALETTE).shape == (3, 0, 3)
 
 
-def test_as_many_colours_as_there_can_be_classes_are_drawn():
-    palette = np.random.default_rng(0).integers(0, 256, (255, 3))
-    label = np.arange(256).reshape(16, 16)
-    mixed = fcn.overlay(np.zeros((16, 16, 3), np.uint8), label, palette, alpha=1)
-    np.testing.assert_array_equal(mixed.reshape(-1, 3), [*palette, (0, 0, 0)])
-
-
 def test_rows_of_a_tall_image_are_all_blended():
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (1100, 3, 3), np.uint8)
@@ -107,22 +99,6 @@ def test_figures_show_what_they_are_given(tmp_path):
     assert fcn.read_image(tmp_path / "legend.png").ndim == 3
 
 
-class Pixel(Dataset):
-    name, split, classes, palette = "pixel", "val", ("a", "b"), PALETTE
-    names = ("only",)
-
-    def __getitem__(self, index):
-        return IMAGE[:1, :1], LABEL[:1, :1]
-
-
-def test_an_image_of_one_pixel_can_be_drawn():
-    plotting.show([IMAGE[:1, :1], LABEL[:1, :1]])
-    plotting.show_predictions(Pixel(), [0], {"mine": [LABEL[:1, :1]]})
-    plotting.show_score_maps(np.zeros((1, 1, 2)), Pixel.classes)
-    axes = [axis for figure in figures() for axis in figure.axes if axis.images]
-    assert {axis.images[0].get_array().shape[:2] for axis in axes} == {(1, 1)} and len(axes) == 7
-
-
 def test_the_bars_of_an_absent_class_are_empty():
     confusion = np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]])
     plotting.plot_iou({"model": fcn.scores(confusion)}, ("a", "b", "absent"))
@@ -155,16 +131,6 @@ def test_numbers_are_written_on_small_maps_only():
     small, large, ids = [axis for figure in figures() for axis in figure.axes]
     assert [text.get_text() for text in small.texts] == ["0", "0.56", "1", "12"]
     assert not large.texts and [text.get_text() for text in ids.texts] == ["0", "1", "255", "1"]
-
-
-def test_more_curves_than_colours_are_all_drawn():
-    names = [f"run {number}" for number in range(len(plotting.LINE_COLORS) + 2)]
-    rows = [{"epoch": 1, "val_mean_iou": 0.5}, {"epoch": 2, "val_mean_iou": 0.6}]
-    plotting.plot_history(dict.fromkeys(names, rows))
-    plotting.plot_lines(dict.fromkeys(names, ([1, 2], [3, 5])), "x", "y")
-    for figure in figures():
-        legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-        assert legend[: len(names)] == names and len(figure.axes[0].lines) == len(names)
 
 
 def test_epochs_are_whole_numbers_on_the_axis_and_other_numbers_are_not():

@@ -1,4 +1,4 @@
-"""Figures that a reader moves: frames, links, the picture and the words beside them."""
+"""Figures that a reader moves: frames, the still picture and the words beside them."""
 
 import re
 from base64 import b64decode
@@ -8,7 +8,6 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from ipywidgets.embed import dependency_state
 from PIL import Image
 
 from fcn_tutorial import plotting, widgets
@@ -51,21 +50,6 @@ def test_each_value_has_its_frame_without_a_margin_and_with_its_words(figure):
         assert f'alt="A &quot;plain&quot; field. grey {grey} &lt; 255"' in page
 
 
-def test_button_slider_and_frames_are_joined_in_the_browser(figure):
-    (play, slider), stack = figure.children[0].children, figure.children[1]
-    state = dependency_state(figure)
-    links = [model["state"] for model in state.values() if model["model_name"] == "LinkModel"]
-    joined = {(tuple(link["source"]), tuple(link["target"])) for link in links}
-    name = {each: f"IPY_MODEL_{each.model_id}" for each in (play, slider, stack)}
-    assert joined == {
-        ((name[play], "value"), (name[slider], "value")),
-        ((name[slider], "value"), (name[stack], "selected_index")),
-    }
-    for control in (play, slider):
-        assert (control.value, control.min, control.max) == (0, 0, len(GREYS) - 1)
-    assert slider.description == "grey level" and stack.selected_index == 0
-
-
 def test_the_output_holds_the_widget_a_picture_and_words(figure):
     bundle = figure._repr_mimebundle_()
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == figure.model_id
@@ -76,22 +60,6 @@ def test_the_output_holds_the_widget_a_picture_and_words(figure):
         assert abs(still - grey).min() < 10
 
 
-def test_the_frames_of_the_picture_can_be_chosen():
-    shades = [np.array(Image.open(BytesIO(made(stills=[n]).still)).convert("L")) for n in (0, 4)]
-    assert shades[0][100, 200] < 10 and abs(int(shades[1][100, 200]) - 240) < 10
-
-
-def test_a_photograph_stays_small():
-    grain = np.random.default_rng(0).normal(0, 20, (200, 300, 3))
-    photo = np.clip(np.linspace(40, 200, 300)[:, None] + grain, 0, 255).astype(np.uint8)
-    figure = made(
-        draw=lambda share: plotting.show([(share * photo).astype(np.uint8)], width=3.6),
-        values=[0.3, 1],
-        captions="ab",
-    )
-    assert all(len(page) < picture_in(page).size / 4 for page in pages(figure))
-
-
 def test_without_a_stack_the_kernel_exchanges_the_frames(monkeypatch, figure):
     monkeypatch.delattr(ipywidgets, "Stack")
     seven = made()
@@ -99,14 +67,6 @@ def test_without_a_stack_the_kernel_exchanges_the_frames(monkeypatch, figure):
     for index in (0, 3, 1):
         slider.value = index
         assert page.value == pages(figure)[index]
-
-
-def test_nothing_is_shown_and_no_figure_stays_open():
-    plt.close("all")
-    mine = plt.figure()
-    made()
-    assert plt.get_fignums() == [mine.number]
-    plt.close("all")
 
 
 @pytest.mark.parametrize(
