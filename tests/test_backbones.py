@@ -70,21 +70,11 @@ def test_vgg_narrow_gives_logits_for_each_class():
     assert not np.allclose(logits[0], logits[1])
 
 
-def test_vgg_narrow_is_laid_out_like_vgg():
-    classifier = fcn.vgg_narrow()
-    convolutions = [f"block{block}_conv{index}" for block in range(1, 6) for index in (1, 2)]
-    pools = [f"block{block}_pool" for block in range(1, 6)]
-    names = [layer.name for layer in classifier.layers]
-    assert [name for name in names if "conv" in name] == convolutions
-    assert [name for name in names if "pool" in name] == pools
-    assert names[-4:] == ["flatten", "fc6", "fc7", "fc8"]
-    assert classifier.get_layer("block5_pool").output.shape[1:3] == (3, 3)
-
-
-def test_vgg_narrow_with_valid_padding_needs_220_pixels_for_as_many_cells():
-    classifier = fcn.vgg_narrow(padding="valid", input_size=220)
-    assert {layer.padding for layer in classifier.layers if "conv" in layer.name} == {"valid"}
-    assert classifier.get_layer("block5_pool").output.shape[1:3] == (3, 3)
+@pytest.mark.parametrize(("padding", "side", "cells"), [("same", 32, 1), ("valid", 220, 3)])
+def test_vgg_narrow_has_these_cells_behind_its_last_pooling(padding, side, cells):
+    classifier = fcn.vgg_narrow(padding=padding, input_size=side)
+    assert {layer.padding for layer in classifier.layers if "conv" in layer.name} == {padding}
+    assert classifier.get_layer("block5_pool").output.shape[1:3] == (cells, cells)
 
 
 def test_seed_decides_the_weights_of_vgg_narrow():

@@ -60,12 +60,8 @@ def test_only_the_layers_behind_the_frozen_ones_learn(runs, refusal):
     for run in runs:
         learned = layers_that_differ(start, run.model)
         assert learned == {"score_fr", "score_pool4", "score_pool3"}
-    assert "conv_pw_5" in refusal(freeze, start, "conv_pw_5")
-
-
-def test_the_features_are_gone_when_the_run_is_finished(runs):
-    for run in runs:
         assert not (run.folder / "features").exists()
+    assert "conv_pw_5" in refusal(freeze, start, "conv_pw_5")
 
 
 def test_a_run_that_keeps_features_is_resumed(runs, tmp_path):

@@ -42,18 +42,13 @@ def test_segment_gives_one_class_for_each_pixel(model, size):
     np.testing.assert_array_equal(label, image.argmax(axis=-1))
 
 
-@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 4), (0, 4, 3), (1, 4, 4, 3)])
-def test_segment_refuses_what_is_no_rgb_image(model, shape):
-    with pytest.raises(fcn.InputError, match=r"\(height, width, 3\)"):
-        fcn.segment(model, np.zeros(shape, np.uint8))
+SHAPES, VALUES = [(4, 4), (4, 4, 4), (0, 4, 3), (1, 4, 4, 3)], ["red", None, 1j, np.nan, -1, 256]
 
 
 @pytest.mark.parametrize(
-    "image",
-    [np.full((4, 4, 3), value) for value in ("red", None, 1j, np.nan, -1, 256, 65535.0)],
-    ids=lambda image: str(image.flat[0]),
+    "image", [*map(np.zeros, SHAPES), *(np.full((4, 4, 3), each) for each in VALUES)]
 )
-def test_segment_refuses_values_that_are_no_colours(model, refusal, image):
+def test_segment_refuses_what_is_no_rgb_image(model, refusal, image):
     assert "image must" in refusal(fcn.segment, model, image)
 
 
@@ -67,11 +62,6 @@ def test_segment_warns_of_an_image_whose_white_is_one(model):
             fcn.segment(model, right)
 
 
-def classifier():
-    image = keras.Input((8, 8, 3))
-    return keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(image)))
-
-
 def coarse():
     image = keras.Input((None, None, 3))
     return keras.Model(image, keras.layers.MaxPooling2D(2)(image))
@@ -82,19 +72,11 @@ def fixed():
     return keras.Model(image, keras.layers.Rescaling(1.0)(image))
 
 
-def of_two_images():
-    images = [keras.Input((None, None, 3)) for _ in range(2)]
-    return keras.Model(images, keras.layers.Add()(images))
-
-
 @pytest.mark.parametrize(
     ("network", "said"),
     [
-        (lambda: None, "None gives None"),
         (lambda: "fcn8s", "'fcn8s' gives None"),
         (lambda: keras.Sequential([keras.layers.Dense(2)]), "gives None"),
-        (classifier, r"gives \(None, 3\)"),
-        (of_two_images, "gives"),
         (coarse, "gives 4 x 5 scores for an image of 8 x 10"),
         (fixed, r"takes images of \(8, 8, 3\), got \(8, 10, 3\)"),
     ],
@@ -211,14 +193,9 @@ def test_the_copies_of_other_sizes_are_as_scipy_and_pillow_make_them(lopsided, s
 
 
 @pytest.mark.parametrize(
-    "scales", [(), (0,), (-1.0,), (float("nan"),), "a", None, 1j, [(1, 2), (3,)], [None]]
+    "scales", [(), (0,), float("nan"), "a", None, 1j, [(1, 2), (3,)], (1.0, 4.1), 1e-310, 0.06]
 )
-def test_scales_that_make_no_sense_are_refused(model, refusal, scales):
-    assert "scales" in refusal(fcn.segment, model, np.zeros((4, 4, 3), np.uint8), scales)
-
-
-@pytest.mark.parametrize("scales", [5, (1.0, 4.1), (True, 1e10), 1e-310, 0.06])
-def test_scales_whose_copies_would_not_fit_into_memory_are_refused(model, refusal, scales):
+def test_scales_that_make_no_sense_or_would_not_fit_into_memory_are_refused(model, refusal, scales):
     photo = np.zeros((4, 4, 3), np.uint8)
     for call, data in ((fcn.evaluate, Noise()), (fcn.segment, photo), (probabilities, photo[None])):
         assert "scales" in refusal(call, model, data, scales)

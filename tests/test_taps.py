@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from any_backbone import nested, sequential
+from any_backbone import sequential
 from keras import layers
 from keras.ops import convert_to_numpy
 
@@ -113,12 +113,6 @@ def test_operators_between_maps_end_blocks_too():
         x = layers.LayerNormalization(name=f"norm{index}")(x + layers.Conv2D(4, 1)(x) / 2.0)
     found = taps(keras.Model(image, layers.Conv2D(5, 1, name="last")(x)))
     assert [found[stride].layer for stride in (8, 16, 32)] == ["norm2", "norm3", "last"]
-
-
-@pytest.mark.parametrize("build", [sequential, nested])
-def test_what_follows_the_last_map_of_a_classifier_is_left_out(build):
-    model = fcn.build_fcn("fcn32s", 3, build())
-    assert not any(isinstance(layer, (layers.Dense, keras.Model)) for layer in model.layers)
 
 
 def test_an_augmentation_inside_a_classifier_is_refused(refusal):
