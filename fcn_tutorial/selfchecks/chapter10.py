@@ -5,17 +5,24 @@ from typing import Any
 import numpy as np
 
 
-def dilated_kernel(answer: Any) -> str | None:
-    """Exercise 10.1: a function (kernel, rate) that returns an array, the longer kernel."""
-    kernel = np.array([1.0, -3.0, 2.0, 5.0])
-    for rate in (1, 2, 3):
-        given = np.asarray(answer(kernel, rate), float)
-        if given.shape != (3 * rate + 1,):
-            return (
-                f"For 4 cells and rate {rate} the longer kernel should have {3 * rate + 1} cells."
-            )
-        if not (given[::rate] == kernel).all() or np.count_nonzero(given) != 4:
-            return f"For rate {rate} the weights should stand {rate} apart, with zeros between."
+def dilated_row(answer: Any) -> str | None:
+    """Exercise 10.1: a function (row, kernel, rate) that returns an array as long as the row."""
+    from scipy.ndimage import correlate1d
+
+    rng = np.random.default_rng(10)
+    for size, rate in ((3, 1), (3, 2), (5, 2), (5, 3)):
+        row, kernel = rng.normal(size=16), rng.normal(size=size)
+        given, case = np.asarray(answer(row, kernel, rate), float), f"{size} weights, rate {rate}"
+        if given.shape != row.shape:
+            return f"With {case}, a row of 16 cells should give 16, not the shape {given.shape}."
+        holes = np.zeros(rate * (size - 1) + 1)
+        holes[::rate] = kernel
+        right = np.isclose(given, correlate1d(row, holes, mode="constant"))
+        inside = right[len(holes) // 2 : -(len(holes) // 2)]
+        if not inside.all():
+            return f"With {case}, cells in the middle differ from what `dilated` gives for them."
+        if not right.all():
+            return f"With {case}, the middle is right; beyond the ends there should be zeros."
     return None
 
 

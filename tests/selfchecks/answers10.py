@@ -3,10 +3,11 @@
 import numpy as np
 
 
-def with_zeros(kernel, rate):
-    longer = np.zeros((len(kernel) - 1) * rate + 1)
-    longer[::rate] = kernel
-    return longer
+def dilated_row(row, kernel, rate, mode="constant"):
+    places = np.arange(len(row)) + rate * (len(kernel) // 2)
+    padded = np.pad(row, rate * (len(kernel) // 2), mode)
+    offsets = rate * (np.arange(len(kernel)) - len(kernel) // 2)
+    return padded[places[:, None] + offsets] @ kernel
 
 
 def quantize(weights):
@@ -29,12 +30,13 @@ def too_coarse(weights):
     return np.round(weights / scale).astype("int8"), scale
 
 
-RIGHT = {"10.1": [with_zeros], "10.2": [(15, 7)], "10.3": [quantize]}
+RIGHT = {"10.1": [dilated_row], "10.2": [(15, 7)], "10.3": [quantize]}
 WRONG = {
     "10.1": [
-        lambda kernel, rate: np.repeat(kernel, rate),
-        lambda kernel, rate: np.pad(with_zeros(kernel, rate), (0, rate - 1)),
-        lambda kernel, rate: kernel,
+        lambda row, kernel, rate: dilated_row(row, kernel, 1),
+        lambda row, kernel, rate: dilated_row(row, kernel[::-1], rate),
+        lambda row, kernel, rate: dilated_row(row, kernel, rate, "edge"),
+        lambda row, kernel, rate: dilated_row(row, kernel, rate)[rate:-rate],
     ],
     "10.2": [(7, 15), (15, 9), (13, 7)],
     "10.3": [too_coarse, dividing_by_zero, scale_of_zero, lambda weights: (weights, 1.0)],
