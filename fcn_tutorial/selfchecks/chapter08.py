@@ -5,10 +5,15 @@ from typing import Any
 import numpy as np
 
 
-def rate_on_the_mean(answer: Any) -> str | None:
+def rate_of_the_release(answer: Any) -> str | None:
     """Exercise 8.1: a number, the learning rate."""
-    if np.isclose(answer, 1e-10 * 500 * 375, rtol=0.02):
+    same_momentum = 1e-10 * 500 * 375
+    if np.isclose(answer, same_momentum * 10, rtol=0.02):
         return None
+    if np.isclose(answer, same_momentum, rtol=0.02):
+        return "It is right for equal momentum: how much longer are steps at 0.99 than at 0.9?"
+    if np.isclose(answer, same_momentum / 10, rtol=0.02):
+        return "A lower momentum adds up less: does the rate have to be higher or lower?"
     return "The sum is the mean times the number of pixels: what does that do to the gradient?"
 
 
@@ -20,7 +25,7 @@ def poly_with_warm_up(answer: Any) -> str | None:
     if not np.isclose(answer(warmup, total, warmup, highest), highest):
         return "Right after the warm-up the rate should be the highest one."
     if not np.isclose(answer(600, total, warmup, highest), highest * 0.5**0.9):
-        return "It is off in the middle: t starts at 0 when the warm-up ends, and is 1 at the end."
+        return "It is wrong in the middle: t is 0 when the warm-up ends, and 1 at the end."
     if abs(answer(total, total, warmup, highest)) > 1e-12:
         return "At the last step the rate should be zero."
     return None
@@ -32,5 +37,5 @@ def joined_gradients(answer: Any) -> str | None:
     if not np.allclose(answer(gradients, [100, 300, 0]), [2.5, -0.25]):
         return "Each gradient is a mean over its own pixels: weight it by how many there were."
     if not np.allclose(answer(gradients[:2], [50, 50]), [2.0, 0.5]):
-        return "It is off for two devices with equally many pixels, where a plain mean is right."
+        return "It is wrong where devices count equally many pixels and a plain mean is right."
     return None

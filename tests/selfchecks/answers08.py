@@ -22,12 +22,12 @@ def linear(step, total, warmup, highest):
 
 
 RIGHT = {
-    "8.1": [1.875e-5, 1.9e-5],
+    "8.1": [1.875e-4, 1.9e-4],
     "8.2": [right_schedule],
     "8.3": [lambda gradients, counted: np.average(gradients, axis=0, weights=counted)],
 }
 WRONG = {
-    "8.1": [2.5e-5, 1e-10 / (500 * 375), 1e-10],
+    "8.1": [1.875e-5, 1.875e-6, 2.5e-4, 1e-10 / (500 * 375), 1e-9],
     "8.2": [without_warm_up, counted_from_the_start, linear],
     "8.3": [
         lambda gradients, counted: np.mean(gradients, axis=0),
