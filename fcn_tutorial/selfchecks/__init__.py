@@ -51,7 +51,7 @@ def hint(exercise: str, answer: Any) -> str | None:
     except Exception:
         # The answer may be anything, and a function that the reader wrote may raise anything.
         if raised:
-            return f"Calling it ended in {raised[-1]}"
+            return f"Calling it raised {raised[-1]}"
         asked = str(known[exercise].__doc__).partition(": ")[2].rstrip(".")
         given = "what yours returns" if callable(answer) else f"of type {type(answer).__name__}"
         return f"The answer should be {asked}, not {given}."

@@ -15,7 +15,7 @@ def scores_of_a_photograph(answer: Any) -> str | None:
 
 
 def share_of_errors(answer: Any) -> str | None:
-    """Exercise 0.2: a function from label and prediction to the share of wrong pixels, void out."""
+    """Exercise 0.2: a function (label, prediction) that returns the share of wrong pixels."""
     label = np.array([[0, 0, 8], [8, 255, 255]], np.uint8)
     prediction = np.array([[0, 8, 8], [0, 0, 8]], np.uint8)
     found = answer(label, prediction)
@@ -25,4 +25,4 @@ def share_of_errors(answer: Any) -> str | None:
         return "A void pixel is neither right nor wrong: leave it out of the errors."
     if np.isclose(found, 2 / 6):
         return "Divide by the number of pixels that are not void."
-    return "Count the pixels where label and prediction differ, and divide by those that are known."
+    return "Count the pixels where the two differ, and divide by the number that are not void."

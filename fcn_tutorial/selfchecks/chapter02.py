@@ -16,7 +16,8 @@ def colors_of_ids(answer: Any) -> str | None:
         wrong = [name for name, a, b in zip("RGB", given, color, strict=True) if a != b]
         if wrong and class_id < 8:
             return (
-                f"Each of the bits 0, 1 and 2 has a channel: {wrong[0]} is off for id {class_id}."
+                "Each of the bits 0, 1 and 2 has a channel of its own: "
+                f"{wrong[0]} is wrong for id {class_id}."
             )
         if wrong:
             return (
@@ -30,11 +31,13 @@ def stray_ids(answer: Any) -> str | None:
     """Exercise 2.2: a function (label, num_classes) that returns a list of ids."""
     clean = np.array([[0, 2, 255], [1, 1, 2]], np.uint8)
     if list(answer(clean, 3)):
-        return "A label of ids 0 to 2 and void is clean with three classes: the list is empty."
+        return "A label of ids 0 to 2 and void is clean with three classes: return an empty list."
     if sorted({int(each) for each in answer(clean, 2)}) != [2]:
         return "With two classes, id 2 is a stray: ids start at 0, so which is the last good one?"
     blended = np.array([[7, 0, 254], [7, 5, 255], [6, 7, 1]], np.uint8)
     given = [int(each) for each in answer(blended, 6)]
     if len(given) != len(set(given)):
         return "It lists a stray id once for each of its pixels: list each id only once."
-    return None if given == [6, 7, 254] else "It is off for several strays: are they in order?"
+    if given != [6, 7, 254]:
+        return "It is wrong where there are several stray ids: are they sorted?"
+    return None

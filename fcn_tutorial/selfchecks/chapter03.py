@@ -19,7 +19,7 @@ def answers_on_a_photograph(answer: Any) -> str | None:
     if same != 15 * 11:
         return "For the second number halve both sides five times, rounding down each time."
     if valid != 13 * 9:
-        return "For the first number count the places where three by three cells fit completely."
+        return "For the first number count the positions where 3 x 3 cells fit completely."
     return None
 
 

@@ -10,7 +10,7 @@ def output_length(answer: Any) -> str | None:
     for cells, kernel_size, stride in ((4, 4, 2), (1, 7, 3), (6, 2, 5)):
         if answer(cells, kernel_size, stride) != (cells - 1) * stride + kernel_size:
             return (
-                f"It is off for {cells} cells, kernel size {kernel_size} and stride {stride}: "
+                f"It is wrong for {cells} cells, kernel size {kernel_size} and stride {stride}: "
                 "where does the last stamp begin?"
             )
     return None
@@ -27,7 +27,7 @@ def linear_upsampling(answer: Any) -> str | None:
         centres = (np.arange(5) + 0.5) * factor - 0.5
         right = np.isclose(given, np.interp(np.arange(5 * factor), centres, cells))
         if not right[factor:-factor].all():
-            return f"Values in the middle are off for factor {factor}: check where centres lie."
+            return f"Values in the middle are wrong for factor {factor}: where do the centres lie?"
         if not right.all():
             return f"The middle is right for factor {factor}, the ends are not: repeat the edges."
     return None

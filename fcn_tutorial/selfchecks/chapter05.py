@@ -37,7 +37,7 @@ def masked_loss(answer: Any) -> str | None:
     if np.isclose(given * label.size, right * np.sum(label != 255)):
         return "The sum is right: divide it by the number of pixels that are not void."
     if not np.isclose(given, right):
-        return "It is off on a small map with void: leave void out, and check one pixel by hand."
+        return "It is wrong on a small map with void: leave void out, and check one pixel by hand."
     if not np.isclose(answer(1000 * logits, label), _loss_and_gradient(1000 * logits, label)[0]):
         return "It breaks for large scores: subtract the largest score before the exponential."
     return None
@@ -49,9 +49,9 @@ def gradient_of_the_loss(answer: Any) -> str | None:
     right = _loss_and_gradient(logits, label)[1]
     given = np.asarray(answer(logits, label), float)
     if given.shape != right.shape:
-        return f"The gradient has the shape of the logits, {right.shape}, and yours {given.shape}."
+        return f"It should have the shape of the logits, {right.shape}; yours has {given.shape}."
     if given[label == 255].any():
         return "Nothing is learned at void: the gradient must be zero there."
     if not np.allclose(given, right, atol=1e-6):
-        return "It is off: probabilities, minus one at the true class, divided by which number?"
+        return "The values are wrong: probabilities, minus one at the true class, divided by what?"
     return None

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def field_with_dilation(answer: Any) -> str | None:
-    """Exercise 6.1: a function of a list of triples that returns two numbers, size and stride."""
+    """Exercise 6.1: a function (layers) that returns two numbers, size and stride."""
     if tuple(answer([(3, 1, 1), (2, 2, 1), (3, 1, 1)])) != (8, 2):
         return "Without dilation it should agree with field_of."
     if tuple(answer([(3, 1, 2)])) != (5, 1):
@@ -25,5 +25,5 @@ def sampled(answer: Any) -> str | None:
             return f"At stride {stride} the result differs in size from the label."
         rows, columns = (np.arange(side) // stride * stride + stride // 2 for side in label.shape)
         if not np.array_equal(result, label[np.ix_(rows, columns)]):
-            return f"At stride {stride} some cells have the label of another pixel."
+            return f"At stride {stride} some cells have the label of the wrong pixel."
     return None

@@ -21,7 +21,7 @@ def fusion(answer: Any) -> str | None:
     weights = rng.normal(size=(5, 4))
     given = np.asarray(answer(coarse, features, weights))
     if given.shape != (1, 4, 6, 4):
-        return f"The sum should have the shape (1, 4, 6, 4) here, and yours has {given.shape}."
+        return f"The sum should have the shape (1, 4, 6, 4) here; yours has {given.shape}."
     upsampled = np.array(BilinearUpsampling(2)(coarse))
     if np.allclose(given, upsampled + features @ weights, atol=1e-4):
         return None

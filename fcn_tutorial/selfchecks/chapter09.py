@@ -18,7 +18,7 @@ def dice(answer: Any) -> str | None:
 
 
 def paired_difference(answer: Any) -> str | None:
-    """Exercise 9.2: a function of two lists of scores that returns two numbers."""
+    """Exercise 9.2: a function (a, b) of two lists of scores that returns two numbers."""
     one, other = [0.71, 0.75, 0.70, 0.74], [0.68, 0.73, 0.69, 0.70]
     differences = np.array(one) - np.array(other)
     error = differences.std(ddof=1) / 2
@@ -27,4 +27,6 @@ def paired_difference(answer: Any) -> str | None:
         return "The first number should be the mean of a - b, seed by seed."
     if np.isclose(given, differences.std(ddof=1)):
         return "That is the spread of one difference: how far may the mean of several be off?"
-    return None if np.isclose(given, error) else "Subtract first; then take the spread of that."
+    if not np.isclose(given, error):
+        return "Subtract first; then take the spread of the differences."
+    return None

@@ -19,7 +19,7 @@ def group_of_fields(answer: Any) -> str | None:
 
 
 def label_of_stretched(answer: Any) -> str | None:
-    """Exercise 11.2: ids 0..2 of a mask of 0, 85, 170 and 255 (void), as a function."""
+    """Exercise 11.2: a function (mask) that returns a label: ids 0 to 2, and 255 for void."""
     for values in ([[0, 85], [170, 255]], [[85]], [[255, 255, 0]]):
         mask = np.array(values, np.uint8)
         given = np.asarray(answer(mask.copy()))
@@ -32,7 +32,7 @@ def label_of_stretched(answer: Any) -> str | None:
 
 
 def near_duplicates(answer: Any) -> str | None:
-    """Exercise 11.3: pairs of thumbnails that hardly differ, as a function."""
+    """Exercise 11.3: a function (first, second, limit) that returns pairs of indices."""
     rng = np.random.default_rng(0)
     first = rng.integers(0, 256, (4, 8, 8, 3), np.uint8)
     second = rng.integers(0, 256, (3, 8, 8, 3), np.uint8)

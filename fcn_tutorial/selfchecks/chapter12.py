@@ -14,7 +14,7 @@ def mirrors_both(answer: Any) -> str | None:
     if not np.array_equal(new_label, label[:, ::-1]):
         return "The label has to come back with its columns in the opposite order."
     if np.array_equal(new_image, image[::-1, ::-1, ::-1]):
-        return "The image is still reversed along all of its axes: name the one that is meant."
+        return "The image is still reversed along all of its axes: name the one to reverse."
     if not np.array_equal(new_image, image[:, ::-1]):
         return "The label is right now; in the image only one axis should change."
     return None
@@ -34,7 +34,7 @@ def pools_over_images(answer: Any) -> str | None:
         return None
     if np.isclose(found, np.mean([scores(counts).mean_iou for counts in each])):
         return "This is still a mean over images: what should be added up over the images first?"
-    return "Give what fcn.evaluate would: mean IoU is a mean over classes, without void."
+    return "Return what fcn.evaluate would: mean IoU is a mean over classes, without void."
 
 
 def names_three_causes(answer: Any) -> str | None:

@@ -73,7 +73,7 @@ def broken(*arguments):
         ("7.2", "a string", "should be a function (coarse, features, weights)"),
         ("5.2", 7, "not of type int"),
         ("5.3", lambda logits, label: "a string", "not what yours returns"),
-        ("5.3", broken, "Calling it ended in KeyError: 'mine'"),
+        ("5.3", broken, "Calling it raised KeyError: 'mine'"),
     ],
 )
 def test_an_answer_of_another_kind_is_told_what_is_asked_for(exercise, answer, said):
