@@ -20,4 +20,4 @@ TURNED = {
 def read_pair(image, label, num_classes):
     """An image and its label, read from files as data sets read them."""
     ids = read_label(label, num_classes)
-    return read_image_of(ids, image, label), ids
+    return read_image_of(ids.shape, image, label), ids

@@ -26,7 +26,7 @@ import numpy as np
 
 from fcn_tutorial.data import masks
 from fcn_tutorial.data.dataset import VOID, Files
-from fcn_tutorial.data.images import ImageFiles, thumbnail_of
+from fcn_tutorial.data.images import ImageFiles, read_image_of
 from fcn_tutorial.data.layouts import SPLITS, Layout, find
 from fcn_tutorial.data.masks import Row, Table
 from fcn_tutorial.errors import InputError, check_choice, explained, shown
@@ -57,7 +57,7 @@ class Folder(ImageFiles):
         counts = np.zeros(256, np.int64)
         for value, label in contents.labels(self.table, path).items():
             counts[label] += contents.counts[value]
-        thumbnail = thumbnail_of(contents.shape, self.image_file(index), path, side)
+        thumbnail = read_image_of(contents.shape, self.image_file(index), path, side)
         return contents.shape, counts, thumbnail
 
 

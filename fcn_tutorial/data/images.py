@@ -120,43 +120,24 @@ def check_ids(ids: np.ndarray, where: Any, num_classes: int, void: int = VOID) -
 
 
 def read_image_of(
-    label: np.ndarray, path: str | os.PathLike, label_path: str | os.PathLike
+    shape: tuple[int, ...], path: str | os.PathLike, label_path: str | os.PathLike, side: int = 0
 ) -> np.ndarray:
-    """Read the image, RGB uint8 (H, W, 3), that a label uint8 (H, W) belongs to, as `read_image`.
+    """Read the image, RGB uint8 (H, W, 3), of a label of `shape` (H, W), as `read_image`.
 
     Where EXIF turns an image, its label may have been drawn on the pixels as they lie in the file.
     It is refused where its size shows that; where its size cannot show it, there is a warning.
+    With `side`, only a thumbnail uint8 (side, side, 3) is read.
     """
-    image, orientation = _decoded(path, path, _upright_rgb)
-    _check_fit(image.shape[:2], orientation, label.shape, path, label_path)
-    return image
 
-
-def thumbnail_of(
-    shape: tuple[int, ...], path: str | os.PathLike, label_path: str | os.PathLike, side: int
-) -> np.ndarray:
-    """A thumbnail uint8 (side, side, 3) of the image of a label of `shape`; as `read_image_of`."""
-
-    def read(image: Any, where: Any) -> tuple[np.ndarray, int, tuple[int, int]]:
-        width, height = image.size
-        # A JPEG is decoded at an eighth of its size, or more, in half the time.
-        image.draft(None, (4 * side, 4 * side))
+    def read(image: Any, where: Any) -> tuple[np.ndarray, int, tuple[int, ...]]:
+        size = image.size
+        if side:  # a JPEG is decoded at an eighth of its size, or more, in half the time
+            image.draft(None, (4 * side, 4 * side))
         pixels, orientation = _upright_rgb(image, where)
-        turned = orientation in range(5, 9)
-        return pixels, orientation, (width, height) if turned else (height, width)
+        size = size if orientation in range(5, 9) else size[::-1]
+        return pixels, orientation, size if side else pixels.shape[:2]
 
     pixels, orientation, size = _decoded(path, path, read)
-    _check_fit(size, orientation, shape, path, label_path)
-    return shrunk(pixels, side)
-
-
-def shrunk(image: np.ndarray, side: int) -> np.ndarray:
-    """An image uint8 (H, W, 3) averaged to (side, side, 3)."""
-    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX))
-
-
-def _check_fit(size, orientation, shape, path, label_path):
-    """As `read_image_of` raises; size: of the upright image, shape: of the label, both (H, W)."""
     if orientation in range(5, 9) and shape == size[::-1] != size:
         raise InputError(
             f"label {label_path} fits {path} only before EXIF orientation {orientation} turns it: "
@@ -169,6 +150,12 @@ def _check_fit(size, orientation, shape, path, label_path):
             "labels were drawn on upright images: look at some overlays, or save these images "
             "upright before labelling them."
         )
+    return shrunk(pixels, side) if side else pixels
+
+
+def shrunk(image: np.ndarray, side: int) -> np.ndarray:
+    """An image uint8 (H, W, 3) averaged to (side, side, 3)."""
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX))
 
 
 class ImageFiles(Dataset):
@@ -189,7 +176,7 @@ class ImageFiles(Dataset):
 
     def __getitem__(self, index):
         label = self.read_label(index)
-        return read_image_of(label, self.image_file(index), self.label_file(index)), label
+        return read_image_of(label.shape, self.image_file(index), self.label_file(index)), label
 
 
 def check_sizes(size: tuple[int, ...], shape: tuple[int, ...], where: Any) -> None:
