@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 
 from fcn_tutorial.data import folder
 from fcn_tutorial.data.dataset import VOID
-from fcn_tutorial.data.images import decode_image, read_image, write_label
+from fcn_tutorial.data.images import read_image, write_label
 from fcn_tutorial.data.layouts import SUFFIXES, find
 from fcn_tutorial.data.masks import VOID_NAMES, read_mask
 from fcn_tutorial.data.voc import voc_palette
@@ -117,7 +117,7 @@ def _from_labelme(source: Path) -> Converted:
     def examples() -> Iterator[Example]:
         for path in files:
             suffix, content = _labelme_image(path)
-            size = decode_image(content, str(path)).shape[1::-1]
+            size = read_image(content, path).shape[1::-1]
             kept = [shape for shape in shapes[path] if shape[1] in DRAWN]
             kept.sort(key=lambda shape: -np.count_nonzero(_painted(shape, size)))
             painted = np.zeros(size[::-1], np.uint8)
@@ -139,7 +139,7 @@ def _shape(shape: Any, where: Path) -> Shape:
             raise ValueError(f"a {kind} of {len(points)} points")
         mask = None
         if kind == "mask":
-            mask = decode_image(base64.b64decode(shape["mask"]), f"of a shape in {where}")[..., 0]
+            mask = read_image(base64.b64decode(shape["mask"]), f"of a shape in {where}")[..., 0]
         return str(shape["label"]), kind, points, mask
 
 

@@ -30,14 +30,15 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def read_image(path: str | os.PathLike) -> np.ndarray:
+def read_image(file: str | os.PathLike | bytes, where: Any = None) -> np.ndarray:
     """Read an image file of any mode, turned upright as its EXIF data says.
 
     White is 65535 in an image of more than eight bits; in an image of floats, it is 1 if no value
     is above 1, else 255. If a file has several frames, the first is read, with a warning.
 
     Args:
-        path: the file.
+        file: its path, or its bytes.
+        where: what errors call it, if not by its path.
 
     Returns:
         The image, RGB uint8 (H, W, 3).
@@ -46,22 +47,12 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         InputError: the file is missing, damaged or not an image, has more than LARGEST pixels, or
             holds values that are not on the scale of its type.
     """
-    return _decoded(path, path, _upright_rgb)[0]
+    return _decoded(file, file if where is None else where, _upright_rgb)[0]
 
 
 def read_as(path: str | os.PathLike, read: Callable[[Any], Any]) -> Any:
     """Open an image file and `read` it, given Pillow's image; errors are those of `read_image`."""
     return _decoded(path, path, lambda image, where: read(_upright(image)))
-
-
-def decode_image(content: bytes, where: str) -> np.ndarray:
-    """As `read_image`, from the bytes of a file; `where` is named in errors."""
-    return _decoded(content, where, _upright_rgb)[0]
-
-
-def decode_label(content: bytes, where: str, num_classes: int) -> np.ndarray:
-    """As `read_label`, from the bytes of a PNG that `encode_png` made."""
-    return _label(content, where, num_classes, VOID)
 
 
 def encode_png(array: np.ndarray) -> bytes:
@@ -83,16 +74,17 @@ def data_uri(picture: Image.Image, form: str, **options: Any) -> str:
     return f"data:image/{form.lower()};base64,{content}"
 
 
-def read_label(path: str | os.PathLike, num_classes: int, void: int = VOID) -> np.ndarray:
+def read_label(
+    file: str | os.PathLike | bytes, num_classes: int, void: int = VOID, where: Any = None
+) -> np.ndarray:
     """Read a greyscale or palette PNG of ids below `num_classes`, or `void`, as uint8 (H, W).
 
-    Void becomes 255. InputError where the file is missing, damaged, coloured, or has another id.
+    file, where: as for `read_image`. Void becomes 255. InputError where the file is missing,
+    damaged, coloured, or has another id.
     """
-    return _label(path, path, num_classes, void)
+    where = file if where is None else where
 
-
-def _label(source, where, num_classes, void):
-    def read(image, where):
+    def read(image: Any, where: Any) -> np.ndarray:
         if image.mode not in ("P", "L"):
             raise InputError(
                 f"label {where} has mode {image.mode}: a label is a palette or greyscale PNG of "
@@ -100,7 +92,7 @@ def _label(source, where, num_classes, void):
             )
         return np.array(_upright(image))
 
-    return check_ids(_decoded(source, where, read), where, num_classes, void)
+    return check_ids(_decoded(file, where, read), where, num_classes, void)
 
 
 def check_ids(ids: np.ndarray, where: Any, num_classes: int, void: int = VOID) -> np.ndarray:

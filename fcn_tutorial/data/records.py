@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from fcn_tutorial.data.dataset import VOID, Dataset, check_examples
-from fcn_tutorial.data.images import check_sizes, decode_image, decode_label, encode_png
+from fcn_tutorial.data.images import check_sizes, encode_png, read_image, read_label
 from fcn_tutorial.errors import InputError, check_file, check_whole, explained
 from fcn_tutorial.files import held, write_text, write_whole
 
@@ -62,8 +62,8 @@ class Records(Dataset):
         with explained(f"the record {where} cannot be read", AGAIN):
             features = tf.train.Example.FromString(payload).features.feature
             photo, ids = (features[key].bytes_list.value[0] for key in ("image", "label"))
-        label = decode_label(ids, where, len(self.classes))
-        image = decode_image(photo, where)
+        label = read_label(ids, len(self.classes), where=where)
+        image = read_image(photo, where)
         check_sizes(image.shape[:2], label.shape, where)
         return image, label
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data.dataset import Dataset
-from fcn_tutorial.data.images import decode_image, decode_label
+from fcn_tutorial.data.images import read_image, read_label
 from fcn_tutorial.errors import InputError, explained
 from fcn_tutorial.files import write_text, write_whole
 
@@ -61,7 +61,8 @@ class Packed(Dataset):
     def __getitem__(self, index):
         image, label = self.encoded[index]
         where = f"{self.names[index]} of the pack"
-        return decode_image(image, where), decode_label(label, where, len(self.classes))
+        classes = len(self.classes)
+        return read_image(image, where), read_label(label, classes, where=where)
 
 
 def members(split, name):
