@@ -168,6 +168,12 @@ def test_fetches_over_a_connection_that_cuts_stalls_and_fails(serve, tmp_path, f
     assert len(files_of(tmp_path)) == 2
 
 
+def test_an_end_before_the_published_size_is_a_cut(serve, tmp_path):
+    server = serve(faults=["cuts"], framing="nothing")
+    assert is_whole(fetch("toy", tmp_path, archives_at(server), progress=False))
+    assert len(server.ranges) == 2
+
+
 def part_of(root, content):
     """Leave a part of a download, as a program that was interrupted does."""
     (root / "downloads").mkdir(parents=True)
@@ -371,6 +377,15 @@ def test_a_full_disk_stops_a_download_and_the_next_try_resumes_it(
     assert server.ranges[-1].startswith("bytes=")
 
 
+def test_what_a_killed_fetch_had_unpacked_is_removed_and_not_downloaded_again(serve, tmp_path):
+    downloads, server = tmp_path / "downloads", serve()
+    (downloads / "unfinished-toy-x" / FOLDER).mkdir(parents=True)
+    (downloads / "unfinished-toy-x" / FOLDER / "one.txt").write_bytes(b"on")
+    (downloads / "toy.tgz").write_bytes(GOOD)
+    assert is_whole(fetch("toy", tmp_path, archives_at(server), progress=False))
+    assert len(files_of(tmp_path)) == 2 and server.ranges == []
+
+
 @needs("CamVid")
 def test_published_camvid_has_the_content_that_fetch_expects():
     assert content_digest("camvid", progress=False) == ARCHIVES["camvid"].content
@@ -390,7 +405,5 @@ def test_nothing_in_the_place_of_a_download_is_followed(serve, tmp_path, kind):
             (downloads / name).symlink_to(victim / "a")
     else:
         (downloads / "unfinished-toy-x").symlink_to(victim)
-        (downloads / "unfinished-toy-y" / "Toy").mkdir(parents=True)  # of a killed process
     assert is_whole(fetch("toy", tmp_path / "root", archives_at(serve()), progress=False))
     assert (victim / "a").read_bytes() == b"precious" and os.listdir(victim) == ["a"]
-    assert not (downloads / "unfinished-toy-y").exists()

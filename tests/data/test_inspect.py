@@ -46,6 +46,7 @@ def test_a_list_that_is_missing_or_empty_is_a_fault_of_the_split(folder, camvid_
     for split, state in (("val", "missing"), ("test", "empty")):
         report = check_files("camvid", split, camvid_root)
         assert (report.count, report.good, len(report.faults)) == (0, 0, 1)
+        assert "0 of 0" not in str(report)
         assert f"{folder}/{split}.txt is {state}" in capsys.readouterr().out
     assert check_files("camvid", "train", camvid_root).good == 6
 
