@@ -60,13 +60,28 @@ def test_options_are_recorded_and_leave_the_plain_scores_alone(call, runs):
     assert (runs / "voc0" / "scores-voc2012-val.json").read_bytes() == plain
 
 
-@pytest.mark.parametrize("content", ['{"members": [1]}', "[" * 200_000, "\xff"])
-def test_a_damaged_score_file_is_overwritten(call, trained, tmp_path, content):
+def test_scores_with_another_run_of_the_same_name_are_not_overwritten(call, runs, tmp_path):
+    twin = shutil.copytree(runs / "voc1", tmp_path / "voc1")
+    assert call("evaluate", runs / "voc0", runs / "voc1", "--flip")[0] == 0
+    path = runs / "voc0" / "scores-voc2012-val-flip-with-voc1.json"
+    before = path.read_bytes()
+    code, _, error = call("evaluate", runs / "voc0", twin, "--flip")
+    assert code == 2 and str(path) in error and str(runs / "voc1") in error
+    assert path.read_bytes() == before
+    assert call("evaluate", runs / "voc0", runs / "voc1", "--flip")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "refused"),
+    [('{"members": [1]}', True), ('{"members": 5}', True), ("[" * 200_000, False), ("\xff", False)],
+)
+def test_a_damaged_score_file_is_named_or_overwritten(call, trained, tmp_path, content, refused):
     folder = shutil.copytree(trained, tmp_path / "run")
     path = folder / "scores-shapes-test-first1.json"
     path.write_text(content, encoding="latin-1")
-    assert call("evaluate", folder, "--limit", 1)[0] == 0
-    assert stored(path)["limit"] == 1
+    code, _, error = call("evaluate", folder, "--limit", 1)
+    assert code == 2 * refused and (str(path) in error) == refused
+    assert refused or stored(path)["limit"] == 1
 
 
 def test_a_table_has_the_baseline_beside_the_model(call, trained):
