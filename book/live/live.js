@@ -373,6 +373,7 @@ function photoBooth() {
     Object.assign(window.fcnLive, {photo: rgb});
     window.fcnLive.milliseconds.photo = milliseconds;
     Object.assign(part.dataset, {state: "ready", shown: "yes"});
+    byId("live-photo").nextElementSibling.textContent = "Your photo";
   }
 
   function report(title, milliseconds) {
