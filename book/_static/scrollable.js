@@ -18,3 +18,4 @@ function tabStops() {
 }
 window.addEventListener("load", tabStops);
 window.addEventListener("resize", tabStops);
+document.addEventListener("toggle", tabStops, true); // a solution that was folded away

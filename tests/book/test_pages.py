@@ -47,6 +47,10 @@ STICKING_OUT = """() => {
   }
   return found;
 }"""
+# Tables and figures that scroll sideways without a sign that there is more of them.
+WITHOUT_A_SIGN = """() => [...document.querySelectorAll(".bd-article :is(table, .cell_output)")]
+  .filter((e) => e.scrollWidth > e.clientWidth + 1 && !e.hasAttribute("data-more"))
+  .map((e) => e.outerHTML.slice(0, 80))"""
 # Figures have text of 20 pixels, twice that in the file; a phone must show 9 of them.
 ILLEGIBLE = """() => [...document.querySelectorAll("article .cell_output img")].filter((image) => {
   const {width} = image.getBoundingClientRect();
@@ -227,6 +231,7 @@ def test_a_page_fits_a_laptop_and_a_phone_without_errors(opened):
         opened.page.set_viewport_size({"width": width, "height": 800})
         assert opened.page.evaluate(STICKING_OUT) == [], width
     assert opened.page.evaluate(CUT_FORMULAS) == opened.page.evaluate(ILLEGIBLE) == []
+    assert opened.page.evaluate(WITHOUT_A_SIGN) == []
     assert opened.errors == []
 
 
