@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from pictures import TURNED, read_pair
+from odd_images import TURNED, read_pair
 from PIL import Image
 
 import fcn_tutorial as fcn

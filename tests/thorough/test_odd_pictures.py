@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from pictures import TURNED
+from odd_images import TURNED
 from PIL import Image
 
 import fcn_tutorial as fcn
