@@ -6,10 +6,6 @@ REQUIREMENTS ?= requirements.txt
 ON_TWO_CORES := TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1
 ON_ALL_BACKENDS := fcn backbones surgery upsampling dilated losses metrics fast training inference features data/pipeline
 
-# Processes keep the memory they free; else glibc has the system clear it again for each step.
-export MALLOC_MMAP_MAX_ := 0
-export MALLOC_TRIM_THRESHOLD_ := 2147483647
-
 .DEFAULT_GOAL := book
 .PHONY: book pdf check test test-chapters thorough coverage mutation test-backends test-colab \
 	test-without-tensorflow notebooks address tables weights format clean requirements help install

@@ -27,7 +27,7 @@ def keep_freed_memory() -> None:
     """Let this process keep the memory that it frees, where its C library is glibc.
 
     glibc returns large blocks to the system, so that each training step on a processor waits while
-    the system clears the same memory anew.
+    the system clears the same memory again. What is once kept is kept as long as the process runs.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)

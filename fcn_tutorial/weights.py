@@ -21,7 +21,7 @@ from fcn_tutorial.files import write_whole
 Weights = str | os.PathLike | None  # a path, a word such as "imagenet", or None for random ones
 SHIPPED = Path(__file__).parent / "pretrained"  # the folder of files that come with the package
 SCALE = ":scale"  # behind a kernel's name: what its int8 values are multiplied by
-LARGE = 2**15  # numbers; a smaller kernel takes little room in 16 bits
+LARGE = 40_000  # numbers; a smaller kernel takes little room in 16 bits
 ADVICE = "replace it, or train again"
 FROM_THE_START = "delete it to train from the start"
 
@@ -47,16 +47,14 @@ def finalize(layers: Iterable[keras.layers.Layer]) -> None:
 def store(model: keras.Model, path: str | os.PathLike, bits: int = 16) -> None:
     """Write the weights of a model without models inside, by name, as a compressed .npz file.
 
-    In 8 bits, a large kernel is stored as int8 with one scale for each output channel, a small one
-    in 16 bits; what is no kernel stays in 32.
+    In 8 bits, a large kernel is stored as int8 with one scale for each output channel; all else is
+    stored in 16 bits.
     """
     stored = {}
     for name, weight in named_weights(model).items():
         value = keras.ops.convert_to_numpy(weight)
-        if bits == 16 or (value.ndim > 1 and value.size < LARGE):
+        if bits == 16 or value.ndim < 2 or value.size < LARGE:
             stored[name] = value.astype(np.float16)
-        elif value.ndim < 2:
-            stored[name] = value
         else:
             stored[name], stored[name + SCALE] = in_8_bits(value)
     np.savez_compressed(path, **stored)
@@ -132,7 +130,8 @@ def pretrained(weights: Weights, files: dict[str, str]) -> Iterator[str | None]:
     if weights is None:
         yield None
         return
-    advice = ", ".join(["give another file", *(f'"{word}"' for word in files)]) + " or None"
+    others = [f'"{word}"' for word in files if word != weights]
+    advice = ", ".join(["give another file", *others]) + " or None"
     if isinstance(weights, str) and weights in files:
         path = Path(os.environ.get("FCN_WEIGHTS", SHIPPED)) / files[weights]
         weights = path if path.is_file() else weights
