@@ -42,7 +42,7 @@ class Records(Dataset):
         self.name, self.split = str(index["name"]), str(index["split"])
         self.classes = tuple(map(str, index["classes"]))
         self.palette = np.array(index["palette"], np.uint8).reshape(len(self.classes), 3)
-        self.shards = [folder / file for file in index["shards"]]
+        self.shards = [folder / _shard(file) for file in index["shards"]]
         rows = index["examples"]
         self.names = tuple(str(row["name"]) for row in rows)
         self.places = [
@@ -198,6 +198,13 @@ def _payloads(dataset, indices, rows):
         rows.append({"name": dataset.names[index], "offset": offset, "crc32": crc})
         offset += HEADER + len(payload) + FOOTER
         yield payload
+
+
+def _shard(name):
+    """The name of a shard, as the index has it; ValueError where it is not a plain file name."""
+    if name != Path(name).name or not name.isprintable():
+        raise ValueError(name)
+    return name
 
 
 def _read(path, offset, crc, where):
