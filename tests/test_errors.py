@@ -1,8 +1,16 @@
-"""Messages: one line of bounded length, whatever the value, the path or the error."""
+"""Messages and checks: one line of bounded length, whatever the value, the path or the error."""
 
+import numpy as np
 import pytest
 
-from fcn_tutorial.errors import InputError, explained
+from fcn_tutorial.errors import InputError, check_number, check_whole, explained, shown
+
+
+def test_a_long_value_is_shortened():
+    assert shown("x" * 40_000) == "'" + "x" * 39 + "..."
+    assert len(shown(10**5000)) < 60  # more digits than Python writes
+    assert shown([1, 2]) == "[1, 2]"
+    assert "\n" not in shown(np.zeros((2, 2)))
 
 
 def test_a_message_of_megabytes_loses_its_middle():
@@ -14,6 +22,24 @@ def test_a_message_of_megabytes_loses_its_middle():
 def test_a_path_cannot_break_its_sentence_or_write_to_the_terminal():
     message = str(InputError("folder a\n\x1e\x1b[31m\udcff größer\u2028b is missing."))
     assert message == r"folder a\n\x1e\x1b[31m\udcff größer\u2028b is missing."
+
+
+@pytest.mark.parametrize("value", [0, 9, 1.0, True, "3", None, float("nan")])
+def test_what_is_not_a_whole_number_in_range_is_refused(value):
+    with pytest.raises(InputError, match=r"count.*1.*8.*got"):
+        check_whole("count", value, 1, 8)
+
+
+def test_a_whole_number_comes_back_as_an_int():
+    assert type(check_whole("count", np.int64(3), 1)) is int
+    assert check_whole("count", 10**9, 1) == 10**9
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, True, "3", None, float("nan"), float("inf")])
+def test_what_is_not_a_number_in_range_is_refused(value):
+    with pytest.raises(InputError, match=r"rate.*0.*1.*got"):
+        check_number("rate", value, 0, 1)
+    assert check_number("rate", np.float32(0.5), 0) == 0.5
 
 
 def test_an_error_is_explained_in_one_line_and_an_input_error_passes():

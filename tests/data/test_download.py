@@ -331,6 +331,12 @@ def test_the_parts_of_two_different_archives_do_not_make_one(camvid_at, publishe
     assert server.ranges == [f"bytes={len(other)}-", None]
 
 
+def repacked(content):
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(content)).save(stream, "PNG", compress_level=0)
+    return stream.getvalue()
+
+
 def altered(content):
     """The PNG with one pixel another; it is as valid as before."""
     pixels = np.array(Image.open(io.BytesIO(content)))
@@ -338,6 +344,13 @@ def altered(content):
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
     return stream.getvalue()
+
+
+def test_camvid_is_known_by_its_pixels_not_by_its_bytes(camvid_at, published, tmp_path):
+    label = f"{TOP}/CamVid/valannot/val1.png"
+    assert repacked(published[label]) != published[label]
+    _, archives = camvid_at(published | {label: repacked(published[label])})
+    assert fetch("camvid", tmp_path / "root", archives, progress=False).is_dir()
 
 
 IN_CAMVID = f"{TOP}/CamVid/"

@@ -1,5 +1,7 @@
 """What a survey of a folder counts, and each fault that it names."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from folders import CLASSES, NAMES, example, plain, save, voc
@@ -38,6 +40,20 @@ def test_it_counts_pixels_and_images_of_each_class(photos):
         mine = (found.splits[split][index][1] == c).sum()
         assert mine == max((label == c).sum() for label in labels)
     assert found.void == 0 and found.warnings == []
+
+
+def test_it_reads_each_file_once(photos, monkeypatch):
+    (photos / "classes.csv").unlink()
+    opened = Counter()
+
+    def counting(path, mode):
+        opened[path] += 1
+        return open(path, mode)
+
+    monkeypatch.setattr("fcn_tutorial.data.images.open", counting, raising=False)
+    found = survey(photos)
+    assert len(opened) == 24 and set(opened.values()) == {1}
+    assert next(iter(found.splits.values())).classes == ("0", "7", "24")
 
 
 def in_split(folder, split):
