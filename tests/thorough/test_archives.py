@@ -1,8 +1,14 @@
-"""Archives of every kind: files inside the folder, or one sentence, in bounded time."""
+"""Servers and archives of every kind: the published files, or one sentence, in bounded time.
+
+`make thorough` draws 10,000 examples for each test.
+"""
 
 import gzip
+import hashlib
 import io
+import socket
 import tarfile
+import threading
 import time
 
 import pytest
@@ -10,12 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fcn_tutorial as fcn
+from fcn_tutorial.data import download as module
+from fcn_tutorial.data.catalog import Archive
 from fcn_tutorial.data.unpack import unpack
 
 pytestmark = pytest.mark.slow
 
 FOLDER = "Toy/data"
-LONGEST = 30  # seconds of the processor for one example
+LONGEST = 30  # seconds for one example; of the processor where no server is involved
 PARTS = st.sampled_from(["Toy", "data", "a", "b", "..", ".", "", "é", "x" * 200, "C:x", "\\"])
 NAMES = st.lists(PARTS, max_size=5).map("/".join)
 NAMES = NAMES.map(lambda name: f"{FOLDER}/{name}") | NAMES | st.text(max_size=9)
@@ -63,6 +71,87 @@ def test_an_archive_of_any_members(tmp_path_factory, members, edits):
     found = [each for each in root.rglob("*") if each not in (path, folder, root / "a")]
     assert all((folder / "Toy") in (each, *each.parents) for each in found)
     assert all(not each.is_symlink() and (each.is_dir() or each.is_file()) for each in found)
+
+
+HEADER = st.sampled_from(["Content-Length", "Content-Range", "Location", "Transfer-Encoding"])
+HEADER |= st.sampled_from(["Content-Encoding", "Connection", "Retry-After", "Set-Cookie", "X"])
+VALUE = st.sampled_from(["0", "-1", "5, 6", "9" * 5000, "chunked", "gzip", "close", "/toy.tgz"])
+VALUE |= st.sampled_from(["//", "http://[::1", "http://x:99999999/", "file:///etc/passwd"])
+VALUE |= st.sampled_from(["bytes 0-9/10", "bytes */0", "bytes 7-"]) | st.text(max_size=9)
+STATUS = st.sampled_from([200, 200, 206, 301, 302, 304, 308, 400, 404, 416, 503, 100, 99, 1000])
+BODY = st.sampled_from(["good", "half", "longer", "none", "chunks", "bad chunk"])
+
+
+class Raw(threading.Thread):
+    """A server that sends each of its answers, bytes, to one client after the other."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.socket, self.answers = socket.create_server(("127.0.0.1", 0)), []
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/toy.tgz"
+        self.start()
+
+    def run(self):
+        while True:
+            client, _ = self.socket.accept()
+            with client:
+                try:
+                    client.settimeout(1)
+                    client.recv(65536)
+                    last = len(self.answers) == 1
+                    client.sendall(self.answers[0] if last else self.answers.pop(0))
+                except OSError:
+                    pass
+
+
+GOOD = gzip.compress(tar_of([(f"{FOLDER}/a", tarfile.REGTYPE, 3, "", {}, b"one")], []))
+BODIES = {
+    "good": GOOD,
+    "half": GOOD[:70],
+    "longer": GOOD + b"more",
+    "none": b"",
+    "chunks": b"%x\r\n%b\r\n0\r\n\r\n" % (len(GOOD), GOOD),
+    "bad chunk": b"-5\r\n" + GOOD,
+}
+
+
+def answer(status, headers, body):
+    lines = [f"HTTP/1.1 {status} Whatever", *(f"{key}: {value}" for key, value in headers)]
+    return "\r\n".join(lines).encode("utf-8", "replace") + b"\r\n\r\n" + BODIES[body]
+
+
+ANSWER = st.builds(answer, STATUS, st.lists(st.tuples(HEADER, VALUE), max_size=3), BODY)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "PAUSE", 0)
+        patch.setattr(module, "STALL", 2)
+        patch.setattr(module, "TRIES", 2)
+        yield Raw()
+
+
+@given(
+    answers=st.lists(ANSWER | st.binary(max_size=50), min_size=1, max_size=3), sized=st.booleans()
+)
+def test_a_server_that_says_anything(tmp_path_factory, server, answers, sized):
+    root, start = tmp_path_factory.mktemp("server"), time.monotonic()
+    server.answers = answers
+    archive = Archive(
+        "toy.tgz",
+        (server.url,),
+        FOLDER,
+        len(GOOD) if sized else None,
+        hashlib.md5(GOOD).hexdigest(),
+    )
+    try:
+        folder = module.fetch("toy", root, {"toy": archive}, progress=False)
+    except fcn.InputError as error:
+        assert server.url in str(error) and not (root / FOLDER).exists()
+    else:
+        assert (folder / "a").read_bytes() == b"one"
+    assert time.monotonic() - start < LONGEST
 
 
 def test_a_million_empty_members_are_refused_in_seconds(tmp_path, refusal):

@@ -3,11 +3,15 @@
 `make thorough` kills more trainings.
 """
 
+import importlib
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import pytest
@@ -138,3 +142,32 @@ def test_records_are_not_written_by_two_at_once(camvid_root, tmp_path, monkeypat
     monkeypatch.setattr(CamVid, "__getitem__", read_and_write_again)
     assert command_line(*arguments, "--shards", 1)[0] == 0
     assert answers[1][0] == 2 and str(tmp_path / "out") in answers[1][2]
+
+
+@pytest.fixture
+def read_only():
+    """A folder that this process cannot write to; root lays down its rights for that."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o555)
+    root = os.geteuid() == 0
+    # Python imports these when they are first used, from folders that may be root's alone.
+    for module in ("concurrent.futures.thread", "fcn_tutorial.training"):
+        importlib.import_module(module)
+    if root:
+        os.seteuid(65534)
+    yield folder
+    if root:
+        os.seteuid(0)
+    shutil.rmtree(folder)
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(command_line, read_only):
+    for arguments in (
+        ("train", "shapes", "--output", read_only / "out"),
+        ("train", "shapes", "--output", read_only),
+        ("data", "records", "shapes", "--output", read_only / "out"),
+        ("data", "fetch", "camvid", "--root", read_only),
+    ):
+        code, _, complaint = command_line(*arguments)
+        assert code == 2 and "Permission denied" in complaint and str(read_only) in complaint
+    assert list(read_only.iterdir()) == []
