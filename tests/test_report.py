@@ -5,7 +5,8 @@ import json
 import re
 from html.parser import HTMLParser
 from io import BytesIO
-from itertools import pairwise
+from itertools import pairwise, product
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -180,3 +181,27 @@ def test_a_run_without_history_and_labels_without_classes_still_make_a_report(re
     page = Page(tmp_path / "report.html")
     assert "no history" in page.text and "absent" in page.text
     assert "h3" not in page.words and "4 of these" not in page.text
+
+
+@pytest.mark.slow
+def test_a_report_fits_a_laptop_and_a_phone_offline(page, run):
+    chromium = Path("/usr/bin/chromium")
+    if not chromium.exists():
+        pytest.skip(f"no browser at {chromium}: install the package chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for scheme, width in product(("light", "dark"), (1440, 360, 320)):
+            options = {"color_scheme": scheme, "offline": True}
+            opened = browser.new_page(viewport={"width": width, "height": 800}, **options)
+            errors = []
+            opened.on("console", lambda message, errors=errors: errors.append(message.text))
+            opened.goto((run.folder / "report.html").as_uri())
+            assert opened.evaluate("document.documentElement.scrollWidth") <= width
+            drawn = "[...document.images].every((i) => i.complete && i.naturalWidth)"
+            assert opened.evaluate(drawn) and errors == []
+            ground = opened.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert (sum(map(int, re.findall(r"\d+", ground))) > 384) == (scheme == "light")
+            opened.close()
+        browser.close()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fcn_tutorial as fcn
-from fcn_tutorial import tiling
+from fcn_tutorial import inference, tiling
 
 
 @pytest.mark.slow
@@ -66,3 +66,27 @@ def test_tiles_of_mirrored_copies_give_the_labels_of_the_complete_image(width, m
     monkeypatch.setattr(tiling, "TILE", 64)
     tiled = fcn.segment(network, image, flip=True)
     assert (tiled == whole).mean() > 0.9995 and len(np.unique(whole)) > 1
+
+
+@pytest.fixture
+def sizes(monkeypatch):
+    """The shapes of the images that are labelled at once."""
+    found = []
+
+    def note(members, scales, flip, images):
+        found.append(images.shape)
+        return np.zeros(images.shape[:3], int)
+
+    monkeypatch.setattr(inference, "_labels_at_once", note)
+    return found
+
+
+def test_what_is_enlarged_or_scaled_is_cut_into_smaller_tiles(sizes):
+    image = np.broadcast_to(np.uint8(0), (1000, 1000, 3))
+    for enlarge, scales, factor in ((1, (1.0,), 1), (2, (1.0,), 2), (2, (0.5, 2.0), 4)):
+        network = fcn.build_fcn("fcn8s", 3, backbone="vgg_narrow", enlarge=enlarge)
+        fcn.segment(network, image, scales=scales)
+        margin = 0 if factor == 1 else max(shape[1] for shape in sizes) - 512 // factor
+        assert margin % 64 == 0 and margin <= 2 * 320
+        assert sizes[0][1:3] == (1000, 1000) if factor == 1 else max(sizes[0][1:3]) < 1000
+        sizes.clear()

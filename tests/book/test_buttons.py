@@ -52,7 +52,10 @@ def test_the_buttons_of_the_header_work_without_scripts_in_attributes(page):
 def test_the_courses_own_scores_are_in_sight_on_a_phone(page):
     page.set_viewport_size({"width": 360, "height": 800})
     page.visit("book/pages/ledger.html")
-    for cell in page.locator("table th:last-child").all():
+    # Tables of more columns scroll.
+    cells = page.locator("table:not(:has(th:nth-child(4))) th:last-child").all()
+    assert cells
+    for cell in cells:
         box = cell.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 360
     page.set_viewport_size({"width": 1280, "height": 720})
