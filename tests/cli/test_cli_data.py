@@ -1,7 +1,8 @@
-"""`fcn-tutorial data fetch` and `data check`."""
+"""`fcn-tutorial data fetch`, `data check` and `data records`."""
 
 import pytest
 
+import fcn_tutorial as fcn
 from fcn_tutorial.data import download as module
 
 
@@ -51,3 +52,12 @@ def test_fetch_of_what_is_drawn_or_unknown_fetches_nothing(call, fetched, tmp_pa
         code, _, error = call("data", *command, "voc2013")
         assert code == 2 and "'voc2013'" in error and "camvid, photos, sbd" in error
     assert fetched == []
+
+
+def test_records_are_written_where_it_says(call, camvid_root, tmp_path):
+    written = ("data", "records", "camvid", "--root", camvid_root, "--output", tmp_path / "out")
+    code, out, _ = call(*written, "--split", "val", "--shards", 2)
+    assert code == 0 and "3 examples" in out and "2 shards" in out and str(tmp_path / "out") in out
+    assert fcn.open_records(tmp_path / "out").names == ("val0", "val1", "val2")
+    code, _, error = call(*written, "--split", "train", "--shards", 2)
+    assert code == 2 and str(tmp_path / "out") in error and "camvid val" in error

@@ -60,6 +60,13 @@ def test_options_are_recorded_and_leave_the_plain_scores_alone(call, runs):
     assert (runs / "voc0" / "scores-voc2012-val.json").read_bytes() == plain
 
 
+def test_examples_of_the_training_are_counted(call, runs):
+    code, out, _ = call("evaluate", runs / "voc0", "--split", "train")
+    scores = stored(runs / "voc0" / "scores-voc2012-train.json")
+    assert scores["overlap"] == scores["examples"] > 0
+    assert code == 0 and f"{scores['overlap']} of these" in out
+
+
 def test_scores_with_another_run_of_the_same_name_are_not_overwritten(call, runs, tmp_path):
     twin = shutil.copytree(runs / "voc1", tmp_path / "voc1")
     assert call("evaluate", runs / "voc0", runs / "voc1", "--flip")[0] == 0

@@ -76,7 +76,9 @@ def test_a_bad_option_is_named(call, tmp_path, options, named):
     "arguments",
     [
         ("train", "shapes", "--set", "weights=" + "x" * 100_000),
+        ("train", "shapes", "--set", "x" * 100_000 + "=1"),
         ("evaluate", "runs", "--limit", "9" * 100_000),
+        ("data", "check", "x" * 100_000),
     ],
 )
 def test_a_word_of_100000_characters_is_not_repeated(call, arguments):
