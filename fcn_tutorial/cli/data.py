@@ -48,10 +48,9 @@ def check(
     check_presence(dataset, root)
     reports = [check_files(dataset, split, root) for split in splits]
     print(*reports, sep="\n")
-    # A list that two splits need counts once.
     if faults := {fault for report in reports for fault in report.faults}:
-        files = f"{len(faults)} file{'s' * (len(faults) > 1)} missing or damaged, listed above"
-        raise InputError(f"{dataset} has {files}: {advice(dataset, faults, root)}.")
+        count = f"{len(faults)} fault{'s' * (len(faults) > 1)}, listed above"
+        raise InputError(f"{dataset} has {count}: {advice(dataset, faults, root)}.")
     published = all(report.is_published for report in reports)
     print(f"{dataset} is complete{'' if published else ' for the listed files'}.")
 

@@ -135,4 +135,4 @@ def test_a_folder_is_checked_as_any_data_set_is(photos, command_line):
     spoil_file(photos)
     code, out, error = command_line("data", "check", photos)
     assert code == 2 and f"{NAMES[0]}.PNG cannot be read" in out
-    assert "1 file missing or damaged" in error and "replace" in error
+    assert "1 fault, listed above" in error and "replace" in error
