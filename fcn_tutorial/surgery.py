@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from fcn_tutorial.errors import InputError, check_choice, shown
+from fcn_tutorial.errors import InputError, check_choice, check_whole, shown
 from fcn_tutorial.weights import finalize
 
 # They treat the numbers of a flattened map by their places or all at once, before the first Dense.
@@ -80,6 +80,7 @@ def top_classes(network: keras.Model, image: Any, count: int = 3) -> list[tuple[
     Returns:
         `count` pairs (class index, probability), the most probable first.
     """
+    check_whole("count", count, 1, network.output_shape[-1])
     scores = network(np.asarray(image, np.float32)[None])[0]
     height, width = scores.shape[:2]
     centre = scores[(height - 1) // 2, (width - 1) // 2]

@@ -210,6 +210,12 @@ def test_three_classes_are_named_of_equal_ones_the_first():
     assert len(fcn.top_classes(network, np.zeros((4, 6, 3)), count=60)) == 60
 
 
+@pytest.mark.parametrize("count", [0, -1, 61, 1.5, None])
+def test_a_count_of_classes_that_there_are_not_is_refused(refusal, count):
+    network = fcn.convolutionize(with_head(layers.Dense(60)))
+    assert "count must be" in refusal(fcn.top_classes, network, np.zeros((4, 6, 3)), count)
+
+
 def test_scores_of_a_layer_without_an_activation_are_logits():
     classifier = with_head(layers.Dense(5), layers.BatchNormalization())
     image = image_of(4, 6, 3)
