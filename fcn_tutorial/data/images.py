@@ -38,7 +38,7 @@ def read_image(file: str | os.PathLike | bytes, where: Any = None) -> np.ndarray
 
     Args:
         file: its path, or its bytes.
-        where: what errors call it, if not by its path.
+        where: what errors call it, if not by its path or "given as bytes".
 
     Returns:
         The image, RGB uint8 (H, W, 3).
@@ -47,7 +47,7 @@ def read_image(file: str | os.PathLike | bytes, where: Any = None) -> np.ndarray
         InputError: the file is missing, damaged or not an image, has more than LARGEST pixels, or
             holds values that are not on the scale of its type.
     """
-    return _decoded(file, file if where is None else where, _upright_rgb)[0]
+    return _decoded(file, _called(file, where), _upright_rgb)[0]
 
 
 def read_as(path: str | os.PathLike, read: Callable[[Any], Any]) -> Any:
@@ -82,7 +82,7 @@ def read_label(
     file, where: as for `read_image`. Void becomes 255. InputError where the file is missing,
     damaged, coloured, or has another id.
     """
-    where = file if where is None else where
+    where = _called(file, where)
 
     def read(image: Any, where: Any) -> np.ndarray:
         if image.mode not in ("P", "L"):
@@ -253,6 +253,13 @@ def _rgb(image, white, where):
         image = Image.fromarray(np.rint(values * (255 / white)).astype(np.uint8))
     # Converting what is RGB already would copy it.
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _called(file, where):
+    """What errors call an image or a label: bytes would fill a message, and take long to write."""
+    if where is not None:
+        return where
+    return "given as bytes" if isinstance(file, bytes) else file
 
 
 def _decoded(source, where, read):

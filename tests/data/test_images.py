@@ -102,6 +102,13 @@ def test_what_is_no_image_is_named(tmp_path, refusal, suffix, kind):
     assert f"a.{suffix} {sentence}" in refusal(read_image, path)
 
 
+@pytest.mark.parametrize("read", [read_image, lambda content: read_label(content, 3)])
+def test_bytes_are_not_quoted(refusal, read):
+    for content in (b"", bytes(100_000), images.encode_png(np.full((9, 9), 7, np.uint8))[:40]):
+        message = refusal(read, content)
+        assert "given as bytes" in message and len(message) <= 300
+
+
 @settings(max_examples=25, deadline=None)
 @given(label=arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9))))
 def test_a_label_map_survives_its_file(tmp_path_factory, label):
