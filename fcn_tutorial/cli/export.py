@@ -1,12 +1,12 @@
 """`fcn-tutorial export`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from typer import Argument, Option
 
 from fcn_tutorial.cli.common import place_of, quiet_import
-from fcn_tutorial.errors import InputError, check_choice
+from fcn_tutorial.errors import InputError, check_choice, check_whole
 
 FORMATS = {"litert": ".tflite", "onnx": ".onnx"}  # and how the names of their files end
 Output = Annotated[Path | None, Option(help="File to write. Default: RUN/VARIANT.tflite or .onnx.")]
@@ -52,12 +52,15 @@ def export(
             f"--output {str(output)!r} must end in {FORMATS[form]} for format {form}: change "
             "--output or --format."
         )
-    sides: list[Any] | None = None
-    if size is not None:  # "240x320", or "256"
-        sides = [int(each) if each.isdecimal() else each for each in size[:20].lower().split("x")]
     with quiet_import():
         from fcn_tutorial import export as exporting
         from fcn_tutorial.runs import load_run
+    sides = None
+    if size is not None:  # "240x320", or "256"
+        parts = size.strip().lower().split("x", 1)
+        sides = [int(each) if each.isdecimal() and len(each) < 6 else each for each in parts]
+        for side in sides:
+            check_whole("each side of --size", side, exporting.SMALLEST, exporting.LARGEST)
     opened = load_run(run)
     path = output or place_of(run, f"{opened.recipe.variant}{FORMATS[form]}")
     what = opened.model, path, opened.classes, opened.palette

@@ -99,15 +99,15 @@ def test_a_backend_that_is_not_installed_is_named():
 
 def test_a_run_is_exported(call, trained, tmp_path):
     path = tmp_path / "net.tflite"
-    code, out, _ = call("export", trained, "--output", path, "--size", "64x96")
+    code, out, _ = call("export", trained, "--output", path, "--size", " 64X96 ")
     legend = tmp_path / "net.tflite.json"
     assert code == 0 and str(path) in out and str(legend) in out
     stored = json.loads(legend.read_text())
     assert stored["classes"] == list(fcn.load_run(trained).classes)
     assert stored["input"]["shape"] == [1, 64, 96, 3]
-    for size in ("64x", "axb", "64x96x3", "-64", "1x64"):
+    for size in ("64x", "axb", "64x96x3", "-64", "1x64", f"{256:020}x99", ""):
         code, _, error = call("export", trained, "--output", path, "--size", size)
-        assert code == 2 and "size" in error
+        assert code == 2 and "--size" in error
     code, _, error = call("export", trained, "--format", "onnx", "--output", path)
     assert code == 2 and str(path) in error and ".onnx" in error
     code, _, error = call("export", trained, "--format", "pb")
