@@ -1,7 +1,7 @@
 """`fcn-tutorial export`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
@@ -55,7 +55,7 @@ def export(
     with quiet_import():
         from fcn_tutorial import export as exporting
         from fcn_tutorial.runs import load_run
-    sides = None
+    sides: Any = None
     if size is not None:  # "240x320", or "256"
         parts = size.strip().lower().split("x", 1)
         sides = [int(each) if each.isdecimal() and len(each) < 6 else each for each in parts]
