@@ -142,7 +142,7 @@ def main(what, folder=ROOT):
     elif what == "gallery":
         draw_gallery(fcn.load_run(folder), ROOT / "studies" / "voc_efficientnet" / "gallery")
     elif what == "short":
-        draw_short(folder, ROOT / "studies" / "camvid_short" / "pictures")
+        draw_short(folder, ROOT / "studies" / "camvid_short" / "gallery")
     elif what == "voc":
         names = [f"fcn{n}s" for n in (32, 16, 8)]
         runs = {name: fcn.load_run(folder / f"voc_mobilenet_{name}_seed0") for name in names}
