@@ -17,7 +17,7 @@ from PIL import Image
 
 from fcn_tutorial import plotting
 from fcn_tutorial.data.dataset import VOID, Dataset
-from fcn_tutorial.data.images import data_uri
+from fcn_tutorial.data.images import data_uri, paletted
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import write_text
 from fcn_tutorial.inference import evaluate, segment
@@ -199,4 +199,4 @@ def _drawn(draw: Any, *arguments: Any) -> str:
 
 
 def _map(ids: np.ndarray, palette: np.ndarray) -> str:
-    return data_uri(Image.fromarray(plotting.colorize(ids, palette)), "PNG", optimize=True)
+    return data_uri(paletted(ids, palette), "PNG", optimize=True)

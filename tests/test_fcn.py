@@ -169,6 +169,7 @@ def test_layers_without_pretrained_weights_are_named():
         assert set(new_layers(other)) == {"fc6", "fc6_bn", *head}
 
 
+@pytest.mark.slow
 def test_score_layers_start_new_where_the_initial_model_has_other_classes():
     initial = perturb(fcn.build_fcn("fcn8s", 3, "vgg_narrow"))
     model = fcn.build_fcn("fcn8s", 4, "vgg_narrow", initial=initial)

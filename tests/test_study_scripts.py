@@ -48,6 +48,7 @@ def test_labels_go_through_a_grid():
     assert found["mean_iou"]["shares"][0] == 1
 
 
+@pytest.mark.slow
 def test_fitted_scores_are_better_than_shares_and_exact_on_a_grid_of_pixels():
     shares = upper_bound.scores_through(upper_bound.through_a_grid, [TOY], 2, 3).mean_iou
     assert best.of_voc([TOY], 1, 3) == 1

@@ -81,6 +81,7 @@ def sizes(monkeypatch):
     return found
 
 
+@pytest.mark.slow
 def test_what_is_enlarged_or_scaled_is_cut_into_smaller_tiles(sizes):
     image = np.broadcast_to(np.uint8(0), (1000, 1000, 3))
     for enlarge, scales, factor in ((1, (1.0,), 1), (2, (1.0,), 2), (2, (0.5, 2.0), 4)):

@@ -35,6 +35,7 @@ def test_an_fcn_over_a_classifier_of_ones_own_learns_eight_scenes():
     assert training_iou(model, steps=250) > 0.8
 
 
+@pytest.mark.slow
 def test_weights_of_the_classifier_are_copied_from_the_model_or_its_file(tmp_path):
     classifier = sequential()
     classifier.save(tmp_path / "own.keras")

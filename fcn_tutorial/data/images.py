@@ -205,10 +205,15 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
 
 def write_label(path: str | os.PathLike, label: np.ndarray, palette: np.ndarray) -> None:
     """Write a label map uint8 (H, W) as a palette PNG: ids as they are, colours for viewers."""
+    write_whole(path, paletted(label, palette).save)
+
+
+def paletted(label: np.ndarray, palette: np.ndarray) -> Image.Image:
+    """A label map uint8 (H, W) as a picture that holds its ids and their colours."""
     image = Image.fromarray(label)
     # With fewer than 256 colours the PNG would have fewer than eight bits, too few for void.
     image.putpalette(color_table(palette).tobytes())
-    write_whole(path, image.save)
+    return image
 
 
 def _upright(image):

@@ -399,6 +399,7 @@ def test_what_a_killed_fetch_had_unpacked_is_removed_and_not_downloaded_again(se
     assert len(files_of(tmp_path)) == 2 and server.ranges == []
 
 
+@pytest.mark.slow
 @needs("CamVid")
 def test_published_camvid_has_the_content_that_fetch_expects():
     assert content_digest("camvid", progress=False) == ARCHIVES["camvid"].content
