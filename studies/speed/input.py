@@ -3,9 +3,9 @@
     FCN_DATA=DATA python -m studies.speed.input
 
 FCN-8s over MobileNet learns from crops of 256 x 256 of VOC 2012's training images, with random
-scale, flip and colour, by the recipe voc_mobilenet_fcn8s, whose frozen trunk makes the steps short.
-In turns, `fit` makes the same number of steps on batches that lie in memory and on batches that are
-read, cropped and coloured while it works.
+scale, flip and colour, by the recipe voc_mobilenet_fcn8s: with its frozen backbone, which makes the
+steps short, and as a whole. In turns, `fit` makes the same number of steps on batches that lie in
+memory and on batches that are read, cropped and coloured while it works.
 """
 
 import argparse
@@ -49,12 +49,13 @@ def seconds_a_step(model, stream, steps):
     return ((np.array(clock.ends[-1]) - clock.ends[1]) / steps).tolist()
 
 
-def measure(dataset, rounds, steps):
+def measure(dataset, rounds, steps, **changes):
     """Seconds a step, and how many steps the read batches allow for one on fixed batches.
 
     The ratio of the processors' seconds is what it would be if the network left no core idle.
     """
-    recipe = Recipe.load("voc_mobilenet_fcn8s", initial="", weights="none", crop_size=256)
+    changes |= {"initial": "", "weights": "none", "crop_size": 256}
+    recipe = Recipe.load("voc_mobilenet_fcn8s", **changes)
     model = compiled_model(recipe, len(dataset.classes), steps_per_epoch=100)
     both = streams(dataset, recipe)
     seconds_a_step(model, both["fixed"], 1)  # TensorFlow compiles
@@ -90,8 +91,9 @@ def main():
         "steps": options.steps,
         "milliseconds_an_example": milliseconds_an_example(dataset),
     }
-    found |= measure(dataset, options.rounds, options.steps)
-    print(f"{found['ratio']:.3f} of the steps a second on fixed batches")
+    for name, freeze in {"frozen": Recipe.load("voc_mobilenet_fcn8s").freeze, "whole": ""}.items():
+        found[name] = measure(dataset, options.rounds, options.steps, freeze=freeze)
+        print(f"{name}: {found[name]['ratio']:.3f} of the steps a second on fixed batches")
     found["load"] = os.getloadavg()  # of the machine, for what else was at work
     write(__file__, found)
 

@@ -7,12 +7,15 @@ a full transposed convolution that mixes all 21 classes and learns, with L2; eve
 L2; the last layer is a softmax, and the loss takes the logarithm of a probability; Adam; void
 counts as background; its own mean IoU, by argmax. This library's side is what `fcn-tutorial train`
 compiles for the recipe keras_fcn_fcn8s_at_once: `plain` with fast = false, `ours` as it is, both in
-32 bits as the baseline, and `mixed` with mixed_precision, whose layers compute in 16. All start
-from random weights, and make steps in turn on the same batch that lies in memory.
+32 bits as the baseline, and with --mixed `mixed`, whose layers compute in 16; few processors can.
+All start from random weights, and make steps in turn on the same batch that lies in memory, each in
+a process of its own, as `fast` also changes how a process keeps its memory.
 """
 
 import argparse
-from functools import partial
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 
 import keras
 import numpy as np
@@ -92,19 +95,46 @@ def ours(backbone, side, **changes):
     return compiled_model(recipe, NUM_CLASSES, steps_per_epoch=100)
 
 
-def measure(backbone, side, batch, steps):
-    """Seconds a step of all networks, in turn; the first two steps do not count."""
+def build(name, backbone, side, batch):
+    """In a process of its own: build a network and the batch on which `step` trains it."""
+    global trained, examples
+    build_it = {
+        "baseline": lambda: baseline(backbone),
+        "plain": lambda: ours(backbone, side, fast=False),
+        "ours": lambda: ours(backbone, side),
+        "mixed": lambda: ours(backbone, side, mixed_precision=True),
+    }
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (batch, side, side, 3)).astype(np.float32)
     labels = rng.integers(0, NUM_CLASSES, (batch, side, side)).astype(np.uint8)
-    networks = {
-        "baseline": baseline(backbone),
-        "plain": ours(backbone, side, fast=False),
-        "ours": ours(backbone, side),
-        "mixed": ours(backbone, side, mixed_precision=True),
-    }
-    calls = {name: partial(each.train_on_batch, images, labels) for name, each in networks.items()}
-    seconds = in_turn(calls, steps, warm_up=2)
+    trained, examples = build_it[name](), (images, labels)
+
+
+def step():
+    trained.train_on_batch(*examples)
+
+
+def compute_dtype():
+    return trained.get_layer("block1_conv1").compute_dtype
+
+
+def measure(networks, backbone, side, batch, steps):
+    """Seconds a step of all networks, in turn; the first two steps do not count."""
+    spawn = multiprocessing.get_context("spawn")
+    with ExitStack() as stack:
+        processes = {
+            name: stack.enter_context(
+                ProcessPoolExecutor(1, spawn, build, (name, backbone, side, batch))
+            )
+            for name in networks
+        }
+        calls = {name: lambda p=p: p.submit(step).result() for name, p in processes.items()}
+        seconds = in_turn(calls, steps, warm_up=2)
+        dtypes = {
+            name: process.submit(compute_dtype).result()
+            for name, process in processes.items()
+            if name != "baseline"
+        }
     medians = {name: float(np.median(times)) for name, times in seconds.items()}
     pairs = {name: seconds["baseline"] / seconds[name] for name in networks if name != "baseline"}
     return {
@@ -114,11 +144,7 @@ def measure(backbone, side, batch, steps):
         "steps": steps,
         "seconds_a_step": medians,
         "images_a_second": {name: batch / value for name, value in medians.items()},
-        "computes_in": {
-            name: network.get_layer("block1_conv1").compute_dtype
-            for name, network in networks.items()
-            if name != "baseline"
-        },
+        "computes_in": dtypes,
         "ratio": {name: float(np.median(pair)) for name, pair in pairs.items()},
         "ratio_quartiles": {
             name: np.quantile(pair, [0.25, 0.75]).tolist() for name, pair in pairs.items()
@@ -132,10 +158,12 @@ def main():
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=15)
+    parser.add_argument("--mixed", action="store_true")
     options = parser.parse_args()
+    networks = ["baseline", "plain", "ours", *(["mixed"] if options.mixed else [])]
     rows = []
     for backbone in options.backbone or TRUNKS:
-        rows.append(measure(backbone, options.side, options.batch, options.steps))
+        rows.append(measure(networks, backbone, options.side, options.batch, options.steps))
         print(backbone, rows[-1]["ratio"], flush=True)
     write(__file__, {"rows": rows})
 
