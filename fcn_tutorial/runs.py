@@ -29,9 +29,9 @@ from fcn_tutorial.devices import device_names
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import read_small, write_text
 from fcn_tutorial.metrics import Scores, constant_baseline, scores
-from fcn_tutorial.pretrained import FCNS, load_trained, trained_facts
+from fcn_tutorial.pretrained import FCNS, load_network
 from fcn_tutorial.recipe import Recipe
-from fcn_tutorial.weights import ADVICE, epochs_of, load_model, load_state
+from fcn_tutorial.weights import ADVICE, SHIPPED, epochs_of, load_model, load_state
 
 METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
 PACKAGE = Path(__file__).parent
@@ -70,19 +70,22 @@ def load_run(folder: str | Path) -> Run:
     """Open a run folder and load its best model.
 
     Args:
-        folder: of a run; or the name of an FCN that comes with the package.
+        folder: of a run; or the name of an FCN that comes with the package; or the folder in which
+            a study keeps its network.
 
     Returns:
-        The run; one opened by name has no history.
+        The run; only the first kind has a history.
 
     Raises:
         InputError: a file that belongs to a run is missing or broken.
     """
     folder = Path(folder)
-    if str(folder) in FCNS and not folder.exists():
-        facts = trained_facts(str(folder))
+    ours = str(folder) in FCNS and not folder.exists()
+    network = SHIPPED / f"{folder}.json" if ours else folder / "network.json"
+    if network.is_file():
+        model, facts = load_network(network)
         palette = np.array(facts["palette"], np.uint8)
-        recipe, model = Recipe.from_dict(facts["recipe"]), load_trained(str(folder))
+        recipe = Recipe.from_dict(facts["recipe"])
         return Run(folder, recipe, model, tuple(facts["classes"]), palette, [])
     recipe_file, best = folder / "recipe.toml", folder / "checkpoints" / "best.keras"
     for path in (recipe_file, folder / "classes.json", best):

@@ -1,4 +1,4 @@
-"""Put networks into the package.
+"""Put networks into the package, or beside a study.
 
     python -m studies.carry runs/weights
 
@@ -8,6 +8,10 @@ one that shares the backbone of another adds its score layers only:
 
     python -m studies.carry runs/voc_efficientnet_fcn8s voc_fcn8s
     python -m studies.carry runs/voc_efficientnet_fcn32s voc_fcn32s voc_fcn8s
+
+One for streets, too large for the package, comes from a run on CamVid into the folder of its study:
+
+    python -m studies.carry runs/camvid_efficientnet studies/camvid_efficientnet/network/network
 """
 
 import json
@@ -30,10 +34,11 @@ from studies.shapes.run import train_classifier
 def carry(run: Run, name: str, dataset: Dataset, bits: int = 16, over: str = "") -> None:
     """Put a trained FCN into the package, and what its weights of few bits reach on `dataset`.
 
-    name: what `load_trained` is to call it. bits: 16 or 8. over: name of an FCN in the package; the
-    weights that both share are stored once.
+    name: what `load_trained` is to call it; or a path, to store it elsewhere. bits: 16 or 8. over:
+    name of an FCN in the package; the weights that both share are stored once.
     """
-    weights = SHIPPED / f"{name}.npz"
+    weights = (SHIPPED if Path(name).name == name else Path()) / f"{name}.npz"
+    weights.parent.mkdir(exist_ok=True)
     store(run.model, weights, bits)
     if over:
         with np.load(weights) as ours, np.load(SHIPPED / f"{over}.npz") as theirs:
@@ -41,7 +46,7 @@ def carry(run: Run, name: str, dataset: Dataset, bits: int = 16, over: str = "")
             new = {each: ours[each] for each in ours if each not in same}
         np.savez_compressed(weights, **new)
     files = [*([f"{over}.npz"] if over else []), weights.name]
-    stored = restored(run.model, *(SHIPPED / file for file in files))
+    stored = restored(run.model, *(weights.parent / file for file in files))
     result = evaluate(stored, dataset, progress=True)
     _, constant = constant_baseline(result.confusion)
     content = {
@@ -53,7 +58,7 @@ def carry(run: Run, name: str, dataset: Dataset, bits: int = 16, over: str = "")
         f"{dataset.split}_pixel_accuracy": result.pixel_accuracy,
         f"{dataset.split}_mean_iou_of_all_background": constant.mean_iou,
     }
-    path = SHIPPED / f"{name}.json"
+    path = weights.with_suffix(".json")
     path.write_text(json.dumps(content, indent=1) + "\n")
     print(f"Wrote {path.name}: mean IoU {result.mean_iou:.1%} on {len(dataset)} images")
 
@@ -71,7 +76,9 @@ def make_shapes(folder: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 2:
-        photographs = load_dataset("voc2012", "val_2007_2008")
-        carry(load_run(sys.argv[1]), sys.argv[2], photographs, 8, *sys.argv[3:])
+        found = load_run(sys.argv[1])
+        streets = found.recipe.dataset == "camvid"
+        dataset, split = ("camvid", "test") if streets else ("voc2012", "val_2007_2008")
+        carry(found, sys.argv[2], load_dataset(dataset, split), 8, *sys.argv[3:])
     else:
         make_shapes(Path(sys.argv[1] if len(sys.argv) > 1 else "runs/weights"))

@@ -1,6 +1,8 @@
 """The networks that the package carries: their size, recipe and scores."""
 
+import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -11,7 +13,7 @@ from PIL import Image
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data.voc import VOC
-from fcn_tutorial.pretrained import NAMES, trained_facts
+from fcn_tutorial.pretrained import NAMES
 from fcn_tutorial.recipe import RECIPES
 from fcn_tutorial.weights import SHIPPED, load_model, restored, store
 
@@ -21,6 +23,10 @@ CLASSIFIER = Path(os.environ.get("FCN_WEIGHTS", "")) / "efficientnet_lite0.keras
 needs_photographs = pytest.mark.skipif(
     not CLASSIFIER.is_file(), reason="needs efficientnet_lite0.keras in the folder FCN_WEIGHTS"
 )
+
+
+def facts_of(name):
+    return json.loads((SHIPPED / f"{name}.json").read_text())
 
 
 def test_together_they_are_small():
@@ -36,7 +42,7 @@ def test_together_they_are_small():
 def test_an_fcn_reaches_the_scores_that_stand_beside_it(name):
     test = fcn.load_dataset("shapes", "test")
     result = fcn.evaluate(fcn.load_trained(name), test)
-    stored = trained_facts(name)
+    stored = facts_of(name)
     assert result.mean_iou == pytest.approx(stored["test_mean_iou"], abs=1e-3)
     assert result.pixel_accuracy == pytest.approx(stored["test_pixel_accuracy"], abs=1e-3)
     assert stored["test_mean_iou"] > 3 * stored["test_mean_iou_of_all_background"]
@@ -45,7 +51,7 @@ def test_an_fcn_reaches_the_scores_that_stand_beside_it(name):
 @pytest.mark.parametrize("name", FCNS)
 def test_an_fcn_was_made_by_the_recipe_in_the_package_and_its_run_is_on_record(name):
     recipe = fcn.Recipe.load(RECIPES / f"shapes_{name}.toml")
-    assert fcn.Recipe.from_dict(trained_facts(name)["recipe"]) == recipe
+    assert fcn.Recipe.from_dict(facts_of(name)["recipe"]) == recipe
     assert fcn.run_of_record(f"shapes_{name}").recipe == recipe
 
 
@@ -78,6 +84,21 @@ def test_an_fcn_opens_by_its_name_as_a_run_does():
     assert (run.classes, run.palette.tolist()) == (VOC.classes, VOC.palette.tolist())
     assert run.model.output_shape == (None, None, None, 21)
     assert run.recipe.backbone == "efficientnet_lite0"
+
+
+def test_the_network_of_a_study_opens_as_a_run_does(tmp_path, refusal):
+    recipe = fcn.Recipe("camvid", backbone="vgg_narrow", variant="fcn32s")
+    model = fcn.build_fcn("fcn32s", 2, "vgg_narrow")
+    store(model, tmp_path / "network.npz")
+    facts = {"recipe": asdict(recipe), "weights": ["network.npz"]}
+    facts |= {"classes": ["road", "sky"], "palette": [[0, 0, 0], [255, 0, 0]]}
+    (tmp_path / "network.json").write_text(json.dumps(facts))
+    run = fcn.load_run(tmp_path)
+    assert (run.recipe, run.classes) == (recipe, ("road", "sky"))
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    assert (fcn.segment(run.model, image) == fcn.segment(model, image)).mean() > 0.99
+    (tmp_path / "network.json").write_text("[]")
+    assert "network.json" in refusal(fcn.load_run, tmp_path)
 
 
 @pytest.mark.slow

@@ -8,16 +8,17 @@ come from.
 import json
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
 
 from fcn_tutorial.backbones import vgg_narrow
-from fcn_tutorial.errors import check_choice
+from fcn_tutorial.errors import check_choice, explained
 from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.recipe import Recipe
 from fcn_tutorial.trunks import efficientnet_lite0
-from fcn_tutorial.weights import SHIPPED, restored
+from fcn_tutorial.weights import ADVICE, SHIPPED, restored
 
 CLASSIFIERS: dict[str, Callable[[], keras.Model]] = {
     "classifier": vgg_narrow,
@@ -46,22 +47,27 @@ def load_trained(name: str) -> keras.Model:
     check_choice("trained network", name, NAMES)
     if name in CLASSIFIERS:
         return restored(CLASSIFIERS[name](), SHIPPED / f"{name}.npz")
-    facts = trained_facts(name)
-    recipe = Recipe.from_dict(facts["recipe"], SHIPPED / f"{name}.json")
-    model = build_fcn(
-        recipe.variant,
-        len(facts["classes"]),
-        recipe.backbone,
-        dropout=recipe.dropout,
-        enlarge=recipe.enlarge,
-        fc6_dilation=recipe.fc6_dilation,
-    )
-    return restored(model, *(SHIPPED / file for file in facts["weights"]))
+    return load_network(SHIPPED / f"{name}.json")[0]
 
 
-def trained_facts(name: str) -> dict[str, Any]:
-    """What is known of a trained FCN: its recipe, classes, palette, files of weights and scores."""
-    return json.loads((SHIPPED / f"{name}.json").read_text(encoding="utf-8"))
+def load_network(path: Path) -> tuple[keras.Model, dict[str, Any]]:
+    """An FCN, and what its JSON file knows of it; the weights lie beside that file.
+
+    Known are its recipe, classes, palette, files of weights and scores. InputError where one of the
+    files is missing or broken.
+    """
+    with explained(f"{path} cannot be loaded", ADVICE):
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        recipe = Recipe.from_dict(facts["recipe"], path)
+        model = build_fcn(
+            recipe.variant,
+            len(facts["classes"]),
+            recipe.backbone,
+            dropout=recipe.dropout,
+            enlarge=recipe.enlarge,
+            fc6_dilation=recipe.fc6_dilation,
+        )
+        return restored(model, *(path.parent / file for file in facts["weights"])), facts
 
 
 def imagenet_classes() -> list[str]:

@@ -9,6 +9,7 @@ what can be compared. Networks that the package does not carry have random weigh
 neither size nor time.
 """
 
+import json
 import tempfile
 import time
 from pathlib import Path
@@ -19,7 +20,6 @@ import tensorflow as tf
 import fcn_tutorial as fcn
 from fcn_tutorial.data.voc import VOC
 from fcn_tutorial.export import export
-from fcn_tutorial.pretrained import trained_facts
 from fcn_tutorial.weights import SHIPPED
 from studies.common import in_turn, write
 
@@ -44,7 +44,7 @@ def in_files(models, folder, side):
         export(model, paths[1], classes, VOC.palette[: len(classes)], side)
         sizes[name] = {path.suffix[1:]: path.stat().st_size / 1e6 for path in paths}
         if name in CARRIED:
-            files = trained_facts(name)["weights"]
+            files = json.loads((SHIPPED / f"{name}.json").read_text())["weights"]
             sizes[name]["package"] = sum((SHIPPED / file).stat().st_size for file in files) / 1e6
         runners[name] = tf.lite.Interpreter(str(paths[1]), num_threads=1).get_signature_runner()
     return sizes, runners
