@@ -7,12 +7,14 @@ import keras
 import nbformat
 import numpy as np
 import pytest
+from published import needs
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data.images import read_label
 from studies import common
 from studies.beyond import run as beyond
 from studies.camvid_short import run as short
+from studies.own import folders
 from studies.seeds import run as seeds
 from studies.speed import growth, prediction, step
 from studies.upper_bound import best
@@ -31,6 +33,19 @@ def test_plans_are_what_the_tables_hold():
     for name in short.plan():
         kept = fcn.run_of_record(f"camvid_short/{name}").recipe
         assert kept == short.recipe_of(name, Path("runs/camvid_short"))
+
+
+@needs("CamVid")
+def test_twenty_pictures_are_a_folder_of_ones_own(tmp_path):
+    folders.main(tmp_path)
+    few = [fcn.load_dataset(str(tmp_path / "few"), split) for split in ("train", "val", "test")]
+    assert sum(map(len, few)) == folders.FEW
+    streets, many = fcn.load_dataset("camvid", "test"), fcn.load_dataset(tmp_path / "many", "test")
+    assert many.names == streets.names and many.classes == ("way", "nature", "things")
+    (image, label), (same, merged) = streets[100], many[100]
+    assert np.array_equal(image, same)
+    roads = np.isin(label, [streets.classes.index(name) for name in ("road", "pavement")])
+    assert np.array_equal(merged == 0, roads) and np.array_equal(merged == 255, label == 255)
 
 
 TOY = np.array([[0, 0, 1, 255, 2], [0, 1, 1, 255, 2], [0, 0, 0, 0, 255]], np.uint8)
@@ -78,8 +93,8 @@ def test_scores_of_steps_follow_from_their_label_maps():
 
 @pytest.mark.slow
 def test_steps_and_growth_are_measured():
-    row = step.measure("vgg_narrow", 32, 2, 1)
-    assert set(row["ratio"]) == {"plain", "ours", "mixed"}
+    row = step.measure(["baseline", "plain", "ours"], "vgg_narrow", 32, 2, 1)
+    assert set(row["ratio"]) == {"plain", "ours"}
     point = growth.measure("vgg_narrow", "step", 2, 32, rounds=1)
     assert point["peak_bytes"] >= point["peak_bytes_after_building"] > 1e8
 

@@ -1,0 +1,49 @@
+"""Twenty labelled pictures, as a reader may have them, and many more to test on.
+
+    FCN_DATA=DATA python -m studies.own.folders FOLDER
+
+writes FOLDER/few, with images, masks and a dataset.toml that merges classes, from every 18th
+training image of CamVid, and FOLDER/many from its 233 test images. The names of the few have a
+space and a number without zeros, as the names of pictures have.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import fcn_tutorial as fcn
+from fcn_tutorial.data.dataset import VOID
+from fcn_tutorial.data.images import write_image
+
+FEW, EVERY = 20, 18
+CAMVID_VOID = 11
+CLASSES = """void = 11
+[classes]
+way = [3, 4]
+nature = [0, 5]
+things = [1, 2, 6, 7, 8, 9, 10]
+"""
+
+
+def write_folder(folder, examples):
+    """A folder of pictures from {name: (image, label)}."""
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    for name, (image, label) in examples.items():
+        write_image(folder / "images" / f"{name}.png", image)
+        mask = np.where(label == VOID, CAMVID_VOID, label).astype(np.uint8)
+        write_image(folder / "masks" / f"{name}.png", mask)
+    (folder / "dataset.toml").write_text(CLASSES)
+
+
+def main(folder):
+    train, test = fcn.load_dataset("camvid", "train"), fcn.load_dataset("camvid", "test")
+    few = {f"Strasse {k + 1}": train[k * EVERY] for k in range(FEW)}
+    write_folder(folder / "few", few)
+    write_folder(folder / "many", dict(zip(test.names, test, strict=True)))
+    (folder / "many" / "test.txt").write_text("".join(f"{name}.png\n" for name in test.names))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
