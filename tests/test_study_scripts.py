@@ -14,7 +14,7 @@ from fcn_tutorial.data.images import read_label
 from studies import common
 from studies.beyond import run as beyond
 from studies.camvid_short import run as short
-from studies.own import folders
+from studies.own import run as own
 from studies.seeds import run as seeds
 from studies.speed import growth, prediction, step
 from studies.upper_bound import best
@@ -37,9 +37,9 @@ def test_plans_are_what_the_tables_hold():
 
 @needs("CamVid")
 def test_twenty_pictures_are_a_folder_of_ones_own(tmp_path):
-    folders.main(tmp_path)
+    own.write_folders(tmp_path)
     few = [fcn.load_dataset(str(tmp_path / "few"), split) for split in ("train", "val", "test")]
-    assert sum(map(len, few)) == folders.FEW
+    assert sum(map(len, few)) == own.FEW
     streets, many = fcn.load_dataset("camvid", "test"), fcn.load_dataset(tmp_path / "many", "test")
     assert many.names == streets.names and many.classes == ("way", "nature", "things")
     (image, label), (same, merged) = streets[100], many[100]
