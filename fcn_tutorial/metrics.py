@@ -168,7 +168,7 @@ def trimap(label: ArrayLike, width: float) -> np.ndarray:
     Raises:
         InputError: the label is not a map of whole numbers, or the width is below 0.
 
-    Source: Kohli, Ladicky and Torr 2009.
+    Source: Kohli, Ladický and Torr 2009.
     """
     label, width = as_array("label", label, "bui"), check_number("width", width, 0)
     if label.ndim != 2:
