@@ -88,13 +88,14 @@ def vgg_narrow(
     padding: str = "same",
     seed: int = 0,
 ) -> keras.Model:
-    """A VGG for two CPU cores: images in 0..255 (N, input_size, input_size, 3) -> logits.
+    """A VGG for two CPU cores: images in 0..255 (N, input_size, input_size, 3) to logits.
 
     Five blocks of two 3 x 3 convolutions and a pooling, like VGG-16's, with few channels and batch
-    normalisation so that it trains from scratch within a minute.
+    normalization so that it trains from scratch within a minute.
 
     Args:
-        num_classes, input_size: classes, and height and width of an image in pixels.
+        num_classes: how many classes there are.
+        input_size: height and width of an image in pixels.
         padding: "same" as in VGG, for 32 pixels or more, or "valid" for a network that never sees a
             padded zero, for 220 or more.
         seed: of the random weights.

@@ -60,8 +60,7 @@ def export(
             with it and needs only NumPy, Pillow and onnxruntime.
 
     Returns:
-        The paths of what was written: the file, NAME.onnx for example, its legend NAME.onnx.json,
-        and the demo.
+        The paths of the files written, such as NAME.onnx, its legend NAME.onnx.json and the demo.
 
     Raises:
         InputError: An option is out of its range, the package that writes ONNX is missing, Keras

@@ -29,7 +29,8 @@ def receptive_field(model: keras.Model, layer: Layer, axis: int = 0) -> Receptiv
     """Receptive field of a layer in a functional or sequential Keras model (section 3).
 
     Args:
-        model, layer: a model whose first layer is its input; a layer of it, or the layer's name.
+        model: its first layer is its input.
+        layer: a layer of the model, or its name.
         axis: 0 for height, 1 for width.
 
     Returns:

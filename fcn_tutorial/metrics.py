@@ -22,7 +22,7 @@ def confusion_matrix(
 
     Args:
         label, prediction: class ids, integers of one shape.
-        num_classes: C.
+        num_classes: the number of classes, C.
         void: pixels with this label are left out.
 
     Returns:
@@ -56,7 +56,7 @@ def count_pairs(truth: np.ndarray, guess: np.ndarray, num_classes: int) -> np.nd
 
     Args:
         truth, guess: integers (N,), ids 0..num_classes-1 in a type that holds num_classes**2.
-        num_classes: C.
+        num_classes: the number of classes, C.
 
     Returns:
         int64 (C, C): how many pixels of each true class (row) got each class (column).
@@ -168,7 +168,7 @@ def trimap(label: ArrayLike, width: float) -> np.ndarray:
     Raises:
         InputError: the label is not a map of whole numbers, or the width is below 0.
 
-    Source: Kohli, Ladicky and Torr 2009.
+    Source: Kohli, Ladický and Torr 2009.
     """
     label, width = as_array("label", label, "bui"), check_number("width", width, 0)
     if label.ndim != 2:

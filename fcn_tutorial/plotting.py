@@ -161,7 +161,8 @@ def show(
     columns = columns or -(-len(images) // -(-len(images) // 4))
     rows, width = -(-len(images) // columns), width or min(WIDTH, WIDEST * columns)
     ratio = np.shape(images[0])[0] / np.shape(images[0])[1]
-    height = width / columns * ratio * rows + 0.35 * rows + 0.1
+    titled = -(-len(titles or ()) // columns)  # rows
+    height = width / columns * ratio * rows + 0.35 * titled + 0.1
     with _figure(width, height, rows, columns) as (_, axes):
         _draw(axes, images, titles)
 

@@ -72,7 +72,7 @@ class BilinearUpsampling(keras.layers.Layer):
     """Upsample score maps by a whole factor, bilinearly, with half-pixel centres (section 3.3).
 
     Input (N, H, W, C), output (N, factor * H, factor * W, C). It has no weights, so it is frozen
-    and unregularised, and it repeats the edge, so that a constant map stays constant up to the
+    and unregularized, and it repeats the edge, so that a constant map stays constant up to the
     border. Away from the border it equals `transposed_convolution`.
 
     Args:

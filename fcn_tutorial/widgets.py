@@ -160,7 +160,8 @@ def fields(image: np.ndarray, model: keras.Model, layers: Sequence[str], alt: st
 
     Args:
         image: RGB, uint8 (H, W, 3).
-        model, layers: a model, and the names of those of its layers to show.
+        model: any whose receptive fields are known.
+        layers: names of the layers to show.
         alt: The photograph in words, for those who cannot see it.
 
     Raises:

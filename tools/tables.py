@@ -433,7 +433,7 @@ def _how_here(answer):
     if kind != "runs":
         return ""
     recipe = NUMBERS["runs"][name].recipe
-    size = f"crops of {recipe.crop_size} x {recipe.crop_size}"
+    size = f"crops of {recipe.crop_size} × {recipe.crop_size}"
     size += f" of images enlarged {recipe.enlarge} times" if recipe.enlarge > 1 else ""
     loss = "weighted " * bool(recipe.class_weighting) + "cross-entropy"
     loss += " and soft Jaccard" * bool(recipe.jaccard)

@@ -155,7 +155,8 @@ def batches(
 
     Args:
         dataset: any sequence of (image, label) pairs with name, split, classes and names.
-        batch_size, crop_size: crops in a batch, and their side in pixels.
+        batch_size: how many crops are in a batch.
+        crop_size: their side in pixels.
         scale, flip, color: as for `augment`.
         seed: from 0; with the position in the stream it determines all that is random.
         class_weights: (C,); adds to each batch the weight of each pixel's class; void weighs 0.

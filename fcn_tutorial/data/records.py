@@ -86,7 +86,8 @@ def write_records(
     """Write a data set as records; complete shards that are already there are kept.
 
     Args:
-        dataset, folder: what to write and where to; the folder is made if it is missing.
+        dataset: what to write.
+        folder: where to; made if it is missing.
         shards: number of files, at most one for each example.
         processes: how many write at the same time, each a shard of its own.
         progress: whether to show a bar.

@@ -87,7 +87,8 @@ def single_shapes(
 
     Args:
         count: number of crops.
-        size, seed: as for `load`; below 80 pixels the largest shapes are cut off at the edge.
+        size: as for `load`; below 80 pixels the largest shapes are cut off at the edge.
+        seed: as for `load`.
 
     Returns:
         Images uint8 (count, height, width, 3) and classes int64 (count,).

@@ -56,7 +56,8 @@ def cone(model: keras.Model, layers: Sequence[str]) -> Diagram:
     """Draw the cells of each layer that one cell of the last one sees, along one axis (section 3).
 
     Args:
-        model, layers: a model, and names of its layers from the first to the last.
+        model: any whose receptive fields are known.
+        layers: names of its layers, from the first to the last.
     """
     fields = [receptive_field(model, name) for name in layers]
     seen = [int((fields[-1].size - each.size) / each.stride) + 1 for each in fields]

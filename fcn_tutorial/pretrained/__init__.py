@@ -38,7 +38,7 @@ def load_trained(name: str) -> keras.Model:
             "classifier" (single shapes, chapter 3).
 
     Returns:
-        The model, for images (N, H, W, 3) in 0..255: FCNs give logits (N, H, W, C) for any size,
+        The model, for images (N, H, W, 3) in 0..255. FCNs give logits (N, H, W, C) for any size,
         classifiers logits (N, C).
 
     Raises:

@@ -1,0 +1,52 @@
+"""What the pages keep on one line."""
+
+import re
+
+import pytest
+from docutils import nodes
+from docutils.utils import new_document
+from line_breaks import KeepTogether
+
+
+def kept(*children):
+    """What the transform keeps on one line of a paragraph, which keeps its text."""
+    document, paragraph = new_document("page"), nodes.paragraph("", "", *children)
+    document.append(paragraph)
+    before = paragraph.astext()
+    KeepTogether(document).run()
+    assert paragraph.astext() == before
+    spans = document.findall(nodes.inline)
+    return [span.astext() for span in spans if span["classes"] == ["together"]]
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("FCN-8s scores 62.5 % at stride 8.", ["FCN-8s", "62.5 %", "stride 8"]),
+        ("A map of 7 × 7 × 512 cells, see chapter 3.", ["7 × 7 × 512", "chapter 3"]),
+        ("Figure 8.12 and appendix A", ["Figure 8.12", "appendix A"]),
+        ("well-known words, chapters and percent", []),
+    ],
+)
+def test_names_quantities_and_references_keep_together(text, expected):
+    assert kept(nodes.Text(text)) == expected
+
+
+def test_code_breaks_between_its_words_only():
+    command = "fcn-tutorial train x --set dataset=a/long/folder/of/data"
+    assert kept(nodes.literal("", command)) == ["fcn-tutorial", "--set"]
+
+
+@pytest.mark.parametrize("tex, expected", [(r"\log C", [r"\log C),"]), ("x + " * 9, [])])
+def test_a_comma_stays_with_a_short_formula(tex, expected):
+    assert kept(nodes.math("", tex), nodes.Text("), the loss")) == expected
+
+
+def test_cells_of_tables_keep_their_tags_and_numbers():
+    html = '<table class="FCN-8s">\n<tr><th>FCN-8s, best</th><td>24 epochs</td></tr></table>'
+    document = new_document("page")
+    document.append(nodes.raw("", html, format="html"))
+    KeepTogether(document).run()
+    found = document[0].astext()
+    assert re.findall(r'<span class="together">(.*?)</span>', found) == ["FCN-8s", "24 epochs"]
+    assert re.sub(r"</?span.*?>", "", found) == html
