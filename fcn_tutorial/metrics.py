@@ -69,8 +69,11 @@ def count_pairs(truth: np.ndarray, guess: np.ndarray, num_classes: int) -> np.nd
 class Scores:
     """The four metrics of the paper, and what they come from; fractions in 0..1.
 
-    iou: float64 (C,), NaN for a class that occurs in neither label nor prediction.
-    confusion: int64 (C, C). A mean over no class at all is NaN.
+    A mean over no class at all is NaN.
+
+    Attributes:
+        iou: float64 (C,), NaN for a class that occurs in neither label nor prediction.
+        confusion: int64 (C, C).
     """
 
     pixel_accuracy: float

@@ -100,9 +100,11 @@ def load_run(folder: str | Path) -> Run:
 class Record:
     """A run of record: what a study keeps of a run folder, without its weights.
 
-    folder: of the study. history: one row an epoch, {column: number}. scores: {name: Scores};
-    "scores" is of the best epoch on the validation split, "scores-camvid-test" of the same model
-    on another split.
+    Attributes:
+        folder: of the study.
+        history: one row an epoch, {column: number}.
+        scores: {name: Scores}; "scores" is of the best epoch on the validation split,
+            "scores-camvid-test" of the same model on another split.
     """
 
     name: str

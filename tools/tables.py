@@ -410,7 +410,7 @@ def ledger():
     missing = sorted((row for row in rows if not row["answer"]), key=lambda row: row["note"])
     for note, group in itertools.groupby(missing, lambda row: row["note"]):
         commands = "\n".join(dict.fromkeys(row["command"] for row in group))
-        parts += [f"{note[0].upper()}{note[1:]}. The run, or what comes closest:"]
+        parts += [f"{note[0].upper()}{note[1:]}. The commands, or what comes closest:"]
         parts.append(f"```bash\n{commands}\n```")
     return "\n" + "\n\n".join(parts) + "\n"
 

@@ -44,7 +44,8 @@ class Dataset(Sequence):
     """A split of a data set; `dataset[i]` is (image uint8 (H, W, 3), label uint8 (H, W)).
 
     Attributes:
-        name, split: what it is and which part of it.
+        name: what it is.
+        split: which part of it.
         classes: their names; the index is the class id.
         palette: uint8 (C, 3), an RGB colour for each class.
         names: one for each example.
