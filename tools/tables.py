@@ -417,7 +417,8 @@ def ledger():
 
 def _ledger_cells(row):
     trained = "" if row["training_data"] == "none" else f"trained on {row['training_data']}, "
-    what = f"**{row['method']}**", row["source"], f"{trained}scored on {row['evaluated_on']}"
+    source = re.sub(r"(?<=\w)[./](?=\w)", r"\g<0><wbr>", row["source"])  # of long names
+    what = f"**{row['method']}**", source, f"{trained}scored on {row['evaluated_on']}"
     how = ", ".join(filter(None, (row["backbone"], row["input"], row["loss"])))
     here = filled(f"{{{row['answer']}:.1%}}") if row["answer"] else "not run here"
     published = f"{float(row['mean_iou']):.1f} %", how

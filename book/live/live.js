@@ -15,7 +15,9 @@ console.error = (...words) =>
   (/^(INFO|WARNING): /.test(words[0]) ? console.debug : reportError)(...words);
 
 const byId = (id) => document.getElementById(id);
-const percent = (part) => `${(100 * part).toFixed(0)} %`;
+const percent = (part) =>
+  part > 0 && part < 0.005 ? "under 1 %" : `${(100 * part).toFixed(0)} %`;
+const READ = {willReadFrequently: true}; // else each reading comes back from the graphics card
 let runtime;
 const models = {};
 
@@ -255,7 +257,7 @@ function boxOf({width, height}) {
 // RGB of SIDE x SIDE pixels, as floats, with the picture in its box.
 function inputOf(bitmap, box) {
   const canvas = new OffscreenCanvas(SIDE, SIDE);
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", READ);
   context.fillStyle = `rgb(${PAD})`;
   context.fillRect(0, 0, SIDE, SIDE);
   context.imageSmoothingQuality = "high";
@@ -270,7 +272,7 @@ function inputOf(bitmap, box) {
 // on a grey car too.
 function overlay(canvas, bitmap, labels, palette, opacity, [left, top, width, height]) {
   Object.assign(canvas, {width: ZOOM * width, height: ZOOM * height});
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", READ);
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   const picture = context.getImageData(0, 0, canvas.width, canvas.height);
