@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from networks import layers_that_differ
 from PIL import Image
+from published import needs
 
 import fcn_tutorial as fcn
+from fcn_tutorial.data.dataset import limited
 from fcn_tutorial.data.voc import VOC
 from fcn_tutorial.pretrained import NAMES
 from fcn_tutorial.recipe import RECIPES
 from fcn_tutorial.weights import SHIPPED, load_model, restored, store
+from studies.common import STUDIES
 
 FCNS = ["fcn32s", "fcn8s"]
 PHOTOS = sorted(Path(__file__).parent.parent.glob("studies/*/photos/*.jpg"))
@@ -99,6 +102,20 @@ def test_the_network_of_a_study_opens_as_a_run_does(tmp_path, refusal):
     assert (fcn.segment(run.model, image) == fcn.segment(model, image)).mean() > 0.99
     (tmp_path / "network.json").write_text("[]")
     assert "network.json" in refusal(fcn.load_run, tmp_path)
+
+
+@pytest.mark.slow
+@needs("CamVid")
+def test_the_network_for_streets_scores_as_its_study_says():
+    folder = STUDIES / "camvid_efficientnet" / "network"
+    run, record = fcn.load_run(folder), fcn.run_of_record("camvid_efficientnet")
+    assert run.recipe == record.recipe and run.classes == record.classes
+    stored = json.loads((folder / "network.json").read_text())
+    exact = record.scores["scores-camvid-test"]
+    assert stored["test_mean_iou"] == pytest.approx(exact.mean_iou, abs=5e-3)
+    streets = limited(fcn.load_dataset("camvid", "test"), 8)
+    result = fcn.evaluate(run.model, streets)
+    assert result.pixel_accuracy == pytest.approx(exact.pixel_accuracy, abs=0.05)
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ def test_a_run_of_record_is_complete_and_its_scores_follow_from_its_confusion_ma
 
 def test_runs_by_shipped_recipes_have_the_recipes_as_they_are_now():
     seeds = {f"camvid_seed{seed}": fcn.Recipe.load("camvid", seed=seed) for seed in (1, 2)}
-    names = "camvid", "camvid_enlarged", "voc_efficientnet_fcn8s"
+    names = "camvid", "camvid_enlarged", "camvid_efficientnet", "voc_efficientnet_fcn8s"
     shipped = {name: fcn.Recipe.load(name) for name in names}
     shipped |= {f"shapes_fcn{n}s": fcn.Recipe.load(f"shapes_fcn{n}s") for n in (8, 16, 32)}
     for name, recipe in (seeds | shipped).items():

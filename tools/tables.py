@@ -53,6 +53,11 @@ CAMVID = [
         "camvid_enlarged_short",
         "",
     ),
+    (
+        "EfficientNet-Lite0, from `voc_fcn8s`, on images enlarged twofold (`camvid_efficientnet`)",
+        "camvid_efficientnet",
+        "",
+    ),
 ]
 # Of README's table of VOC: what a row is called, the run, and how copies were averaged.
 VOC = [
