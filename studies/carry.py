@@ -38,7 +38,7 @@ def carry(run: Run, name: str, dataset: Dataset, bits: int = 16, over: str = "")
     name of an FCN in the package; the weights that both share are stored once.
     """
     weights = (SHIPPED if Path(name).name == name else Path()) / f"{name}.npz"
-    weights.parent.mkdir(exist_ok=True)
+    weights.parent.mkdir(parents=True, exist_ok=True)
     store(run.model, weights, bits)
     if over:
         with np.load(weights) as ours, np.load(SHIPPED / f"{over}.npz") as theirs:
