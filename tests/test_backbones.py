@@ -57,7 +57,7 @@ def test_preprocessing_equals_kerass():
 @pytest.mark.parametrize("name", ["corrupt.weights.h5", "corrupt.h5"])
 def test_corrupt_weight_file_is_refused(refusal, tmp_path, name):
     (tmp_path / name).write_bytes(b"no weights at all")
-    assert name in refusal(fcn.vgg16, weights=tmp_path / name)
+    assert name in refusal(fcn.build_fcn, "fcn32s", 2, "mobilenet", weights=tmp_path / name)
 
 
 def test_vgg_narrow_gives_logits_for_each_class():

@@ -35,6 +35,7 @@ def test_plans_are_what_the_tables_hold():
         assert kept == short.recipe_of(name, Path("runs/camvid_short"))
 
 
+@pytest.mark.slow
 @needs("CamVid")
 def test_twenty_pictures_are_a_folder_of_ones_own(tmp_path):
     own.write_folders(tmp_path)

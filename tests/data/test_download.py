@@ -124,7 +124,7 @@ def serve(monkeypatch):
     def start(content=GOOD, faults=(), **kind):
         server = Server(content, **kind)
         server.faults = list(faults)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         servers.append(server)
         return server
 
