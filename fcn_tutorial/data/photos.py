@@ -1,7 +1,7 @@
 """Four photographs that come with the package, labelled by hand with VOC's classes.
 
-Each was labelled twice, independently: NAME.json and NAME.second.json hold the polygons, NAME.png
-the label made of the first. photos/CREDITS.md says how.
+Each was labelled twice, each time from scratch: NAME.json and NAME.second.json hold the polygons,
+NAME.png the label made of the first. photos/CREDITS.md says how.
 """
 
 import json

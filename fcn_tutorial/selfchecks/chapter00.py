@@ -16,13 +16,15 @@ def scores_of_a_photograph(answer: Any) -> str | None:
 
 def share_of_errors(answer: Any) -> str | None:
     """Exercise 0.2: a function (label, prediction) that returns the share of wrong pixels."""
-    label = np.array([[0, 0, 8], [8, 255, 255]], np.uint8)
-    prediction = np.array([[0, 8, 8], [0, 0, 8]], np.uint8)
+    label = np.array([[0, 0, 8, 8], [8, 0, 255, 255]], np.uint8)
+    prediction = np.array([[0, 8, 8, 8], [0, 0, 0, 8]], np.uint8)
     found = answer(label, prediction)
-    if np.isclose(found, 2 / 4):
+    if np.isclose(found, 2 / 6):
         return None
     if np.isclose(found, 4 / 6):
+        return "Is that the share of right pixels? Count the wrong ones, and leave void out."
+    if np.isclose(found, 4 / 8):
         return "A void pixel is neither right nor wrong: leave it out of the errors."
-    if np.isclose(found, 2 / 6):
+    if np.isclose(found, 2 / 8):
         return "Divide by the number of pixels that are not void."
     return "Count the pixels where the two differ, and divide by the number that are not void."

@@ -24,9 +24,12 @@ def answers_on_a_photograph(answer: Any) -> str | None:
 
 
 def receptive_field_of_fc6(answer: Any) -> str | None:
-    """Exercise 3.4: a number of pixels."""
-    if answer == 220:
+    """Exercise 3.4: a number of pixels, with three convolutions in each block."""
+    if answer == 282:
         return None
+    if answer == 220:
+        return "That is the field with two convolutions in each block: how wide is it with three?"
     return (
-        "Go block by block: each adds five times its stride; then fc6 adds twice the last stride."
+        "Go block by block: what do its convolutions and its pooling add, in steps of its stride? "
+        "Then comes fc6, at the last stride."
     )
