@@ -1,4 +1,4 @@
-"""Rasterise the polygons of the photographs that we labelled by hand, and compare the labellings.
+"""Rasterise the polygons of the photographs that we labelled, and compare the labellings.
 
 python tools/label_photos.py     # after a change to one of fcn_tutorial/photos/*.json
 """
@@ -33,17 +33,23 @@ def label(ids):
     return void_band(void_band(ids))
 
 
-def agreement(maps):
-    """IoU of each class that the two labellings show, and their mean; polygons of void are out."""
+def compared(pairs):
+    """The scores of second labels (H, W) against first ones; void of either is left out."""
     confusion = 0
-    for name in load().names:
-        first, second = maps[name], maps[f"{name}.second"]
+    for first, second in pairs:
         unknown = (first == VOID) | (second == VOID)
         first, second = np.where(unknown, VOID, first), np.where(unknown, 0, second)
         confusion = confusion + confusion_matrix(first, second, len(CLASSES))
-    result = scores(confusion)
+    return scores(confusion)
+
+
+def agreement(maps):
+    """IoU of each class that the two labellings show, their mean, and that without the borders."""
+    pairs = [(maps[name], maps[f"{name}.second"]) for name in load().names]
+    result, inside = compared(pairs), compared((label(one), other) for one, other in pairs)
     iou = zip(CLASSES, result.iou.tolist(), strict=True)
-    return {"mean_iou": result.mean_iou} | {name: each for name, each in iou if each == each}
+    found = {"mean_iou": result.mean_iou, "mean_iou_without_borders": inside.mean_iou}
+    return found | {name: each for name, each in iou if each == each}
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def load_dataset(
 
     Args:
         name: "shapes" (procedural, nothing to download), "photos" (four that come with the
-            package, labelled by hand), "camvid", "voc2012" (PASCAL VOC 2012), "sbd",
+            package, with labels), "camvid", "voc2012" (PASCAL VOC 2012), "sbd",
             "voc2012_trainaug" (VOC's training images and SBD's, minus VOC's validation images) or
             "voc2012_keras_fcn" (that repository's split, which trains on most of VOC's validation
             images); or the path of a folder with images and masks, in one of the layouts of

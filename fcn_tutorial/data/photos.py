@@ -1,4 +1,4 @@
-"""Four photographs that come with the package, labelled by hand with VOC's classes.
+"""Four photographs that come with the package, labelled with VOC's classes.
 
 Each was labelled twice, each time from scratch: NAME.json and NAME.second.json hold the polygons,
 NAME.png the label made of the first. photos/CREDITS.md says how.
@@ -32,6 +32,7 @@ def load(split: str = "all", root: str | os.PathLike | None = None) -> VOC:
 def agreement() -> dict[str, float]:
     """How far the two labellings agree: IoU of each class (0..1), and "mean_iou" of all of them.
 
-    Borders count here, although a label calls them void. Print a network's score beside it.
+    Borders count here. A label calls them void, so compare a network's score with
+    "mean_iou_without_borders".
     """
     return json.loads((FOLDER / "agreement.json").read_text(encoding="utf-8"))
