@@ -17,8 +17,9 @@ def fusion(answer: Any) -> str | None:
     from fcn_tutorial.upsampling import BilinearUpsampling
 
     rng = np.random.default_rng(7)
-    coarse, features = rng.normal(size=(1, 2, 3, 4)), rng.normal(size=(1, 4, 6, 5))
-    weights = rng.normal(size=(5, 4))
+    shapes = (1, 2, 3, 4), (1, 4, 6, 5), (5, 4)
+    # As layers return them: TensorFlow refuses to add 64-bit numbers to 32-bit ones.
+    coarse, features, weights = (rng.normal(size=shape).astype("float32") for shape in shapes)
     given = np.asarray(answer(coarse, features, weights))
     if given.shape != (1, 4, 6, 4):
         return f"The sum should have the shape (1, 4, 6, 4) here; yours has {given.shape}."

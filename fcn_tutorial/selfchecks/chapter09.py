@@ -27,6 +27,8 @@ def paired_difference(answer: Any) -> str | None:
         return "The first number should be the mean of a - b, seed by seed."
     if np.isclose(given, differences.std(ddof=1)):
         return "That is the spread of one difference: how far may the mean of several be off?"
+    if np.isclose(given, differences.std() / 2):
+        return "The spread of a few runs divides by one less than their number: ddof=1."
     if not np.isclose(given, error):
         return "Subtract first; then take the spread of the differences."
     return None

@@ -39,11 +39,14 @@ def fields(answer: Any) -> str | None:
 def quantized(answer: Any) -> str | None:
     """Exercise 10.3: a function (weights) that returns an int8 array and a number, the scale."""
     weights = np.random.default_rng(10).normal(size=(5, 4))
-    numbers, scale = answer(weights)
-    if np.asarray(numbers).dtype != np.int8:
-        return "The numbers should be of type int8."
-    if np.abs(numbers * scale - weights).max() > 0.51 * np.abs(weights).max() / 127:
-        return "A weight is off by more than half a step: the largest should become 127 or -127."
+    for each in (weights, -weights):  # int8 holds -128, but not 128
+        numbers, scale = answer(each)
+        if np.asarray(numbers).dtype != np.int8:
+            return "The numbers should be of type int8."
+        if np.abs(numbers * scale - each).max() > 0.51 * np.abs(each).max() / 127:
+            return (
+                "A weight is off by more than half a step: the largest should become 127 or -127."
+            )
     try:
         with np.errstate(divide="raise", invalid="raise"):
             zeros, scale = answer(np.zeros(3))

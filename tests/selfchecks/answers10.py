@@ -30,6 +30,11 @@ def too_coarse(weights):
     return np.round(weights / scale).astype("int8"), scale
 
 
+def overflowing(weights):
+    scale = np.abs(weights).max() / 128 or 1.0
+    return np.round(weights / scale).astype("int8"), scale
+
+
 RIGHT = {"10.1": [dilated_row], "10.2": [(15, 7)], "10.3": [quantize]}
 WRONG = {
     "10.1": [
@@ -39,5 +44,11 @@ WRONG = {
         lambda row, kernel, rate: dilated_row(row, kernel, rate)[rate:-rate],
     ],
     "10.2": [(7, 15), (15, 9), (13, 7)],
-    "10.3": [too_coarse, dividing_by_zero, scale_of_zero, lambda weights: (weights, 1.0)],
+    "10.3": [
+        too_coarse,
+        dividing_by_zero,
+        scale_of_zero,
+        overflowing,
+        lambda weights: (weights, 1.0),
+    ],
 }
