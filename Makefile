@@ -31,9 +31,9 @@ test: install ## Lint, test the library, execute the chapters, build the book an
 	$(BIN)/codespell
 	$(BIN)/mypy
 	$(ON_TWO_CORES) $(BIN)/pytest -n 2 --dist loadfile --ignore=tests/book tests
-	$(BIN)/jupyter-book build -W -n --keep-going --all .
+	$(ON_TWO_CORES) $(BIN)/jupyter-book build -W -n --keep-going --all .
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 book/chapters/01-*.ipynb
-	REQUIRE_BOOK=true $(BIN)/pytest tests/book
+	REQUIRE_BOOK=true $(BIN)/pytest -n 2 --dist loadfile tests/book
 
 test-chapters: install ## Run the chapters as tests, each from an empty kernel
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 -n 2 --dist loadscope book/
