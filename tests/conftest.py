@@ -23,11 +23,9 @@ settings.load_profile("small")
 
 
 LARGE = {"published_vgg16", "vgg16", "vgg16_convolutional"}  # fixtures of gigabytes
-TRAINED = {"runs"}  # fixtures that train
 # Files whose tests train, convert or dilate networks.
 SLOW = {
     "test_callbacks.py",
-    "test_cli_train.py",
     "test_devices.py",
     "test_dilated.py",
     "test_export.py",
@@ -41,7 +39,7 @@ SLOW = {
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.name in SLOW or (LARGE | TRAINED) & set(getattr(item, "fixturenames", ())):
+        if item.path.name in SLOW or LARGE & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 
