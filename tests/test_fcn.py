@@ -83,15 +83,6 @@ def test_skips_are_added_to_the_scores_upsampled_twofold(backbone):
 # Where the weights come from.
 
 
-def test_fcn8s_over_vgg16_has_its_weights(vgg16, monkeypatch):
-    monkeypatch.setattr("fcn_tutorial.backbones.vgg16", lambda weights: vgg16)
-    model = fcn.build_fcn("fcn8s", 21, backbone="vgg16", weights=None)
-    scores = 21 * sum(channels + 1 for channels in (4096, 512, 256))
-    assert model.count_params() == 134_260_544 + scores
-    assert layers_that_differ(model, vgg16) == {"score_fr", *SKIPS}
-    assert model(image_of(33, 40)).shape == (1, 33, 40, 21)
-
-
 def test_narrow_vgg_takes_the_weights_of_a_saved_classifier(tmp_path):
     classifier = perturb(fcn.vgg_narrow(num_classes=5, input_size=64))
     classifier.save(tmp_path / "classifier.keras")
