@@ -1,4 +1,4 @@
-"""What several test files need: a quiet TensorFlow, refused input, and small networks."""
+"""What several test files need: a quiet TensorFlow, refused input, and a small CamVid."""
 
 import os
 import sys
@@ -124,16 +124,6 @@ def value_and_gradient():
         return float(value), x - keras.ops.convert_to_numpy(held.x)
 
     return value_and_gradient
-
-
-@pytest.fixture(scope="session")
-def narrow():
-    return fcn.build_fcn("fcn8s", 3, backbone="vgg_narrow", weights=None)
-
-
-@pytest.fixture(scope="session")
-def mobilenet():
-    return fcn.build_fcn("fcn8s", 3, backbone="mobilenet", weights=None)
 
 
 @pytest.fixture

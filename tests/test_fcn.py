@@ -37,11 +37,6 @@ def staged(request):
     return models
 
 
-@pytest.fixture(params=["narrow", MOBILENET])
-def fcn8s(request):
-    return request.getfixturevalue(request.param)
-
-
 @settings(max_examples=5, deadline=None)
 @given(height=st.integers(1, 70), width=st.integers(1, 70), batch=st.integers(1, 2))
 @pytest.mark.slow
@@ -54,10 +49,10 @@ def test_logits_are_float32_at_any_images_size(staged, height, width, batch):
         assert logits.dtype == np.float32 and np.isfinite(logits).all()
 
 
-def test_image_is_padded_at_the_bottom_right_with_what_preprocesses_to_zero(fcn8s):
-    image = image_of(33, 50).astype(np.float32)
+def test_image_is_padded_at_the_bottom_right_with_what_preprocesses_to_zero(staged):
+    model, image = staged["fcn8s"], image_of(33, 50).astype(np.float32)
     padded = np.pad(image, ((0, 0), (0, 31), (0, 14), (0, 0)), constant_values=127.5)
-    assert_close(convert_to_numpy(fcn8s(image)), convert_to_numpy(fcn8s(padded))[:, :33, :50])
+    assert_close(model(image), convert_to_numpy(model(padded))[:, :33, :50])
 
 
 def test_a_network_starts_as_the_coarser_one_upsampled_in_two_steps(staged):
