@@ -1,6 +1,5 @@
-"""What several test files need: a quiet TensorFlow, refused input, and VGG-16 built once."""
+"""What several test files need: a quiet TensorFlow, refused input, and a small CamVid."""
 
-import gc
 import os
 import sys
 from contextlib import contextmanager
@@ -22,12 +21,9 @@ settings.register_profile("mutants", max_examples=20, derandomize=True, database
 settings.load_profile("small")
 
 
-LARGE = {"published_vgg16", "vgg16", "vgg16_convolutional"}  # fixtures of gigabytes
-TRAINED = {"runs"}  # fixtures that train
 # Files whose tests train, convert or dilate networks.
 SLOW = {
     "test_callbacks.py",
-    "test_cli_train.py",
     "test_devices.py",
     "test_dilated.py",
     "test_export.py",
@@ -41,7 +37,7 @@ SLOW = {
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.name in SLOW or (LARGE | TRAINED) & set(getattr(item, "fixturenames", ())):
+        if item.path.name in SLOW:
             item.add_marker(pytest.mark.slow)
 
 
@@ -128,46 +124,6 @@ def value_and_gradient():
         return float(value), x - keras.ops.convert_to_numpy(held.x)
 
     return value_and_gradient
-
-
-@pytest.fixture(autouse=True)
-def frees_large_models(request):
-    """Collect what a test with VGG-16 leaves: Python does not know that it is gigabytes."""
-    yield
-    if LARGE & set(request.fixturenames):
-        gc.collect()
-
-
-@pytest.fixture(scope="session")
-def published_vgg16():
-    """Keras's own VGG-16 with random weights: 138 million of them, so it is built once."""
-    import keras
-
-    return keras.applications.VGG16(weights=None)
-
-
-@pytest.fixture(scope="session")
-def vgg16(published_vgg16, tmp_path_factory):
-    """fcn.vgg16 with the published network's weights, from a file in Keras 3's format."""
-    path = tmp_path_factory.mktemp("vgg16") / "vgg16.weights.h5"
-    published_vgg16.save_weights(path)
-    yield fcn.vgg16(weights=path)
-    path.unlink()
-
-
-@pytest.fixture(scope="session")
-def vgg16_convolutional(vgg16):
-    return fcn.convolutionize(vgg16, padding="valid")
-
-
-@pytest.fixture(scope="session")
-def narrow():
-    return fcn.build_fcn("fcn8s", 3, backbone="vgg_narrow", weights=None)
-
-
-@pytest.fixture(scope="session")
-def mobilenet():
-    return fcn.build_fcn("fcn8s", 3, backbone="mobilenet", weights=None)
 
 
 @pytest.fixture

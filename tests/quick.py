@@ -6,6 +6,7 @@ import keras
 import pytest
 
 import fcn_tutorial as fcn
+from fcn_tutorial import runs
 
 QUICK = fcn.Recipe(
     dataset="shapes",
@@ -17,6 +18,14 @@ QUICK = fcn.Recipe(
     batch_size=2,
     epochs=2,
 )
+
+
+def made_run(folder, model, recipe, dataset):
+    """Write the folder of a run that was never trained."""
+    (folder / "checkpoints").mkdir(parents=True)
+    model.save(folder / "checkpoints" / "best.keras")
+    runs.describe(folder, recipe, dataset, {}, done=0)
+    return folder
 
 
 @contextmanager

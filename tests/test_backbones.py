@@ -1,10 +1,13 @@
 """VGG-16 and the narrow VGG: shapes, weights, preprocessing."""
 
+import gc
+
 import h5py
 import keras
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
+from networks import assert_close, image_of, layers_that_differ
 
 import fcn_tutorial as fcn
 from fcn_tutorial.layers import VGGPreprocessing
@@ -27,25 +30,59 @@ def save_as_published(model, path):
                 group[name] = value
 
 
-def test_vgg16_keeps_the_names_of_keras_up_to_the_fully_connected_layers(vgg16, published_vgg16):
-    published = [layer.name for layer in published_vgg16.layers[1:]]
-    ours = [layer.name for layer in vgg16.layers[1:]]
-    assert ours == ["preprocessing", *published[:-3], "fc6", "fc7", "fc8"]
+@pytest.fixture(scope="module")
+def published():
+    """Keras's own VGG-16 with random weights: 138 million of them, so it is built once."""
+    return keras.applications.VGG16(weights=None)
 
 
-def test_vgg16_on_an_image_is_keras_vgg16_on_the_preprocessed_image(vgg16, published_vgg16):
-    image = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3)).astype(np.float32)
-    prepared = keras.applications.vgg16.preprocess_input(image.copy())
-    ours, theirs = convert_to_numpy(vgg16(image)), convert_to_numpy(published_vgg16(prepared))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
-
-
-def test_imagenet_weights_come_from_the_file_in_fcn_weights(published_vgg16, tmp_path, monkeypatch):
-    path = tmp_path / "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
-    save_as_published(published_vgg16, path)
-    monkeypatch.setenv("FCN_WEIGHTS", str(tmp_path))
-    assert all_equal(fcn.vgg16(weights="imagenet").get_weights(), published_vgg16.get_weights())
+@pytest.fixture(scope="module")
+def vgg16(published, tmp_path_factory):
+    """fcn.vgg16 with the published network's weights, from the file in FCN_WEIGHTS."""
+    path = tmp_path_factory.mktemp("vgg16") / "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
+    save_as_published(published, path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FCN_WEIGHTS", str(path.parent))
+        yield fcn.vgg16(weights="imagenet")
     path.unlink()
+
+
+@pytest.fixture
+def collected():
+    """Collect what a test leaves of VGG-16: Python does not know that it is gigabytes."""
+    yield
+    gc.collect()
+
+
+@pytest.mark.slow
+def test_vgg16_keeps_the_names_and_weights_of_keras_up_to_the_fully_connected_layers(
+    vgg16, published
+):
+    theirs = [layer.name for layer in published.layers[1:]]
+    ours = [layer.name for layer in vgg16.layers[1:]]
+    assert ours == ["preprocessing", *theirs[:-3], "fc6", "fc7", "fc8"]
+    assert all_equal(vgg16.get_weights(), published.get_weights())
+
+
+@pytest.mark.slow
+def test_vgg16_on_an_image_is_keras_vgg16_on_the_preprocessed_image(vgg16, published, collected):
+    image = image_of(224, 224).astype(np.float32)
+    prepared = keras.applications.vgg16.preprocess_input(image.copy())
+    ours, theirs = convert_to_numpy(vgg16(image)), convert_to_numpy(published(prepared))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    convolutional = fcn.convolutionize(vgg16, padding="valid")
+    assert convolutional.get_layer("fc6").kernel.shape == (7, 7, 512, 4096)
+    assert_close(convolutional(image)[:, 0, 0], ours)
+
+
+@pytest.mark.slow
+def test_fcn8s_over_vgg16_has_its_weights(vgg16, collected, monkeypatch):
+    monkeypatch.setattr("fcn_tutorial.backbones.vgg16", lambda weights: vgg16)
+    model = fcn.build_fcn("fcn8s", 21, backbone="vgg16", weights=None)
+    scores = 21 * sum(channels + 1 for channels in (4096, 512, 256))
+    assert model.count_params() == 134_260_544 + scores
+    assert layers_that_differ(model, vgg16) == {"score_fr", "score_pool4", "score_pool3"}
+    assert model(image_of(33, 40)).shape == (1, 33, 40, 21)
 
 
 def test_preprocessing_equals_kerass():

@@ -6,12 +6,15 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
+from quick import QUICK
 
 import fcn_tutorial as fcn
-from fcn_tutorial.devices import devices
+from fcn_tutorial import devices, training
 
 # Without dropout, which each device would draw for itself.
 SETTINGS = """
@@ -80,7 +83,6 @@ OPTIMIZERS = {
     "jaccard": ("--set", "optimizer=sgd", "--set", "learning_rate=0.01", "--set", "jaccard=1.0"),
     "sum": ("--set", "optimizer=sgd", "--set", "loss=sum", "--set", "learning_rate=1e-7"),
 }
-KEPT = ("--set", "freeze=block5_pool", "--set", "keep_features=true")
 
 
 @pytest.mark.parametrize(
@@ -115,32 +117,36 @@ def test_two_processes_give_the_losses_of_one_device_also_when_resumed(train):
 
 
 @pytest.mark.parametrize(
-    ("backend", "count", "more", "processes", "named"),
+    ("group", "changes", "named"),
     [
-        ("tensorflow", 2, KEPT, None, "keep_features works on one device"),
-        ("tensorflow", 3, (), None, "a batch of 4 cannot be shared evenly among 3 devices"),
-        *(
-            pytest.param("jax", 2, (), said, "NUM_PROCESSES must be", marks=needs_jax)
-            for said in ("two", "0", "")
-        ),
+        ({"count": 2}, {"freeze": "fc7", "keep_features": True}, "keep_features works on one"),
+        ({"processes": 2}, {"patience": 3}, "patience works in one process"),
     ],
 )
-def test_what_cannot_be_shared_is_refused(
-    train, monkeypatch, backend, count, more, processes, named
-):
-    if processes is not None:
-        monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", processes)
-    _, [(code, said)] = train(backend, count, *more, name="refused")
-    assert code == 2 and named in said.splitlines()[-1]
+def test_what_cannot_be_shared_is_refused(tmp_path, monkeypatch, refusal, group, changes, named):
+    shared = devices.OneDevice()
+    vars(shared).update(group)
+    monkeypatch.setattr(training, "sharing", lambda *_: shared)
+    recipe = replace(QUICK, dropout=0.0, **changes)
+    assert named in refusal(fcn.train, recipe, tmp_path / "run", verbose=0)
+    assert not (tmp_path / "run").exists()
 
 
-def test_more_devices_than_there_are_are_refused():
-    # In this process TensorFlow is at work already, on one device.
-    fcn.build_fcn("fcn32s", 2, "vgg_narrow")
-    with pytest.raises(fcn.InputError, match=r"--devices 64 needs 64 devices"):
-        devices(64, 64)
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [
+        (0, "--devices must"),
+        (3, "a batch of 64 cannot be shared evenly among 3 devices"),
+        (64, "--devices 64 needs 64 devices"),
+    ],
+)
+def test_a_number_of_devices_that_there_are_not_is_refused(refusal, count, named):
+    keras.ops.zeros(1)  # so that the backend is at work already, on one device
+    assert named in refusal(devices.devices, count, 64)
 
 
-@pytest.mark.parametrize("count", [0, -1])
-def test_fewer_than_one_device_is_refused(count, refusal):
-    assert "--devices must" in refusal(devices, count, 8)
+@needs_jax
+@pytest.mark.parametrize("said", ["two", "0", ""])
+def test_a_number_of_processes_that_makes_no_sense_is_refused(monkeypatch, refusal, said):
+    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", said)
+    assert "NUM_PROCESSES must be" in refusal(devices.DataParallel, 2)

@@ -37,11 +37,6 @@ def staged(request):
     return models
 
 
-@pytest.fixture(params=["narrow", MOBILENET])
-def fcn8s(request):
-    return request.getfixturevalue(request.param)
-
-
 @settings(max_examples=5, deadline=None)
 @given(height=st.integers(1, 70), width=st.integers(1, 70), batch=st.integers(1, 2))
 @pytest.mark.slow
@@ -54,10 +49,10 @@ def test_logits_are_float32_at_any_images_size(staged, height, width, batch):
         assert logits.dtype == np.float32 and np.isfinite(logits).all()
 
 
-def test_image_is_padded_at_the_bottom_right_with_what_preprocesses_to_zero(fcn8s):
-    image = image_of(33, 50).astype(np.float32)
+def test_image_is_padded_at_the_bottom_right_with_what_preprocesses_to_zero(staged):
+    model, image = staged["fcn8s"], image_of(33, 50).astype(np.float32)
     padded = np.pad(image, ((0, 0), (0, 31), (0, 14), (0, 0)), constant_values=127.5)
-    assert_close(convert_to_numpy(fcn8s(image)), convert_to_numpy(fcn8s(padded))[:, :33, :50])
+    assert_close(model(image), convert_to_numpy(model(padded))[:, :33, :50])
 
 
 def test_a_network_starts_as_the_coarser_one_upsampled_in_two_steps(staged):
@@ -81,15 +76,6 @@ def test_skips_are_added_to_the_scores_upsampled_twofold(backbone):
 
 
 # Where the weights come from.
-
-
-def test_fcn8s_over_vgg16_has_its_weights(vgg16, monkeypatch):
-    monkeypatch.setattr("fcn_tutorial.backbones.vgg16", lambda weights: vgg16)
-    model = fcn.build_fcn("fcn8s", 21, backbone="vgg16", weights=None)
-    scores = 21 * sum(channels + 1 for channels in (4096, 512, 256))
-    assert model.count_params() == 134_260_544 + scores
-    assert layers_that_differ(model, vgg16) == {"score_fr", *SKIPS}
-    assert model(image_of(33, 40)).shape == (1, 33, 40, 21)
 
 
 def test_narrow_vgg_takes_the_weights_of_a_saved_classifier(tmp_path):

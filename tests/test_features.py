@@ -54,14 +54,13 @@ def test_layers_that_leave_nothing_to_keep_or_to_learn_are_refused(tmp_path, ref
     assert f"freeze = {last!r} leaves none of one kind" in message
 
 
-def test_only_the_layers_behind_the_frozen_ones_learn(runs, refusal):
+def test_only_the_layers_behind_the_frozen_ones_learn(runs):
     """And frozen normalization keeps its statistics."""
     start = fcn.build_fcn("fcn8s", 6, "vgg_narrow", "shapes")
     for run in runs:
         learned = layers_that_differ(start, run.model)
         assert learned == {"score_fr", "score_pool4", "score_pool3"}
         assert not (run.folder / "features").exists()
-    assert "conv_pw_5" in refusal(freeze, start, "conv_pw_5")
 
 
 def test_a_run_that_keeps_features_is_resumed(runs, tmp_path):

@@ -18,32 +18,16 @@ from fcn_tutorial.layers import (
 )
 
 
-@pytest.mark.parametrize(
-    ("layer", "size", "stride"),
-    [
-        ("block1_conv2", 5, 1),
-        ("block3_pool", 44, 8),
-        ("block4_pool", 100, 16),
-        ("block5_pool", 212, 32),
-        ("fc6", 404, 32),
-        ("fc7", 404, 32),
-    ],
-)
-def test_vgg16_has_the_papers_receptive_fields(vgg16_convolutional, layer, size, stride):
-    field = fcn.receptive_field(vgg16_convolutional, layer)
-    assert (field.size, field.stride) == (size, stride)
-
-
 def paper_trunk():
     """VGG-16 of the reference release, with one channel: conv1_1 pads by 100, fc6 is valid."""
     image = keras.Input((64, 64, 1))
     x = layers.ZeroPadding2D(100)(image)
     pools = {}
     for block, convolutions in enumerate((2, 2, 3, 3, 3), start=1):
-        for index in range(convolutions):
-            padding = "valid" if (block, index) == (1, 0) else "same"
-            x = layers.Conv2D(1, 3, padding=padding)(x)
-        x = pools[f"pool{block}"] = layers.MaxPooling2D(2)(x)
+        for index in range(1, convolutions + 1):
+            padding = "valid" if block == index == 1 else "same"
+            x = layers.Conv2D(1, 3, padding=padding, name=f"conv{block}_{index}")(x)
+        x = pools[f"pool{block}"] = layers.MaxPooling2D(2, name=f"pool{block}")(x)
     x = layers.Conv2D(1, 7, name="fc6")(x)
     x = layers.Conv2D(1, 1, name="fc7")(x)
     score_fr = layers.Conv2D(1, 1, name="score_fr")(x)
@@ -60,6 +44,23 @@ def fused(x, skip, before, name):
     """Crop the skip's scores by `before` cells, and to the size of x, and add them."""
     sides = [(before, skip.shape[axis] - before - x.shape[axis]) for axis in (1, 2)]
     return layers.Add(name=name)([x, layers.Cropping2D(sides)(skip)])
+
+
+@pytest.mark.parametrize(
+    ("layer", "size", "stride"),
+    [
+        ("conv1_2", 5, 1),
+        ("pool3", 44, 8),
+        ("pool4", 100, 16),
+        ("pool5", 212, 32),
+        ("fc6", 404, 32),
+        ("fc7", 404, 32),
+    ],
+)
+def test_vgg16_has_the_papers_receptive_fields(layer, size, stride):
+    image, *scores = paper_trunk()
+    field = fcn.receptive_field(keras.Model(image, scores), layer)
+    assert (field.size, field.stride) == (size, stride)
 
 
 def test_crop_offsets_are_the_papers():

@@ -28,9 +28,7 @@ def saved(tmp_path_factory):
 @pytest.mark.parametrize(
     "imports",
     [
-        "import fcn_tutorial, keras",
         "import keras, fcn_tutorial",
-        "from fcn_tutorial.cells import PIXELS; import keras",
         "import fcn_tutorial as fcn; fcn.receptive_field; import keras",
         "import fcn_tutorial.errors; from keras import models; import keras",
     ],

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from networks import image_of, perturb
 
 import fcn_tutorial as fcn
 from fcn_tutorial import inference, tiling
@@ -18,11 +19,7 @@ from fcn_tutorial import inference, tiling
     ],
 )
 def test_tiles_give_the_labels_of_the_complete_image(variant, backbone, options, size, monkeypatch):
-    network = fcn.build_fcn(variant, 5, backbone, **options)
-    rng = np.random.default_rng(0)
-    for weight in network.weights:
-        weight.assign(weight + rng.uniform(-0.05, 0.1, weight.shape))
-    image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    network, image = perturb(fcn.build_fcn(variant, 5, backbone, **options)), image_of(*size)[0]
     bias = network.get_layer("score_fr").bias
     # So that no class wins everywhere.
     bias.assign(bias - network.predict_on_batch(image[None]).mean(axis=(0, 1, 2)))
@@ -39,11 +36,8 @@ def test_tiles_give_the_labels_of_the_complete_image(variant, backbone, options,
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"enlarge": 2, "fc6_dilation": 2}, {"enlarge": 4}])
 def test_no_pixel_beyond_the_reach_changes_a_score(options):
-    network = fcn.build_fcn("fcn8s", 3, "vgg_narrow", **options)
-    rng = np.random.default_rng(0)
-    for weight in network.weights:
-        weight.assign(weight + rng.uniform(0, 0.1, weight.shape))
-    image = rng.uniform(0, 255, (1, 40, 640, 3)).astype(np.float32)
+    network = perturb(fcn.build_fcn("fcn8s", 3, "vgg_narrow", **options))
+    image = image_of(40, 640).astype(np.float32)
     scores = network.predict_on_batch(image)
     farthest = 0
     for column in (300, 307, 315, 316, 319, 320):

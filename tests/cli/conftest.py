@@ -1,17 +1,14 @@
-"""What the tests of the commands share: `call`, and runs that were trained for a moment."""
-
-import json
-from dataclasses import replace
+"""What the tests of the commands share: `call`, three images of VOC 2012, and small runs."""
 
 import keras
 import numpy as np
 import pytest
+from quick import made_run
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data.images import write_image, write_label
 from fcn_tutorial.data.voc import voc_palette
 
-QUICK = {"backbone": "vgg_narrow", "weights": "none", "crop_size": 32, "epochs": 1}
 SIZES = {"2007_000001": (40, 52), "2007_000002": (40, 52), "2007_000003": (33, 64)}
 HELD_OUT = ["2007_000003", "2007_000002"]  # not in the order of their names
 
@@ -50,33 +47,20 @@ def voc(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def runs(voc, tmp_path_factory):
-    """Folder of quick runs: two on VOC that differ in their seed, and one on the shapes."""
+    """Folder of runs of one layer that were never trained: two on VOC, one on the shapes."""
     folder = tmp_path_factory.mktemp("runs")
-    pascal = fcn.Recipe("voc2012", batch_size=1, **QUICK)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FCN_DATA", str(voc))
-        for seed in (0, 1):
-            fcn.train(replace(pascal, seed=seed), folder / f"voc{seed}", verbose=0)
-    shapes = fcn.Recipe("shapes", limit=2, batch_size=2, steps_per_epoch=1, **QUICK)
-    fcn.train(shapes, folder / "shapes", verbose=0)
+    pascal = fcn.load_dataset("voc2012", "val", voc)
+    shapes = fcn.load_dataset("shapes", "val")
+    for seed, data in enumerate((pascal, pascal, shapes)):
+        start = {"kernel_initializer": keras.initializers.GlorotUniform(seed)}
+        image = keras.Input((None, None, 3))
+        x = keras.layers.Conv2D(len(data.classes), 3, padding="same", **start)(image)
+        name = "shapes" if data is shapes else f"voc{seed}"
+        made_run(folder / name, keras.Model(image, x), fcn.Recipe(data.name, limit=2), data)
     return folder
 
 
 @pytest.fixture(scope="session")
-def trained(runs):
+def made(runs):
     """The run on the shapes."""
     return runs / "shapes"
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory):
-    """A run folder that was not trained, with a network of one layer for six classes."""
-    folder = tmp_path_factory.mktemp("made")
-    image = keras.Input((None, None, 3))
-    model = keras.Model(image, keras.layers.Conv2D(6, 3, padding="same")(image))
-    (folder / "checkpoints").mkdir()
-    model.save(folder / "checkpoints" / "best.keras")
-    fcn.Recipe("shapes", limit=2, **QUICK).save(folder / "recipe.toml")
-    legend = {"classes": list("abcdef"), "palette": [[40 * i] * 3 for i in range(6)]}
-    (folder / "classes.json").write_text(json.dumps(legend))
-    return folder

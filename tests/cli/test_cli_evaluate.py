@@ -82,8 +82,8 @@ def test_scores_with_another_run_of_the_same_name_are_not_overwritten(call, runs
     ("content", "refused"),
     [('{"members": [1]}', True), ('{"members": 5}', True), ("[" * 200_000, False), ("\xff", False)],
 )
-def test_a_damaged_score_file_is_named_or_overwritten(call, trained, tmp_path, content, refused):
-    folder = shutil.copytree(trained, tmp_path / "run")
+def test_a_damaged_score_file_is_named_or_overwritten(call, made, tmp_path, content, refused):
+    folder = shutil.copytree(made, tmp_path / "run")
     path = folder / "scores-shapes-test-first1.json"
     path.write_text(content, encoding="latin-1")
     code, _, error = call("evaluate", folder, "--limit", 1)
@@ -91,26 +91,26 @@ def test_a_damaged_score_file_is_named_or_overwritten(call, trained, tmp_path, c
     assert refused or stored(path)["limit"] == 1
 
 
-def test_a_table_has_the_baseline_beside_the_model(call, trained):
-    code, out, _ = call("evaluate", trained, "--limit", 3)
+def test_a_table_has_the_baseline_beside_the_model(call, made):
+    code, out, _ = call("evaluate", made, "--limit", 3)
     rows = {line[:24].strip(): line for line in out.splitlines()}
     assert code == 0 and "always background" in out
     for name in ("IoU background", "IoU disc", "IoU cross", "mean IoU"):
         assert rows[name].count("%") == 2
 
 
-def test_evaluate_points_to_the_report(call, trained):
-    _, out, _ = call("evaluate", trained, "--limit", 2)
-    assert f"fcn-tutorial report {trained}" in out
+def test_evaluate_points_to_the_report(call, made):
+    _, out, _ = call("evaluate", made, "--limit", 2)
+    assert f"fcn-tutorial report {made}" in out
     for options, name, seen in [
         (("--limit", 2), "report-shapes-test-first2.html", False),
         (("--split", "train", "--limit", 3), "report-shapes-train-first3.html", True),
     ]:
-        code, out, _ = call("report", trained, *options)
-        assert code == 0 and str(trained / name) in out
-        text = (trained / name).read_text()
+        code, out, _ = call("report", made, *options)
+        assert code == 0 and str(made / name) in out
+        text = (made / name).read_text()
         assert "cross" in text and ("used for training" in text) == seen
-    code, _, error = call("report", trained, "--dataset", "voc2012")
+    code, _, error = call("report", made, "--dataset", "voc2012")
     assert code == 2 and "6 classes" in error
 
 

@@ -12,11 +12,11 @@ import fcn_tutorial as fcn
 HELD_OUT = ["2007_000003", "2007_000002"]
 
 
-def test_a_folder_of_photos_is_labelled_down_to_one_pixel(call, trained, tmp_path):
+def test_a_folder_of_photos_is_labelled_down_to_one_pixel(call, made, tmp_path):
     (tmp_path / "photos").mkdir()
     Image.new("CMYK", (14, 9)).save(tmp_path / "photos" / "a.tif")
     Image.new("RGB", (1, 1)).save(tmp_path / "photos" / "b.jpg")
-    code, out, _ = call("segment", trained, tmp_path / "photos", "--output", tmp_path / "out")
+    code, out, _ = call("segment", made, tmp_path / "photos", "--output", tmp_path / "out")
     assert code == 0 and "2 label maps" in out and str(tmp_path / "out") in out
     label = Image.open(tmp_path / "out" / "a-label.png")
     assert (label.mode, label.size) == ("P", (14, 9))
@@ -26,11 +26,11 @@ def test_a_folder_of_photos_is_labelled_down_to_one_pixel(call, trained, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["a-label.png", "legend.png"])
-def test_a_photo_is_not_overwritten(call, trained, tmp_path, name):
+def test_a_photo_is_not_overwritten(call, made, tmp_path, name):
     for each in ("a.png", name):
         Image.new("RGB", (4, 4)).save(tmp_path / each)
     before = (tmp_path / name).read_bytes()
-    code, _, error = call("segment", trained, tmp_path, "--output", tmp_path)
+    code, _, error = call("segment", made, tmp_path, "--output", tmp_path)
     assert code == 2 and str(tmp_path / name) in error and "--output" in error
     assert (tmp_path / name).read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a.png", name])
@@ -132,9 +132,9 @@ def test_the_test_set_is_labelled_for_the_evaluation_server(call, runs, tmp_path
 
 @pytest.mark.parametrize("scales", ["a", "", "1,-1", "nan", "5"])
 @pytest.mark.parametrize("command", [("evaluate",), ("segment", "photo.jpg")])
-def test_unusable_scales_are_named(call, trained, command, scales):
+def test_unusable_scales_are_named(call, made, command, scales):
     command, *photos = command
-    code, _, error = call(command, trained, *photos, "--scales", scales)
+    code, _, error = call(command, made, *photos, "--scales", scales)
     assert code == 2 and "--scales" in error and repr(scales) in error
 
 

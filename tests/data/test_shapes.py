@@ -120,7 +120,6 @@ def test_single_shapes_are_balanced_and_repeatable():
         ({"objects": (3, 2)}, "objects"),
         ({"objects": (-1, 2)}, "objects"),
         ({"objects": 3}, "objects"),
-        ({"split": "trainval"}, "split"),
     ],
 )
 def test_an_unusable_option_is_named_in_one_sentence(options, field, refusal):

@@ -11,7 +11,7 @@ from fcn_tutorial.data.catalog import splits_of
 from fcn_tutorial.data.survey import survey
 
 
-def noise(seed, shape=(40, 48, 3)):
+def noise(seed):
     """An image that looks like no other."""
     return np.kron(
         np.random.default_rng(seed).integers(0, 256, (5, 6, 3), np.uint8),
@@ -69,7 +69,7 @@ def spoil_duplicate(folder):
         )
 
 
-def spoil_mask(value, ending="PNG"):
+def spoil_mask(value):
     def spoil(folder):
         shape = (40, 48) if value != "size" else (20, 48)
         mask = np.full(shape, 0 if value == "size" else value, np.uint8)

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from quick import made_run
 from scipy.io import savemat
 
 import fcn_tutorial as fcn
@@ -130,11 +131,8 @@ def write_run(folder):
     image = keras.Input((None, None, 3))
     x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, padding="same")(image))
     model = keras.Model(image, keras.layers.Conv2D(CLASSES, 1)(x))
-    (folder / "checkpoints").mkdir(parents=True)
-    model.save(folder / "checkpoints" / "best.keras")
-    fcn.Recipe("shapes", limit=2, crop_size=32).save(folder / "recipe.toml")
-    legend = {"classes": list("abcdef"), "palette": [[0, 0, 9]] * CLASSES}
-    (folder / "classes.json").write_text(json.dumps(legend))
+    recipe = fcn.Recipe("shapes", limit=2, crop_size=32)
+    made_run(folder, model, recipe, fcn.load_dataset("shapes"))
     around = {"keras": "3", "data": {"shapes train": "0"}}
     (folder / "environment.json").write_text(json.dumps(around))
     (folder / "history.csv").write_text("epoch,loss,val_mean_iou\n1,2.5,0.25\n")
@@ -185,7 +183,7 @@ SMALL = PHOTOS | {
 def test_undamaged_files_are_read(samples):
     for name, read in SMALL.items():
         assert read(samples / name) is not None
-    assert fcn.load_run(samples / "run").classes == tuple("abcdef")
+    assert len(fcn.load_run(samples / "run").classes) == CLASSES
 
 
 @pytest.mark.parametrize("name", SMALL)
