@@ -98,6 +98,8 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice, *data:
         model = compiled_model(recipe, len(training.classes), steps)
         shared.join(model)
         done = runs.resume(folder, model, steps)
+        if not model.optimizer.built:  # or TensorFlow traces the step twice, once to find this out
+            model.optimizer.build(model.trainable_variables)
     stream = _batches(recipe, training, done * steps, shared)
     kept = _kept_features(recipe, model, training, folder) if recipe.keep_features else None
 
@@ -183,7 +185,6 @@ def _kept_features(
     """The model cut behind its frozen layers, with what is behind them compiled as the model is."""
     check_crops(dataset, recipe.crop_size)
     kept = KeptFeatures(model, recipe.freeze, folder / "features")
-    model.optimizer.build(model.trainable_variables)
     kept.head.compile(model.optimizer, model.loss, metrics=[running_mean_iou(len(dataset.classes))])
     return kept
 
