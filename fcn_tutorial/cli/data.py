@@ -62,6 +62,7 @@ def inspect(
     root: Root = None,
 ) -> None:
     """Summarize the images and classes of a data set, and report what looks wrong."""
+    from fcn_tutorial.data.survey import images as counted
     from fcn_tutorial.data.survey import survey
     from fcn_tutorial.files import write_whole
     from fcn_tutorial.plotting import draw_contact_sheet
@@ -69,7 +70,7 @@ def inspect(
     found = survey(folder, root)
     first = next(iter(found.splits.values()))
     for split, examples in found.splits.items():
-        print(f"{split}: {len(examples)} images")
+        print(f"{split}: {counted(len(examples))}")
     sizes = [f"{w} x {h} ({count})" for (w, h), count in found.sizes.most_common(4)]
     print(f"sizes: {', '.join(sizes)}{', ...' * (len(found.sizes) > 4)}")
     total = found.pixels.sum() + found.void
