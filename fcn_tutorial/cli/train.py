@@ -37,6 +37,8 @@ def train(
     with quiet_import():
         from fcn_tutorial import training
         from fcn_tutorial.recipe import Recipe
+        from fcn_tutorial.runs import CHECKPOINT
+        from fcn_tutorial.weights import epochs_of
     options = {"dataset": data, "limit": limit, "epochs": epochs, "weights": weights}
     given = {key: value for key, value in options.items() if value is not None}
     loaded = Recipe.load(recipe, **(_changes(change or []) | given))
@@ -46,12 +48,16 @@ def train(
             "leave it out."
         )
     output = output or Path("runs") / Path(recipe).stem
+    before = epochs_of(output / CHECKPOINT)
     run = training.train(loaded, output, devices=devices)
     last = run.recipe.keep == "last"
     kept = run.history[-1] if last else max(run.history, key=lambda row: row["val_mean_iou"])
     score, epoch = kept["val_mean_iou"], kept["epoch"]
     what = "Mean IoU" if last else "Best mean IoU"
     print(f"{what} on {run.recipe.val_split}: {percent(score)} (epoch {epoch}).")
+    if len(run.history) == before:
+        print(f"{output} already held this run, finished: to train on, give more --epochs.")
+        return
     print(f"Wrote the run to {output}: model in checkpoints/best.keras, curves in history.csv.")
 
 

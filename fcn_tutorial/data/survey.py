@@ -121,7 +121,7 @@ def _odd_masks(splits: dict[str, Dataset], good: Sequence[tuple[str, int, _Glanc
 
 
 def _odd_classes(found: Survey, seen: dict[str, list[_Glance]]) -> list[str]:
-    """Classes that are everywhere, tiny or absent, and those that training never sees."""
+    """Classes that are everywhere, tiny, rare or absent, and those that training never sees."""
     classes, total = next(iter(found.splits.values())).classes, max(1, found.pixels.sum())
     trained = sum((each.counts for each in seen.get("train", [])), np.zeros(256, np.int64))
     warnings = []
@@ -133,7 +133,7 @@ def _odd_classes(found: Survey, seen: dict[str, list[_Glance]]) -> list[str]:
             warnings.append(f"Class {name} does not occur in train.")
         elif share < TINY or count < FEW:
             where = f"{100 * share:.2f} % of the pixels, in {images(count)}"
-            warnings.append(f"Class {name} is tiny: {where}.")
+            warnings.append(f"Class {name} is {'tiny' if share < TINY else 'rare'}: {where}.")
         elif share > NEARLY_ALL and len(classes) > 1:
             warnings.append(f"Class {name} is nearly everywhere: {percent(share)} of the pixels.")
     return warnings

@@ -114,7 +114,9 @@ def test_each_fault_is_named(photos, spoil, named):
 
 
 def test_a_data_set_without_training_images_is_not_said_to_train():
-    assert not [each for each in survey("photos").warnings if "in train" in each]
+    warnings = survey("photos").warnings
+    assert not [each for each in warnings if "in train" in each]
+    assert [each for each in warnings if "cat is rare" in each and "1 image" in each]
 
 
 def test_duplicates_are_counted_in_the_plural(tmp_path):
