@@ -413,7 +413,7 @@ def ledger():
     """One table of all results, then where ours are from, and how to run what was not run."""
     rows = ledger_lines()
     parts = [table(["Network and data", "Published mean IoU", "Ours"], map(_ledger_cells, rows))]
-    parts.append("## Where our numbers are from")
+    parts.append("## Where our numbers come from")
     parts += dict.fromkeys(_origin(row) for row in rows if row["answer"])
     parts.append("## How to run what was not run here")
     missing = sorted((row for row in rows if not row["answer"]), key=lambda row: row["note"])
