@@ -50,6 +50,11 @@ def test_runs_by_shipped_recipes_have_the_recipes_as_they_are_now():
         assert fcn.run_of_record(name).recipe == recipe
 
 
+def test_a_table_names_images_by_their_names():
+    for row in read_table(STUDIES / "voc_efficientnet" / "gallery.csv"):
+        assert re.fullmatch(r"200[78]_\d{6}", row["image"]) and 0 < row["mean_iou"] < 1
+
+
 @pytest.mark.parametrize("path", tables.PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_generating_the_tables_changes_nothing(path):
     text = path.read_text(encoding="utf-8")
