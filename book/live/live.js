@@ -219,6 +219,7 @@ function drawingBoard() {
     n: () => (chosen = (chosen + 1) % shapes.length),
   };
   changes["="] = changes["+"];
+  changes.Backspace = changes.Delete; // which a Mac calls delete
   canvas.addEventListener("keydown", (event) => {
     const change = changes[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!change || !shapes[chosen] || event.ctrlKey || event.metaKey || event.altKey) return;
