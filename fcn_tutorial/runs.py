@@ -167,7 +167,7 @@ def read_table(path: Path) -> list[dict]:
 
 def _number(text: str) -> float | str:
     try:
-        return float(text)
+        return text if "_" in text else float(text)  # 2008_002536 is an image, not a number
     except ValueError:
         return text
 
