@@ -33,6 +33,7 @@ class KeptFeatures:
     def __init__(self, model: keras.Model, last: str, folder: Path):
         self.folder = folder
         self.inputs, self.layers = model.inputs, model.layers
+        self._functional = model  # where geometry looks for the graph, as in a Sequential
         self.output_shape = model.output_shape
         image, self.maps = model.inputs[0], _between(model, last)
         self.trunk = keras.Model(image, self.maps)

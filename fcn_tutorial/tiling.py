@@ -72,6 +72,6 @@ def _enlarging(model: keras.Model) -> int:
 
 def reach(model: keras.Model) -> float:
     """How many pixels away from a pixel, at most, its scores depend on."""
-    fields = [receptive_field(model, model.layers[-1], axis) for axis in (0, 1)]
+    fields = [receptive_field(model, axis=axis) for axis in (0, 1)]
     # With upsampling, neighbouring pixels see different ranges, up to a cell further.
     return max(field.size / 2 + abs(field.offset) for field in fields) + CELL / _enlarging(model)
