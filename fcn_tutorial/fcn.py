@@ -216,3 +216,4 @@ def _copy_initial(initial, model):
                 f"initial model {initial.name!r} does not fit: its layer {layer.name!r} is missing "
                 "or has another shape; build it with the same backbone."
             )
+    finalize(model.layers)
