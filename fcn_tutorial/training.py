@@ -192,8 +192,7 @@ def _kept_features(
 def _fit(model: keras.Model, data: Any, recipe: Recipe, **options: Any) -> None:
     try:
         model.fit(data, shuffle=False, **options)
-    except InputError:
-        raise
     except Exception as error:
-        # TensorFlow wraps what went wrong with a file in an error of its own.
-        raise (data.error or why_stopped(error, recipe)) from None
+        # TensorFlow wraps what went wrong with a file in an error of its own; Keras drops causes.
+        stop = error if isinstance(error, InputError) else data.error or why_stopped(error, recipe)
+        raise stop from data.cause
