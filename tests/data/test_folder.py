@@ -36,6 +36,13 @@ def test_each_layout_is_read_by_its_splits_or_by_a_hash(tmp_path, kind, sizes):
         assert np.abs(image.astype(int) - example(number)[0]).mean() < 20  # JPEG
 
 
+def test_roboflows_images_may_end_as_masks_do_elsewhere(tmp_path):
+    LAYOUTS["roboflow"](tmp_path)
+    for end in (".jpg", "_mask.png"):
+        (tmp_path / "train" / f"{NAMES[0]}{end}").rename(tmp_path / "train" / f"road_l{end}")
+    assert "train/road_l" in fcn.load_dataset(tmp_path, "train").names
+
+
 def one_mask(folder, mask, table="classes.csv", rows="id,name\n0,ground\n7,leaf\n24,stem\n"):
     """A folder of four equal examples; mask: an array, or Pillow's image."""
     for number in range(4):
