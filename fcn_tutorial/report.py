@@ -113,7 +113,7 @@ def _scored(run: Run, dataset: Dataset) -> tuple[Scores, np.ndarray, np.ndarray]
     images = np.zeros(len(run.classes), np.int64)
 
     def keep(name: str, prediction: np.ndarray) -> None:
-        _, label = dataset[len(values)]
+        label = dataset.read_label(len(values))
         counts = confusion_matrix(label, prediction, len(run.classes))
         there = counts.sum(axis=1) > 0
         images[there] += 1

@@ -81,6 +81,10 @@ class Dataset(Sequence):
         """Path of the file that holds the label of an example; None where there is no such file."""
         return None
 
+    def read_label(self, index: int) -> np.ndarray:
+        """The label uint8 (H, W) of an example; of files, without reading the image."""
+        return self[index][1]
+
     def stamp(self, index: int) -> str:
         """Text that changes when an example's files do: their sizes in bytes."""
         files = self.image_file(index), self.label_file(index)
@@ -158,7 +162,7 @@ def check_classes(dataset: Dataset) -> None:
     """Raise InputError unless the labels of a data set show two classes or more, beside void."""
     seen: set[int] = set()
     for index in range(len(dataset)):
-        seen.update(np.unique(dataset[index][1]).tolist())
+        seen.update(np.unique(dataset.read_label(index)).tolist())
         if len(seen - {VOID}) > 1:
             return
     shown = " and ".join(dataset.classes[each] for each in seen - {VOID}) or "nothing"

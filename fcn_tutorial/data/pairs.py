@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fcn_tutorial.data.dataset import Dataset, color_table
-from fcn_tutorial.data.images import checked_pair
+from fcn_tutorial.data.images import ImageFiles, checked_pair
 from fcn_tutorial.data.voc import voc_palette
 from fcn_tutorial.errors import InputError, explained
 
@@ -54,6 +56,10 @@ class Pairs(Dataset):
 
     def stamp(self, index: int) -> str:
         return self.pairs.stamp(index) if isinstance(self.pairs, Dataset) else super().stamp(index)
+
+    def read_label(self, index: int) -> np.ndarray:
+        files = isinstance(self.pairs, ImageFiles)
+        return self.pairs.read_label(index) if files else super().read_label(index)
 
     def __getitem__(self, index):
         index = range(len(self))[operator.index(index)]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import fcn_tutorial as fcn
 from fcn_tutorial.data.catalog import source, splits_of
 from fcn_tutorial.data.dataset import (
+    check_classes,
     check_disjoint,
     check_lists,
     data_root,
@@ -17,6 +18,9 @@ from fcn_tutorial.data.dataset import (
     overlap,
     remedy,
 )
+from fcn_tutorial.data.pairs import Pairs
+from fcn_tutorial.features import check_crops
+from fcn_tutorial.losses import class_weights
 
 
 def test_an_unknown_data_set_is_answered_with_the_known_ones(refusal):
@@ -78,6 +82,18 @@ def test_a_data_set_is_a_sequence_of_images_and_labels(camvid_root):
         assert len(dataset.names) == len(dataset)
         assert dataset.palette.shape == (len(dataset.classes), 3)
         np.testing.assert_array_equal(dataset[-1][1], dataset[len(dataset) - 1][1])
+
+
+def test_what_looks_only_at_labels_reads_no_image(camvid_root):
+    camvid = fcn.load_dataset("camvid", "val", root=camvid_root)
+    labels = [label for _, label in camvid]
+    for index in range(len(camvid)):
+        camvid.image_file(index).unlink()
+    for dataset in (camvid, Pairs(camvid, "val")):
+        check_classes(dataset)
+        check_crops(dataset, 1000)
+        assert class_weights(dataset, 0.5).shape == (11,)
+        np.testing.assert_array_equal(dataset.read_label(-1), labels[-1])
 
 
 @given(one=st.sets(st.sampled_from("abcdefgh")), other=st.sets(st.sampled_from("abcdefgh")))

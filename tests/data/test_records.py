@@ -44,6 +44,7 @@ def test_records_are_the_data_set_they_were_written_from(tmp_path_factory, count
     assert len(written.shards) == shards
     assert_equal(written, shapes(count))
     np.testing.assert_array_equal(written[-1][1], written[count - 1][1])
+    np.testing.assert_array_equal(written.read_label(-1), written[-1][1])
     with pytest.raises(IndexError):
         written[count]
 
