@@ -128,7 +128,7 @@ def _odd_classes(found: Survey, seen: dict[str, list[_Glance]]) -> list[str]:
         share, count = found.pixels[c] / total, found.images[c]
         if not count:
             warnings.append(f"Class {name} does not occur.")
-        elif not trained[c]:
+        elif "train" in seen and not trained[c]:
             warnings.append(f"Class {name} does not occur in train.")
         elif share < TINY or count < FEW:
             where = f"{share:.2%} of the pixels, in {_images(count)}"
