@@ -156,8 +156,8 @@ def why_stopped(error: Exception, recipe: Recipe) -> Exception:
     full = type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError")
     if not full and "RESOURCE_EXHAUSTED" not in str(error):
         return error
+    key = "batch_size" if recipe.batch_size > 1 else "crop_size"
     return InputError(
         f"out of memory with batch_size {recipe.batch_size} and crop_size "
-        f"{recipe.crop_size}: set a smaller batch_size, for example "
-        f"{max(1, recipe.batch_size // 2)}."
+        f"{recipe.crop_size}: set a smaller {key}, for example {getattr(recipe, key) // 2}."
     )
