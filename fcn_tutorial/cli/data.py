@@ -26,7 +26,7 @@ def fetch(
     for dataset in datasets:
         archives = source(dataset).archives
         if not archives:
-            print(f"The library draws {dataset} itself: there is nothing to fetch.")
+            print(f"{dataset} is on this machine already: there is nothing to fetch.")
         for archive in archives:
             already = (data_root(root) / ARCHIVES[archive].folder).exists()
             folder = download.fetch(archive, root)
