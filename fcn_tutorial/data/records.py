@@ -146,7 +146,8 @@ def _check_folder(folder, dataset, files):
         found = open_records(folder)
     except InputError:  # missing or broken: it is written again
         return
-    if (found.name, found.split, found.names) != (dataset.name, dataset.split, dataset.names):
+    ours, theirs = ((each.name, each.split, *each.names) for each in (dataset, found))
+    if theirs != ours:
         raise InputError(f"{folder} holds records of {found!r}: choose another folder.")
 
 

@@ -124,6 +124,9 @@ def test_a_folder_with_other_records_is_refused(tmp_path, refusal):
     other = fcn.load_dataset("shapes", "test", count=5)
     assert "<shapes val: 5 examples" in refusal(write_records, other, tmp_path, 2)
     assert "00000-of-00002" in refusal(write_records, shapes(), tmp_path, 3)
+    same = shapes()
+    same.names = list(same.names)
+    assert_equal(write_records(same, tmp_path, 2), shapes())
 
 
 @pytest.mark.parametrize(("field", "value"), [("shards", 0), ("shards", 6), ("processes", 0)])
