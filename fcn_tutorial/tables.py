@@ -68,9 +68,9 @@ def percent(value: float) -> str:
 
 
 def _text(value: Any, number: str) -> str:
-    if isinstance(value, Integral):
-        return f"{value:,}"
-    return format(value, number) if isinstance(value, Real) else str(value)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return str(value)
+    return f"{value:,}" if isinstance(value, Integral) else format(value, number)
 
 
 def _is_number(text: str) -> bool:
