@@ -172,6 +172,8 @@ FAULTS = {
     "two names for an id": (lambda f: write(f / "classes.csv", "0,a\n0,b"), ("id 0", "'a'", "'b'")),
     "broken settings": (lambda f: write(f / "dataset.toml", "group ="), ("dataset.toml",)),
     "an unknown setting": (lambda f: write(f / "dataset.toml", "grup = 'a'"), ("'grup'",)),
+    "a void of 0.9": (lambda f: write(f / "dataset.toml", "void = [0.9]"), ("dataset.toml",)),
+    "an id of 0.9": (lambda f: write(f / "dataset.toml", "classes.a = 0.9"), ("dataset.toml",)),
     "a broken group": (lambda f: write(f / "dataset.toml", "group = '('"), ("dataset.toml",)),
     "broken shares": (lambda f: write(f / "dataset.toml", "split = [9, 1]"), ("[80, 10, 10]",)),
     "one group": (lambda f: write(f / "dataset.toml", "group = '^B'"), ("1 groups",)),
