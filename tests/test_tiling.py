@@ -7,6 +7,7 @@ from networks import image_of, perturb
 
 import fcn_tutorial as fcn
 from fcn_tutorial import inference, tiling
+from fcn_tutorial.errors import InputWarning
 
 
 @pytest.mark.slow
@@ -43,6 +44,15 @@ def test_tiles_have_a_margin_for_each_use_of_a_layer(monkeypatch):
     monkeypatch.setattr(tiling, "LARGEST_WHOLE", 100)
     monkeypatch.setattr(tiling, "TILE", 64)
     assert (fcn.segment(network, whole) == label).mean() > 0.999
+
+
+def test_a_network_that_pools_globally_labels_at_once_and_says_so(monkeypatch):
+    image = keras.Input((None, None, 3))
+    pooled = keras.layers.GlobalAveragePooling2D(keepdims=True, name="pool")(image)
+    network = keras.Model(image, keras.layers.Multiply()([image, pooled]))
+    monkeypatch.setattr(tiling, "LARGEST_WHOLE", 100)
+    with pytest.warns(InputWarning, match="at once, not in tiles, as layer 'multiply"):
+        fcn.segment(network, image_of(20, 20)[0])
 
 
 @pytest.mark.slow
