@@ -119,13 +119,13 @@ def compare_with_training(opened: Iterable, examples) -> dict[str, int]:
     Returns {"overlap": number of these examples}; {} if the training data are not on this machine.
     """
     from fcn_tutorial import runs, training
-    from fcn_tutorial.data.dataset import overlap
+    from fcn_tutorial.data.dataset import shared_examples
 
     seen, known = set(), True
     for run in opened:
         try:
             data = training.splits(run.recipe)
-            seen.update(overlap(data[0].names, examples.names))
+            seen.update(shared_examples(data[0], examples))
             now = runs.surroundings(*data)
         except InputError:
             now, known = runs.environment(), False

@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from folders import LAYOUTS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from fcn_tutorial.data.dataset import (
     limited,
     overlap,
     remedy,
+    shared_examples,
 )
 from fcn_tutorial.data.pairs import Pairs
 from fcn_tutorial.features import check_crops
@@ -109,6 +111,19 @@ def test_splits_that_share_examples_are_refused_with_count_and_three_names(refus
     assert "5 of the 5 examples of shapes (val) are also in shapes (val)" in message
     assert "shapes-val-00000, shapes-val-00001, shapes-val-00002:" in message
     assert "allow_overlap" in message
+
+
+def test_other_pictures_of_the_same_names_are_not_shared(tmp_path, refusal):
+    for folder in "ab":
+        LAYOUTS["plain"](tmp_path / folder)
+    one, other = (fcn.load_dataset(tmp_path / folder, "train") for folder in "ab")
+    for dataset in (one, Pairs(other, "val")):
+        assert f"{len(one)} of the {len(one)}" in refusal(check_disjoint, one, dataset)
+    for image, _ in list(other.files.values())[1:]:
+        image.write_bytes(image.read_bytes() + b"x")
+    assert shared_examples(one, other) == [one.names[0]]
+    other.files[one.names[0]][0].unlink()
+    assert shared_examples(one, other) == [one.names[0]]
 
 
 @pytest.mark.parametrize("name", ["shapes", "camvid"])
