@@ -125,8 +125,9 @@ def _write(files, label_of, run, folder, only_labels=False):
 
     kinds = ("",) if only_labels else ("-label", "-overlay")
     made = {os.path.realpath(folder / f"{name}{kind}.png") for name in files for kind in kinds}
+    made.add(os.path.realpath(folder / "legend.png"))
     for file in files.values():
-        if os.path.realpath(file) in made | {os.path.realpath(folder / "legend.png")}:
+        if os.path.realpath(file) in made:
             raise InputError(f"{file} would be overwritten: choose another --output.")
     make_folder(folder)
     written = []
