@@ -67,6 +67,11 @@ def percent(value: float) -> str:
     return "absent" if value != value else f"{100 * value:.1f} %"
 
 
+def counted(count: int, what: str) -> str:
+    """A number of things: "1 image", "2,857 images"."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
 def _text(value: Any, number: str) -> str:
     if isinstance(value, bool) or not isinstance(value, Real):
         return str(value)

@@ -151,8 +151,3 @@ def server_folder(folder: Path, split: str) -> Path:
     Source: the development kit of VOC 2012, section 5.3, and clsresdir in its VOCinit.m.
     """
     return folder / "results" / "VOC2012" / "Segmentation" / f"comp6_{split}_cls"
-
-
-def counted(names) -> str:
-    """ "1 label map", "2 label maps"."""
-    return f"{len(names)} label map{'s' * (len(names) != 1)}"
