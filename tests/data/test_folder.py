@@ -43,6 +43,14 @@ def test_roboflows_images_may_end_as_masks_do_elsewhere(tmp_path):
     assert "train/road_l" in fcn.load_dataset(tmp_path, "train").names
 
 
+def test_a_folder_is_looked_through_once_to_open_a_split(tmp_path, monkeypatch):
+    looked, find = [], folders.find
+    monkeypatch.setattr(folders, "find", lambda folder: looked.append(folder) or find(folder))
+    LAYOUTS["voc"](tmp_path)
+    fcn.load_dataset(tmp_path, "val")
+    assert looked == [tmp_path]
+
+
 def one_mask(folder, mask, table="classes.csv", rows="id,name\n0,ground\n7,leaf\n24,stem\n"):
     """A folder of four equal examples; mask: an array, or Pillow's image."""
     for number in range(4):
