@@ -19,6 +19,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
         if len(shares) != 3 or min(shares) < 0 or 0 in shares[:2]:
             raise ValueError("split needs shares of train, val and test, such as [80, 10, 10]")
         void = settings.get("void", [])
-        settings["void"] = [int(value) for value in (void if isinstance(void, list) else [void])]
+        settings["void"] = list(map(index, void if isinstance(void, list) else [void]))
         settings["classes"] = [_row(*item) for item in settings.get("classes", {}).items()]
         re.compile(settings.setdefault("group", ""))
     return settings
@@ -103,7 +104,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
 def _row(name: str, values: Any) -> Row:
     values = values if isinstance(values, list) else [values]
     colors = [masks.color_of(value) for value in values if isinstance(value, str)]
-    return Row(name, tuple(int(v) for v in values if not isinstance(v, str)), tuple(colors))
+    return Row(name, tuple(index(v) for v in values if not isinstance(v, str)), tuple(colors))
 
 
 def all_splits(layout: Layout, settings: dict, where: Any) -> dict[str, list[str]]:
