@@ -70,6 +70,7 @@ class Dataset(Sequence):
     classes: tuple[str, ...]
     palette: np.ndarray
     names: tuple[str, ...]
+    names_are_published = True  # so that a name means one picture, wherever its file comes from
 
     def __len__(self) -> int:
         return len(self.names)
@@ -139,11 +140,14 @@ def overlap(names: Iterable[str], other_names: Iterable[str]) -> list[str]:
 
 
 def shared_examples(one: Dataset, other: Dataset) -> list[str]:
-    """The names that occur in both, sorted, without those of two pictures that differ as files."""
+    """The names that occur in both, sorted; of a folder's, those whose files are the same."""
+    shared = overlap(one.names, other.names)
+    if one.names_are_published and other.names_are_published:
+        return shared
     first, second = (dict(zip(each.names, range(len(each)), strict=True)) for each in (one, other))
     return [
         name
-        for name in overlap(first, second)
+        for name in shared
         if _same_picture(one.image_file(first[name]), other.image_file(second[name]))
     ]
 
@@ -160,7 +164,7 @@ def _same_picture(file: Path | None, other: Path | None) -> bool:
 def check_disjoint(training: Dataset, validation: Dataset) -> None:
     """Check that two data sets share no example.
 
-    A name in both counts as one, unless both have files of images and these differ.
+    A name in both counts as one, unless it is the name of a file of one's own and the files differ.
 
     Raises:
         InputError: they do share some; the message says how many, and names a few.

@@ -43,6 +43,8 @@ class Folder(ImageFiles):
     `source` is the folder, as `load_dataset` takes it; `notes` say how the folder was read.
     """
 
+    names_are_published = False
+
     def __init__(self, folder: str, split: str, files: Files, table: Table, notes: Sequence[str]):
         self.source, self.split, self.notes = folder, split, tuple(notes)
         self.name = Path(folder).resolve().name
