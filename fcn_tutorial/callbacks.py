@@ -19,7 +19,7 @@ from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import cannot_write, make_folder, write_whole
 from fcn_tutorial.inference import evaluate
 from fcn_tutorial.recipe import Recipe
-from fcn_tutorial.weights import save_state
+from fcn_tutorial.weights import finalize, save_state
 
 MOST_NAMES = 16  # of examples, in a sentence
 
@@ -107,6 +107,7 @@ class RunFolder(keras.callbacks.Callback):
         with averaged(self.network), one_device():
             if self.shared.processes > 1:
                 self.bare.set_weights(self.network.get_weights())
+                finalize(self.bare.layers)
             if self.shared.process == 0:
                 self._keep_best(epoch + 1, {} if logs is None else logs)
                 self.model.stop_training = runs.stopped_early(self.history, self.patience)
@@ -155,8 +156,8 @@ def why_stopped(error: Exception, recipe: Recipe) -> Exception:
     full = type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError")
     if not full and "RESOURCE_EXHAUSTED" not in str(error):
         return error
+    key = "batch_size" if recipe.batch_size > 1 else "crop_size"
     return InputError(
         f"out of memory with batch_size {recipe.batch_size} and crop_size "
-        f"{recipe.crop_size}: set a smaller batch_size, for example "
-        f"{max(1, recipe.batch_size // 2)}."
+        f"{recipe.crop_size}: set a smaller {key}, for example {getattr(recipe, key) // 2}."
     )

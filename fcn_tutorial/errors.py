@@ -117,11 +117,11 @@ def explained(
 ) -> Iterator[None]:
     """Turn the `errors` of other libraries into InputError, "WHAT (reason): ADVICE.".
 
-    An InputError that is raised inside passes unchanged.
+    An InputError that is raised inside passes unchanged, and so does a MemoryError.
     """
     try:
         yield
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except errors as error:
         raise InputError(f"{what} ({reason_of(error)}): {advice}.") from error

@@ -73,6 +73,11 @@ def export(
     if demo:
         texts[file.with_suffix(".py")] = DEMO.read_text(encoding="utf-8")
     _check_places(texts)
+    if not len(classes) == len(palette) == model.output_shape[-1]:
+        raise InputError(
+            f"the network has {model.output_shape[-1]} classes, but there are {len(classes)} names "
+            f"and {len(palette)} colours: give one of each for every class."
+        )
     model = _in_32_bits(model)
     signature = [keras.InputSpec(shape=(*shape, 3), dtype="float32", name="image")]
     convert, describe = CONVERTERS[file.suffix]

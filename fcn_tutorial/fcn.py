@@ -94,7 +94,7 @@ def _check(variant, num_classes, backbone, pools, enlarge, fc6_dilation):
         able = " or ".join(name for name, each in BACKBONES.items() if each.pools)
         raise InputError(f"variant {variant!r} cannot be built on {shown(backbone)}: use {able}.")
     check_whole("num_classes", num_classes, 1, 255)  # not 256, as 255 marks void
-    check_choice("enlarge", enlarge, (1, 2, 4))
+    check_choice("enlarge", check_whole("enlarge", enlarge, 1), (1, 2, 4))
     check_whole("fc6_dilation", fc6_dilation, 1, MOST_DILATED)
 
 
@@ -216,3 +216,4 @@ def _copy_initial(initial, model):
                 f"initial model {initial.name!r} does not fit: its layer {layer.name!r} is missing "
                 "or has another shape; build it with the same backbone."
             )
+    finalize(model.layers)

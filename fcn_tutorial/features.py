@@ -33,6 +33,7 @@ class KeptFeatures:
     def __init__(self, model: keras.Model, last: str, folder: Path):
         self.folder = folder
         self.inputs, self.layers = model.inputs, model.layers
+        self._functional = model  # where geometry looks for the graph, as in a Sequential
         self.output_shape = model.output_shape
         image, self.maps = model.inputs[0], _between(model, last)
         self.trunk = keras.Model(image, self.maps)
@@ -97,9 +98,10 @@ def _between(model, last):
 
 def check_crops(dataset: Dataset, crop_size: int) -> None:
     """Raise InputError unless every image fits into a crop, which then is the same each time."""
-    for name, (_, label) in zip(dataset.names, dataset, strict=True):
-        if max(label.shape) > crop_size:
+    for index, name in enumerate(dataset.names):
+        height, width = dataset.read_label(index).shape
+        if max(height, width) > crop_size:
             raise InputError(
-                f"keep_features needs complete images, and {name} is {label.shape[1]} x "
-                f"{label.shape[0]} pixels: set crop_size to at least {max(label.shape)}."
+                f"keep_features needs complete images, and {name} is {width} x {height} pixels: "
+                f"set crop_size to at least {max(height, width)}."
             )

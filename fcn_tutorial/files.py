@@ -59,7 +59,7 @@ def write_whole(path: str | os.PathLike, write: Callable[[Path], object]) -> Non
             # Before it replaces the old file, it must be on the disk.
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:
         # Pillow, Keras and HDF5 each wrap what the disk said in an error of their own.

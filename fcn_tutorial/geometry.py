@@ -25,12 +25,14 @@ class ReceptiveField:
     offset: float  # centre of the first cell's field; the first pixel's centre is 0
 
 
-def receptive_field(model: keras.Model, layer: Layer, axis: int = 0) -> ReceptiveField:
+def receptive_field(
+    model: keras.Model, layer: Layer | None = None, axis: int = 0
+) -> ReceptiveField:
     """Receptive field of a layer in a functional or sequential Keras model (section 3).
 
     Args:
         model: its first layer is its input.
-        layer: a layer of the model, or its name.
+        layer: a layer of the model, or its name; None means the model's output.
         axis: 0 for height, 1 for width.
 
     Returns:
@@ -38,8 +40,8 @@ def receptive_field(model: keras.Model, layer: Layer, axis: int = 0) -> Receptiv
         different numbers of pixels, and the size lies between them.
 
     Raises:
-        InputError: there is no such layer, or one on the way has no receptive field of a fixed
-            size (Dense, global pooling).
+        InputError: there is no such layer, it is applied more than once, or one on the way has no
+            receptive field of a fixed size (Flatten, global pooling).
     """
     cells = _trace(model, layer, axis)
     return ReceptiveField(int(cells.size), _number(cells.stride), float(cells.offset))
@@ -76,12 +78,20 @@ def _number(fraction):
 
 def _trace(model, layer, axis):
     check_whole("axis", axis, 0, 1)
-    operations = _operations(model)
-    if not any(layer in (each, each.name) for each in operations):
-        names, name = ", ".join(each.name for each in operations), getattr(layer, "name", layer)
+    nodes = _nodes(model)
+    asked = [node for node in nodes if layer in (node.operation, node.operation.name)]
+    asked = asked if layer is not None else nodes[-1:]
+    name = getattr(layer, "name", layer)
+    if not asked:
+        names = ", ".join(each.name for each in _operations(model))
         raise InputError(f"model {model.name!r} has no layer {name!r}; its layers are: {names}.")
-    for operation, cells, _ in walk(model, axis):
-        if layer in (operation, operation.name):
+    if len(asked) > 1:
+        raise InputError(
+            f"layer {name!r} is applied {len(asked)} times, with a receptive field each: ask for a "
+            "layer that is applied once."
+        )
+    for operation, cells, node in walk(model, axis):
+        if node is asked[0]:
             if cells.gated:
                 raise InputError(
                     f"layer {operation.name!r} depends on the complete image, by global pooling: "
@@ -105,19 +115,23 @@ def walk(model: keras.Model, axis: int = 0) -> Iterator[tuple[keras.Operation, C
         InputError: when it comes to a layer for which there is no rule.
     """
     cells_of = {id(tensor): PIXELS for tensor in model.inputs}
-    for operation in _operations(model):
-        for node in operation._inbound_nodes:
-            inputs = [cells_of.get(id(tensor)) for tensor in node.input_tensors]
-            if not inputs or None in inputs:  # an input, or its place in another model
-                continue
-            cells = _behind(operation, inputs, axis)
+    for node in _nodes(model):
+        inputs = [cells_of[id(tensor)] for tensor in node.input_tensors]
+        if inputs:  # not an input of the model
+            cells = _behind(node.operation, inputs, axis)
             cells_of |= {id(tensor): cells for tensor in node.output_tensors}
-            yield operation, cells, node
+            yield node.operation, cells, node
+
+
+def _nodes(model):
+    """Where layers are applied in a model, each after those before it, the output last."""
+    if not getattr(model, "inputs", None):
+        raise InputError(f"{shown(model)} has no input yet: start a model with keras.Input.")
+    of_depth = getattr(model, "_functional", model)._nodes_by_depth
+    return [node for depth in sorted(of_depth, reverse=True) for node in of_depth[depth]]
 
 
 def _operations(model):
-    if not getattr(model, "inputs", None):
-        raise InputError(f"{shown(model)} has no input yet: start a model with keras.Input.")
     return getattr(model, "operations", None) or model.layers
 
 

@@ -34,7 +34,8 @@ def segment(
 
     A large image is labelled in overlapping tiles, so that memory does not grow with it. The labels
     are those of the complete image, up to rounding where two classes score the same (and up to how
-    copies of other scales fall on the grid).
+    copies of other scales fall on the grid). A network with global pooling, whose pixels each see
+    the complete image, labels it at once, with a warning.
 
     Args:
         model: one, or several, whose probabilities are averaged (an ensemble).

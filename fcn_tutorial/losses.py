@@ -136,7 +136,7 @@ def class_weights(
     """Weight of a pixel of each class: the class's frequency to the power of -power, and factors.
 
     Args:
-        dataset: sequence of (image, label uint8 (H, W)) with `classes`.
+        dataset: as `data.dataset.Dataset`.
         power: 0 weighs all the same, and no label is read.
         factors: (name of a class, what to multiply its weight by); 1 for others.
 
@@ -159,8 +159,8 @@ def class_weights(
 def _by_frequency(dataset: Any, power: float) -> np.ndarray:
     """As `class_weights` without factors, for a power above 0."""
     counts = np.zeros(256, np.int64)
-    for _, label in dataset:
-        counts += np.bincount(label.ravel(), minlength=256)
+    for index in range(len(dataset)):
+        counts += np.bincount(dataset.read_label(index).ravel(), minlength=256)
     counts = counts[: len(dataset.classes)]
     share = counts / counts.sum()
     weights = np.where(counts, np.maximum(share, 1e-12) ** -power, 0)

@@ -65,7 +65,7 @@ def count_pairs(truth: np.ndarray, guess: np.ndarray, num_classes: int) -> np.nd
     return pairs.reshape(num_classes, num_classes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scores:
     """The four metrics of the paper, and what they come from; fractions in 0..1.
 

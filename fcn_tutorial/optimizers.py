@@ -4,7 +4,7 @@ Source: Long, Shelhamer and Darrell 2015, section 4.3 (twice the rate for biases
 as in Chen et al. 2018 (DeepLab), the cosine as in Loshchilov and Hutter 2017, section 3.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -104,7 +104,8 @@ def build_optimizer(
     """
     steps, warmup = (int(n * steps_per_epoch) for n in (recipe.epochs, recipe.warmup_epochs))
     schedule = Schedule(recipe.learning_rate, recipe.schedule, steps, warmup)
-    rates = {weight.path: _rate(recipe, weight) for weight in model.trainable_weights}
+    new = new_layers(recipe.backbone)
+    rates = {weight.path: _rate(recipe, weight, new) for weight in model.trainable_weights}
     decayed = [weight.path for weight in model.trainable_weights if weight.name not in NOT_DECAYED]
     l2 = dict.fromkeys(decayed, recipe.weight_decay)
     options: dict[str, Any] = {"rates": rates}
@@ -119,10 +120,9 @@ def build_optimizer(
     return optimizer
 
 
-def _rate(recipe: Recipe, weight: keras.Variable) -> float:
-    """A weight's learning rate, as a multiple of the recipe's."""
-    new = weight.path.partition("/")[0] in new_layers(recipe.backbone)
-    of_layer = 1.0 if new else recipe.trunk_learning_rate
+def _rate(recipe: Recipe, weight: keras.Variable, new: Sequence[str]) -> float:
+    """A weight's learning rate, as a multiple of the recipe's; `new` layers learn at its own."""
+    of_layer = 1.0 if weight.path.partition("/")[0] in new else recipe.trunk_learning_rate
     return of_layer * (recipe.bias_learning_rate if weight.name == "bias" else 1.0)
 
 

@@ -66,12 +66,13 @@ def fitted(recipe: Recipe, training: Sequence, validation: Sequence) -> Recipe:
     few = len(training) + len(validation) < FEW
     looked_at = range(0, len(training), len(training) // 8 + 1)
     side = sorted(min(training[i][1].shape) for i in looked_at)[len(looked_at) // 2]
-    one_pass = max(1, len(training) // recipe.batch_size)
+    one_pass = len(training) // recipe.batch_size
     steps = recipe.steps_per_epoch or (25 if few else min(max(one_pass, 40), 200))
+    steps = max(1, one_pass) if recipe.limit else steps  # as training takes them
     return replace(
         recipe,
         crop_size=recipe.crop_size or min(max(side // 32 * 32, 32), 256),
-        steps_per_epoch=one_pass if recipe.limit else steps,  # as a run with a limit has
+        steps_per_epoch=steps,
         epochs=recipe.epochs or (10 if few else 40),
         keep="last" if few else "best",
         patience=0 if few else recipe.patience or 8,

@@ -117,7 +117,8 @@ class Recipe:
 
         Args:
             source: the name of a recipe that comes with the package, or a TOML file. A file may say
-                `extends = "NAME"`: that recipe then supplies what the file leaves out.
+                `extends = "NAME"`: that recipe, or file beside it, then supplies what the file
+                leaves out.
             **changes: other values for some fields.
 
         Raises:
@@ -161,10 +162,14 @@ def _read_recipe(source: str | os.PathLike, extended: tuple[Path, ...] = ()) -> 
         raise InputError(
             f"unknown recipe {shown(str(source))}: use one of {known}, or a TOML file."
         )
-    if path in extended:
+    place = path.resolve()
+    if place in extended:
         raise InputError(f"recipe {path} extends itself: remove the cycle.")
     text = read_small(path, str, "make it a text file in UTF-8 that you may read")
     with explained(f"recipe {path} is not valid TOML", "correct it"):
         values = tomllib.loads(text)
     base = values.pop("extends", None)
-    return values if base is None else _read_recipe(str(base), (*extended, path)) | values
+    if base is None:
+        return values
+    beside = path.parent / str(base)
+    return _read_recipe(beside if beside.is_file() else str(base), (*extended, place)) | values

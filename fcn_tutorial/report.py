@@ -23,7 +23,7 @@ from fcn_tutorial.files import write_text
 from fcn_tutorial.inference import evaluate, segment
 from fcn_tutorial.metrics import Scores, confusion_matrix, constant_baseline, scores
 from fcn_tutorial.runs import Run, read_surroundings
-from fcn_tutorial.tables import percent
+from fcn_tutorial.tables import counted, percent
 
 LARGEST = 5_000_000  # bytes of the file
 SHOWN = 12  # images of each kind
@@ -49,14 +49,10 @@ class Example:
     prediction: np.ndarray
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
-
-
 HERE = jinja2.FileSystemLoader(Path(__file__).parent)
 PAGES = jinja2.Environment(loader=HERE, autoescape=True, trim_blocks=True, lstrip_blocks=True)
 PAGES.undefined = jinja2.StrictUndefined
-PAGES.filters |= {"percent": percent, "counted": _counted}
+PAGES.filters |= {"percent": percent, "counted": counted}
 
 
 def write_report(
@@ -113,7 +109,7 @@ def _scored(run: Run, dataset: Dataset) -> tuple[Scores, np.ndarray, np.ndarray]
     images = np.zeros(len(run.classes), np.int64)
 
     def keep(name: str, prediction: np.ndarray) -> None:
-        _, label = dataset[len(values)]
+        label = dataset.read_label(len(values))
         counts = confusion_matrix(label, prediction, len(run.classes))
         there = counts.sum(axis=1) > 0
         images[there] += 1
@@ -155,7 +151,7 @@ def _curve(
         if points:
             lines[name] = tuple(zip(*points, strict=True))
             ends.append(f"{name} from {points[0][1]:.3g} to {points[-1][1]:.3g}")
-    alt = f"Curve of the {title} over {_counted(len(history), 'epoch')}: {', '.join(ends)}."
+    alt = f"Curve of the {title} over {counted(len(history), 'epoch')}: {', '.join(ends)}."
     return [(_drawn(plotting.plot_lines, lines, "epoch", title), alt)] if lines else []
 
 

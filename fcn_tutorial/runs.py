@@ -172,7 +172,7 @@ def read_table(path: Path) -> list[dict]:
 
 def _number(text: str) -> float | str:
     try:
-        return float(text)
+        return text if "_" in text else float(text)  # 2008_002536 is an image, not a number
     except ValueError:
         return text
 
@@ -219,28 +219,32 @@ def stopped_early(history: Sequence[dict], patience: int) -> bool:
 
 def write_history(folder: Path, rows: Sequence[dict]) -> None:
     """Write history.csv: one row an epoch, the columns of the first."""
-    lines = [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]
-    write_text(folder / "history.csv", "\n".join(lines) + "\n")
+    columns = list(rows[0])
+    lines = [columns, *([str(row.get(key, np.nan)) for key in columns] for row in rows)]
+    write_text(folder / "history.csv", "\n".join(map(",".join, lines)) + "\n")
 
 
 def write_scores(path: Path, result: Scores, dataset: Dataset, **more: Any) -> None:
     """Write scores as JSON beside the constant baseline, with `more` that there is to say."""
     constant, baseline = constant_baseline(result.confusion)
-    iou = [None if np.isnan(value) else value for value in result.iou]
     content = {
         "dataset": dataset.name,
         "split": dataset.split,
         "examples": len(dataset),
         **more,
-        **{name: getattr(result, name) for name in METRICS},
-        "iou": dict(zip(dataset.classes, iou, strict=True)),
+        **{name: _known(getattr(result, name)) for name in METRICS},
+        "iou": dict(zip(dataset.classes, map(_known, result.iou), strict=True)),
         "baseline": {
             "always": dataset.classes[constant],
-            **{name: getattr(baseline, name) for name in METRICS},
+            **{name: _known(getattr(baseline, name)) for name in METRICS},
         },
         "confusion": result.confusion.tolist(),
     }
     write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value  # JSON has no NaN
 
 
 def check_folder(folder: Path, recipe: Recipe) -> None:

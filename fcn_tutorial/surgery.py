@@ -18,6 +18,7 @@ from fcn_tutorial.weights import finalize
 _NORMALIZING = (
     *(keras.layers.BatchNormalization, keras.layers.LayerNormalization, keras.layers.Softmax),
 )
+_SUMMING = (keras.activations.softmax, keras.activations.log_softmax)  # over the last axis
 # Layers that do the same to every cell, so that they may stand in a convolutional head as they are.
 _CELLWISE = (
     *_NORMALIZING,
@@ -183,7 +184,9 @@ def _split(classifier):
     flat = isinstance(neck, keras.layers.Flatten)
     for before, layer in zip([neck, *head], head, strict=False):
         known = isinstance(layer, (keras.layers.Dense, *_CELLWISE))
-        if not known or (flat and isinstance(layer, _NORMALIZING)):
+        known = known and getattr(layer, "axis", -1) in (-1, [-1])  # a map's channels, too
+        sums = isinstance(layer, keras.layers.Activation) and layer.activation in _SUMMING
+        if not known or (flat and (sums or isinstance(layer, _NORMALIZING))):
             raise InputError(
                 f"layer {layer.name!r} ({type(layer).__name__}) in the head of "
                 f"{classifier.name!r} cannot be made convolutional."

@@ -67,10 +67,15 @@ def percent(value: float) -> str:
     return "absent" if value != value else f"{100 * value:.1f} %"
 
 
+def counted(count: int, what: str) -> str:
+    """A number of things: "1 image", "2,857 images"."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
 def _text(value: Any, number: str) -> str:
-    if isinstance(value, Integral):
-        return f"{value:,}"
-    return format(value, number) if isinstance(value, Real) else str(value)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return str(value)
+    return f"{value:,}" if isinstance(value, Integral) else format(value, number)
 
 
 def _is_number(text: str) -> bool:

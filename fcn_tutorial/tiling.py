@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, warn
 from fcn_tutorial.geometry import receptive_field
 
 # Both count the pixels that the network looks at, after scales and enlarging.
@@ -32,7 +32,8 @@ def by_tiles(
     """Label images (N, H, W, 3) at once where they are small, else tile by tile.
 
     label: images (N, h, w, 3) -> class ids (N, h, w), by asking `models` about the copies of the
-    images that `scales` and `flip` name. progress: whether to show a bar over the tiles.
+    images that `scales` and `flip` name. progress: whether to show a bar over the tiles. There is a
+    warning where `models` have no receptive field, so that a large image is labelled at once.
     """
     height, width = images.shape[1:3]
     growth = max(1, *scales) * max(map(_enlarging, models))
@@ -40,7 +41,12 @@ def by_tiles(
         return label(images)
     try:
         cell, margin = _cell_and_margin(models, scales)
-    except InputError:  # a network with global pooling labels a tile in another way
+    except InputError as error:  # a network with global pooling labels a tile in another way
+        reason = str(error).partition(":")[0]
+        warn(
+            f"a large image is labelled at once, not in tiles, as {reason}: make it smaller if "
+            "memory is short."
+        )
         return label(images)
     tile = max(cell, int(TILE / growth) // cell * cell)
     labels = np.empty(images.shape[:3], np.uint8)
@@ -72,6 +78,6 @@ def _enlarging(model: keras.Model) -> int:
 
 def reach(model: keras.Model) -> float:
     """How many pixels away from a pixel, at most, its scores depend on."""
-    fields = [receptive_field(model, model.layers[-1], axis) for axis in (0, 1)]
+    fields = [receptive_field(model, axis=axis) for axis in (0, 1)]
     # With upsampling, neighbouring pixels see different ranges, up to a cell further.
     return max(field.size / 2 + abs(field.offset) for field in fields) + CELL / _enlarging(model)

@@ -16,7 +16,7 @@ import keras
 
 from fcn_tutorial import runs
 from fcn_tutorial.callbacks import FiniteLoss, RunFolder, why_stopped
-from fcn_tutorial.data.dataset import Dataset, check_classes, check_disjoint, overlap
+from fcn_tutorial.data.dataset import Dataset, check_classes, check_disjoint, shared_examples
 from fcn_tutorial.data.pipeline import batches, names_in_batch
 from fcn_tutorial.devices import OneDevice, precision
 from fcn_tutorial.devices import devices as sharing
@@ -103,7 +103,7 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice, *data:
     stream = _batches(recipe, training, done * steps, shared)
     kept = _kept_features(recipe, model, training, folder) if recipe.keep_features else None
 
-    file, both = training.image_file(0), overlap(training.names, validation.names)
+    file, both = training.image_file(0), shared_examples(training, validation)
     names_of = partial(names_in_batch, training, recipe.batch_size, recipe.seed)
     callbacks = [
         FiniteLoss(names_of, steps, folder, file and file.parent),
@@ -192,8 +192,7 @@ def _kept_features(
 def _fit(model: keras.Model, data: Any, recipe: Recipe, **options: Any) -> None:
     try:
         model.fit(data, shuffle=False, **options)
-    except InputError:
-        raise
     except Exception as error:
-        # TensorFlow wraps what went wrong with a file in an error of its own.
-        raise (data.error or why_stopped(error, recipe)) from None
+        # TensorFlow wraps what went wrong with a file in an error of its own; Keras drops causes.
+        stop = error if isinstance(error, InputError) else data.error or why_stopped(error, recipe)
+        raise stop from data.cause

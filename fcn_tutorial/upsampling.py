@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from fcn_tutorial.cells import Cells, through
-from fcn_tutorial.errors import InputError, check_whole
+from fcn_tutorial.errors import InputError, check_number, check_whole
 
 
 def bilinear_kernel(factor: int) -> np.ndarray:
@@ -77,15 +77,17 @@ class BilinearUpsampling(keras.layers.Layer):
 
     Args:
         factor: how many times larger the output is, 1 or more.
-        shift: by how many cells of the input the output is moved up and left, -0.5 to 0.5.
+        shift: by how many cells of the input the output is moved up and left, at most
+            0.5 + 0.5 / factor either way: each new cell lies between two neighbours.
 
     Raises:
-        InputError: the factor is not a whole number of at least 1.
+        InputError: the factor is not a whole number of at least 1, or the shift out of its range.
     """
 
     def __init__(self, factor: int, shift: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.factor, self.shift = check_whole("factor", factor, 1), shift
+        self.factor, most = check_whole("factor", factor, 1), 0.5 + 0.5 / factor
+        self.shift = check_number("shift", shift, -most, most)
 
     def call(self, scores: Any) -> Any:
         height, width = keras.ops.shape(scores)[1:3]

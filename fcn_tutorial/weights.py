@@ -79,6 +79,7 @@ def restored(model: keras.Model, *paths: str | os.PathLike) -> keras.Model:
     with explained(f"{paths[-1]} cannot be loaded", ADVICE):
         for name, weight in named_weights(model).items():
             weight.assign(found[name].astype(np.float32) * found.get(name + SCALE, np.float32(1)))
+    finalize(model.layers)
     return model
 
 

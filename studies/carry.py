@@ -48,7 +48,7 @@ def carry(run: Run, name: str, dataset: Dataset, bits: int = 16, over: str = "")
     files = [*([f"{over}.npz"] if over else []), weights.name]
     stored = restored(run.model, *(weights.parent / file for file in files))
     result = evaluate(stored, dataset, progress=True)
-    _, constant = constant_baseline(result.confusion)
+    constant, baseline = constant_baseline(result.confusion)
     content = {
         "recipe": asdict(run.recipe),
         "weights": files,
@@ -56,7 +56,7 @@ def carry(run: Run, name: str, dataset: Dataset, bits: int = 16, over: str = "")
         "palette": run.palette.tolist(),
         f"{dataset.split}_mean_iou": result.mean_iou,
         f"{dataset.split}_pixel_accuracy": result.pixel_accuracy,
-        f"{dataset.split}_mean_iou_of_all_background": constant.mean_iou,
+        f"{dataset.split}_mean_iou_of_all_{run.classes[constant]}": baseline.mean_iou,
     }
     path = weights.with_suffix(".json")
     path.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,8 +1,11 @@
 """What a run does after steps and epochs: stop at what is not finite, average, keep."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
+from networks import image_of
 from quick import QUICK, in_the_second_epoch
 
 import fcn_tutorial as fcn
@@ -43,6 +46,25 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path, refusal):
     callback.on_train_begin()
     assert "epoch 1" in refusal(callback.on_epoch_end, 0, {"loss": 1.0})
     assert not list(tmp_path.iterdir())
+
+
+def test_of_several_processes_the_copy_that_validates_has_the_networks_normalization(tmp_path):
+    image = keras.Input((None, None, 3))
+    layer = keras.layers.Normalization()
+    layer.adapt(image_of(8, 8))
+    rising = np.outer(np.ones(3), np.arange(6)).reshape(1, 1, 3, 6)  # dark: class 0, bright: 5
+    scores = keras.layers.Conv2D(6, 1, use_bias=False)
+    model = keras.Model(image, scores(layer(image)))
+    scores.set_weights([rising])
+    model.compile("sgd")
+    validation = fcn.load_dataset("shapes", "val", count=2)
+    two = SimpleNamespace(processes=2, process=0)
+    callback = RunFolder(tmp_path, model, validation, done=0, shared=two)
+    callback.set_model(model)
+    callback.on_train_begin()
+    callback.on_epoch_end(0, {"loss": 1.0})
+    expected = fcn.evaluate(model, validation).pixel_accuracy
+    assert callback.history[0]["val_pixel_accuracy"] == expected
 
 
 def test_averaged_weights_are_the_mean_of_the_steps_as_long_as_they_are_asked_for():

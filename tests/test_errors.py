@@ -50,3 +50,5 @@ def test_an_error_is_explained_in_one_line_and_an_input_error_passes():
         raise InputError("mine")
     with pytest.raises(KeyError), explained("x", "y", (OSError,)):
         raise KeyError
+    with pytest.raises(MemoryError), explained("x", "y"):
+        raise MemoryError

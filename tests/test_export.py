@@ -165,6 +165,12 @@ def test_what_cannot_be_exported_is_refused(refusal, options, named):
     assert named in refusal(export, **given | options)
 
 
+def test_names_and_colours_of_other_classes_are_refused(network, tmp_path, refusal):
+    for names, colors in ((CLASSES[1:], PALETTE[1:]), (CLASSES, PALETTE[1:])):
+        said = refusal(export, network, tmp_path / "net.tflite", names, colors)
+        assert f"{len(names)} names and {len(colors)} colours" in said
+
+
 def test_on_another_backend_the_way_out_is_named(network, tmp_path, monkeypatch, refusal):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     message = refusal(export, network, tmp_path / "net.tflite", CLASSES, PALETTE)

@@ -176,6 +176,7 @@ def test_score_layers_start_new_where_the_initial_model_has_other_classes():
         ({"num_classes": 0}, "got 0"),
         ({"num_classes": 256}, "got 256"),
         ({"enlarge": 3}, "enlarge 3"),
+        ({"enlarge": 2.0}, "enlarge must be a whole number"),
         ({"fc6_dilation": 0}, "from 1 to 32, got 0"),
         ({"fc6_dilation": 33}, "from 1 to 32, got 33"),
         ({"initial": "fcn32s"}, "'fcn32s'"),

@@ -22,6 +22,8 @@ def test_a_file_is_replaced_completely_or_stays(tmp_path, refusal):
     message = refusal(write_whole, path, fails)
     assert str(path) in message and "disk full" in message
     assert path.read_text() == "first\n"
+    with pytest.raises(MemoryError):  # of which another folder would not help
+        write_whole(path, lambda temporary: bytes(2**62))
     write_text(path, "second: ü\n")
     assert path.read_text(encoding="utf-8") == "second: ü\n"
     assert os.listdir(tmp_path) == ["a.txt"]

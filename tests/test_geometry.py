@@ -245,6 +245,14 @@ def test_a_layer_that_another_model_has_too_is_traced_in_the_one_asked_about():
     assert fcn.receptive_field(model, "last").size == 8
 
 
+def test_a_layer_that_is_applied_twice_widens_the_field_twice_and_has_none_of_its_own(refusal):
+    image, x = pooled_image()
+    twice, relu = layers.Conv2D(3, 3, name="twice"), layers.ReLU()
+    model = keras.Model(image, relu(layers.Conv2D(3, 3)(twice(relu(twice(x))))))
+    assert fcn.receptive_field(model).size == 2 + 3 * 2 * 2
+    assert "'twice' is applied 2 times" in refusal(fcn.receptive_field, model, "twice")
+
+
 # What may be asked for.
 
 

@@ -94,6 +94,17 @@ def test_lists_of_pairs_are_trained_on_and_one_list_for_both_is_refused(tmp_path
     assert "allow_overlap" in message
 
 
+def test_what_went_wrong_in_data_of_ones_own_is_the_cause_of_the_error(tmp_path):
+    class Broken(list):
+        def __getitem__(self, index):
+            return super().__getitem__(index) if index < 3 else {}["absent"]
+
+    data = {"training": Broken(PAIRS[:4]), "validation": PAIRS[4:], "classes": CLASSES}
+    with pytest.raises(fcn.InputError, match="'train 3'") as raised:
+        fcn.train(QUICK, tmp_path / "run", **data, verbose=0)
+    assert isinstance(raised.value.__cause__, KeyError)
+
+
 @pytest.mark.slow
 def test_a_run_stops_when_no_epoch_is_better_and_keeps_the_best_or_the_last(tmp_path, monkeypatch):
     data = {"training": PAIRS[:4], "validation": PAIRS[4:], "classes": CLASSES, "verbose": 0}
@@ -134,7 +145,7 @@ class Sized:
         (10, {}, (64, 10, 25, "last", 0)),
         (400, {}, (64, 40, 50, "best", 8)),
         (9000, {}, (64, 40, 200, "best", 8)),
-        (40, {"limit": 10}, (64, 10, 5, "last", 0)),
+        (10, {"limit": 10}, (64, 10, 1, "last", 0)),
         (10, {"crop_size": 96, "epochs": 2, "steps_per_epoch": 3}, (96, 2, 3, "last", 0)),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from networks import layers_that_differ
+from networks import image_of, layers_that_differ
 from PIL import Image
 from published import needs
 
@@ -78,6 +78,16 @@ def test_restored_weights_are_as_near_as_the_bits_allow(tmp_path, bits):
             assert (error <= np.abs(old).max(axis=(0, 1, 2)) / 254 * 1.001).all()
         else:
             assert (error <= np.abs(old) * 2**-11 + 2**-24).all()
+
+
+def test_a_networks_own_normalization_uses_the_weights_that_are_restored(tmp_path):
+    layer = keras.layers.Normalization(name="own")
+    layer.adapt(image_of(4, 4))
+    model = keras.Sequential([keras.Input((4, 4, 3)), layer])
+    store(model, tmp_path / "weights.npz")
+    fresh = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Normalization(name="own")])
+    restored(fresh, tmp_path / "weights.npz")
+    assert np.allclose(fresh(image_of(4, 4)), model(image_of(4, 4)), atol=0.01)
 
 
 @pytest.mark.slow

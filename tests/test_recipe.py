@@ -1,5 +1,6 @@
 """Recipes: what a file may hold, what is refused, and what the shipped ones say."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -128,7 +129,12 @@ def test_a_recipe_extends_another_and_may_be_changed(tmp_path, monkeypatch, refu
     (tmp_path / "mine.toml").write_text('extends = "shapes"\nepochs = 3\nflip = false\n')
     expected = replace(fcn.Recipe.load("shapes"), epochs=3, flip=False, seed=7)
     assert fcn.Recipe.load("mine.toml", seed=7) == expected
-    (tmp_path / "mine.toml").write_text('extends = "mine.toml"\n')
-    assert "mine.toml extends itself" in refusal(fcn.Recipe.load, "mine.toml")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.toml").write_text('extends = "b.toml"\nseed = 7\n')
+    shutil.copy("mine.toml", tmp_path / "sub" / "b.toml")
+    assert fcn.Recipe.load("sub/a.toml") == expected
+    for itself in ("mine.toml", f"../{tmp_path.name}/mine.toml"):
+        (tmp_path / "mine.toml").write_text(f'extends = "{itself}"\n')
+        assert "mine.toml extends itself" in refusal(fcn.Recipe.load, "mine.toml")
     (tmp_path / "mine.toml").write_text("extends = 3\n")
     assert "unknown recipe '3'" in refusal(fcn.Recipe.load, "mine.toml")

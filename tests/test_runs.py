@@ -126,6 +126,22 @@ def test_a_folder_without_a_run_is_refused(run, tmp_path, refusal):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs pipes")
+def test_a_history_has_its_columns_in_the_order_of_the_first_epoch(tmp_path):
+    rows = [{"epoch": 1, "loss": 0.5, "val_mean_iou": 0.1}, {"epoch": 2, "val_mean_iou": 0.2}]
+    runs.write_history(tmp_path, [*rows, {"val_mean_iou": 0.3, "loss": 0.4, "epoch": 3}])
+    found = runs.read_history(tmp_path)
+    assert [row["val_mean_iou"] for row in found] == [0.1, 0.2, 0.3]
+    assert np.isnan(found[1]["loss"]) and found[2]["loss"] == 0.4
+
+
+def test_scores_of_nothing_are_null_in_json(tmp_path):
+    dataset = fcn.load_dataset("shapes", "val", count=1)
+    result = fcn.scores(np.zeros((6, 6), int))
+    runs.write_scores(tmp_path / "scores.json", result, dataset)
+    content = json.loads((tmp_path / "scores.json").read_text(), parse_constant=pytest.fail)
+    assert content["mean_iou"] is content["baseline"]["mean_iou"] is None
+
+
 @pytest.mark.parametrize(
     "name", ["recipe.toml", "classes.json", "history.csv", "checkpoints/best.keras"]
 )

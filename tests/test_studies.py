@@ -50,6 +50,11 @@ def test_runs_by_shipped_recipes_have_the_recipes_as_they_are_now():
         assert fcn.run_of_record(name).recipe == recipe
 
 
+def test_a_table_names_images_by_their_names():
+    for row in read_table(STUDIES / "voc_efficientnet" / "gallery.csv"):
+        assert re.fullmatch(r"200[78]_\d{6}", row["image"]) and 0 < row["mean_iou"] < 1
+
+
 @pytest.mark.parametrize("path", tables.PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_generating_the_tables_changes_nothing(path):
     text = path.read_text(encoding="utf-8")
@@ -90,6 +95,30 @@ def test_a_study_has_a_folder_and_commands_that_exist(name):
     assert (ROOT / "studies" / name.partition("/")[0]).is_dir()
     for command in tables.studies_by_name()[name]["command"].split("; "):
         check_command(command)
+
+
+def trained_by(command):
+    """The run folder that a command trains into; None where it trains none."""
+    program, verb, *rest = shlex.split(command)
+    if (program, verb) != ("fcn-tutorial", "train"):
+        return None
+    return rest[rest.index("--output") + 1] if "--output" in rest else f"runs/{rest[0]}"
+
+
+def test_no_two_published_numbers_are_trained_into_one_folder_in_different_ways():
+    commands = [command for row in LEDGER for command in row["command"].split("; ")]
+    first = {}
+    for command in filter(trained_by, commands):
+        assert first.setdefault(trained_by(command), command) == command
+
+
+@pytest.mark.parametrize("name", tables.studies_by_name())
+def test_a_study_evaluates_only_runs_that_it_trains(name):
+    commands = tables.studies_by_name()[name]["command"].split("; ")
+    trained = set(filter(None, map(trained_by, commands)))
+    for command in commands:
+        if command.startswith("fcn-tutorial evaluate"):
+            assert {word for word in shlex.split(command) if word.startswith("runs/")} <= trained
 
 
 def check_command(command):

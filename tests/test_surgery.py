@@ -278,6 +278,11 @@ def two_heads():
             "(BatchNormalization)",
         ),
         (lambda: refused(layers.Flatten(), layers.Softmax(), dense()), "(Softmax)"),
+        (lambda: refused(layers.Flatten(), dense(), layers.Softmax(axis=1)), "(Softmax)"),
+        (
+            lambda: refused(layers.Flatten(), layers.Activation("softmax"), dense()),
+            "(Activation)",
+        ),
         (lambda: refused(layers.Flatten(), layers.Reshape((-1, 1)), layers.Dense(5)), "(Reshape)"),
         (lambda: refused(layers.Flatten(), layers.LayerNormalization(), dense()), "(LayerNorm"),
         (lambda: refused(layers.Flatten(), layers.ReLU(), layers.Activation("tanh")), "no Dense"),

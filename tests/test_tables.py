@@ -35,6 +35,7 @@ def test_a_table_in_html_has_the_same_cells_and_titles_of_rows_and_columns():
 def test_numbers_are_written_as_asked_for_and_pairs_of_a_dictionary_are_rows():
     printed = str(fcn.table({"a": 0.25, "b": -1.5}.items(), ["", "points"], number="+.2f"))
     assert printed.split() == ["points", "a", "+0.25", "b", "-1.50"]
+    assert str(fcn.table([("flip", True)], ["", "on"])).split() == ["on", "flip", "True"]
 
 
 def test_an_empty_table_has_its_titles():

@@ -1,11 +1,13 @@
 """Labelling large images tile by tile: the labels of the complete image."""
 
+import keras
 import numpy as np
 import pytest
 from networks import image_of, perturb
 
 import fcn_tutorial as fcn
 from fcn_tutorial import inference, tiling
+from fcn_tutorial.errors import InputWarning
 
 
 @pytest.mark.slow
@@ -31,6 +33,26 @@ def test_tiles_give_the_labels_of_the_complete_image(variant, backbone, options,
     chosen = np.take_along_axis(whole, label[..., None].astype(int), axis=-1)[..., 0]
     np.testing.assert_allclose(chosen, whole.max(axis=-1), atol=1e-3 * np.abs(whole).max())
     assert (label == whole.argmax(axis=-1)).mean() > 0.99 and len(np.unique(label)) > 1
+
+
+def test_tiles_have_a_margin_for_each_use_of_a_layer(monkeypatch):
+    image = keras.Input((None, None, 3))
+    conv, rest = keras.layers.Conv2D(3, (1, 129), padding="same"), keras.layers.Identity()
+    network = keras.Model(image, rest(conv(rest(conv(rest(conv(image)))))))
+    whole = image_of(8, 900)[0]
+    label = fcn.segment(network, whole)
+    monkeypatch.setattr(tiling, "LARGEST_WHOLE", 100)
+    monkeypatch.setattr(tiling, "TILE", 64)
+    assert (fcn.segment(network, whole) == label).mean() > 0.999
+
+
+def test_a_network_that_pools_globally_labels_at_once_and_says_so(monkeypatch):
+    image = keras.Input((None, None, 3))
+    pooled = keras.layers.GlobalAveragePooling2D(keepdims=True, name="pool")(image)
+    network = keras.Model(image, keras.layers.Multiply()([image, pooled]))
+    monkeypatch.setattr(tiling, "LARGEST_WHOLE", 100)
+    with pytest.warns(InputWarning, match="at once, not in tiles, as layer 'multiply"):
+        fcn.segment(network, image_of(20, 20)[0])
 
 
 @pytest.mark.slow

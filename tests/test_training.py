@@ -150,6 +150,8 @@ def test_a_full_gpu_is_explained(tmp_path, monkeypatch, refusal):
     monkeypatch.setattr(keras.Model, "fit", full)
     message = refusal(fcn.train, QUICK, tmp_path / "run", verbose=0)
     assert "smaller batch_size, for example 1" in message
+    message = refusal(fcn.train, replace(QUICK, batch_size=1), tmp_path / "one", verbose=0)
+    assert "smaller crop_size, for example 16" in message
 
 
 def test_a_broken_file_is_named_by_training(camvid, camvid_root, tmp_path):

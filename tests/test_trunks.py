@@ -12,7 +12,7 @@ from any_backbone import check, nested, sequential, training_iou
 from keras import layers
 from keras.applications.imagenet_utils import preprocess_input
 from keras.ops import convert_to_numpy
-from networks import layers_that_differ, perturb
+from networks import image_of, layers_that_differ, perturb
 from quick import QUICK
 
 import fcn_tutorial as fcn
@@ -70,6 +70,16 @@ def test_images_are_prepared_as_asked(preprocessing, expected):
     model = fcn.build_fcn("fcn32s", 2, sequential(), preprocessing=preprocessing)
     prepared = keras.Model(model.input, model.get_layer("preprocessing").output)(PIXEL)
     np.testing.assert_allclose(convert_to_numpy(prepared).ravel(), np.ravel(expected), rtol=1e-3)
+
+
+def test_an_initial_models_normalization_is_taken_with_its_weights():
+    layer = layers.Normalization()
+    layer.build((None, None, None, 3))
+    classifier = sequential()
+    initial = fcn.build_fcn("fcn32s", 2, classifier, preprocessing=adapted())
+    model = fcn.build_fcn("fcn32s", 2, classifier, preprocessing=layer, initial=initial)
+    image = image_of(32, 32)
+    assert np.allclose(model(image), initial(image), atol=1e-4)
 
 
 @pytest.mark.slow

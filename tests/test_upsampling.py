@@ -47,6 +47,11 @@ def test_impossible_factor_is_refused(refusal, factor):
     assert str(factor) in refusal(fcn.transposed_convolution, factor, num_classes=2)
 
 
+@pytest.mark.parametrize(("factor", "shift"), [(1, 1.25), (2, -0.8), (8, 0.6), (2, "0.5")])
+def test_a_shift_beyond_the_next_cell_is_refused(refusal, factor, shift):
+    assert "shift must" in refusal(fcn.BilinearUpsampling, factor, shift)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 9), st.integers(1, 6), st.integers(1, 6), st.integers(1, 3))
 def test_upsampling_equals_half_pixel_resizing(factor, height, width, channels):

@@ -347,10 +347,10 @@ def _way(row):
 def _gpu_cells(row, theirs):
     rate, memory = row.get("images_a_second"), row.get("peak_bytes")
     share, score = row.get("share_of_matrix_product"), row.get("val", {}).get("mean_iou")
-    other = theirs.get("images_a_second")
+    other = None if row.get("network") == "keras_fcn" else theirs.get("images_a_second")
     return [
         f"{rate:,.1f}" if rate else "",
-        f"{rate / other:.2f}" if rate and other and rate != other else "",
+        f"{rate / other:.2f}" if rate and other else "",
         f"{memory / 1e9:.1f}" if memory else "",
         percent(share) if share else "",
         row.get("error", f"mean IoU {percent(score)}" if score else ""),

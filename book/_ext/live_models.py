@@ -22,7 +22,8 @@ PHOTOS = sorted((PACKAGE / "pretrained").glob("voc_fcn*"))
 EXAMPLES = sorted((ROOT / "studies" / "voc_efficientnet" / "photos").glob("*.jpg"))
 SIDE = 256
 # What the files depend on.
-CODE = ("layers", "upsampling", "trunks", "backbones", "fcn", "export")
+CODE = ("layers", "upsampling", "weights", "trunks", "backbones", "fcn", "export")
+CODE += ("data/shapes", "data/voc")  # names and colours of classes
 
 
 def fingerprint():

@@ -1,7 +1,8 @@
 """Sphinx extension: every output and every page is of the code that is there now.
 
-Chapters that were executed with another library are executed again, two at a time, which is faster
-than the one at a time of myst-nb; pages of chapters that are gone are removed.
+Chapters that were executed with another library or other studies are executed again, two at a
+time, which is faster than the one at a time of myst-nb. Pages of chapters that are gone are
+removed.
 """
 
 import hashlib
@@ -19,13 +20,18 @@ sys.path.append(str(ROOT / "tools"))
 
 from execute import execute_all, failures  # noqa: E402
 
+# What chapters read of the studies: what a wheel holds of them, but for the chapters' own seconds.
+STUDIED = ("*.csv", "*.json", "*.toml", "photos/*", "gallery/*")
+
 
 def library_fingerprint(root):
     """Sha256 over what a chapter's outputs depend on besides its own code."""
-    files = (path for path in (root / "fcn_tutorial").rglob("*") if path.is_file())
-    library = sorted(path for path in files if "__pycache__" not in path.parts)
+    found = (root / "fcn_tutorial").rglob("*")
+    library = sorted(path for path in found if "__pycache__" not in path.parts and path.is_file())
+    found = {path for kind in STUDIED for path in (root / "studies").glob(f"*/{kind}")}
+    studied = sorted(path for path in found if path.parent.name != "chapters" and path.is_file())
     digest = hashlib.sha256(sys.version.encode())
-    for path in [root / "requirements.txt", *library]:
+    for path in [root / "requirements.txt", *library, *studied]:
         digest.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -67,12 +73,17 @@ def execute_chapters(app, env, added, changed, removed):
         return []
     chapters = {name for name in env.found_docs if env.doc2path(name).endswith(".ipynb")}
     folder = Path(env.mystnb_config.execution_cache_path)
-    changed = added | changed
-    read = chapters if drop_stale(folder, library_fingerprint(ROOT)) else chapters & changed
+    fingerprint = library_fingerprint(ROOT)
+    drop_stale(folder, fingerprint)
+    # Sphinx keeps the environment only when a build has read all it must: after one that failed,
+    # the pages are still those of the library before.
+    same = getattr(env, "library_of_pages", None) == fingerprint
+    read = chapters & (added | changed) if same else chapters
     paths = sorted(Path(env.doc2path(name)) for name in read)
     failed = fill_cache(get_cache(folder), paths)
     if failed:
         raise ExtensionError(failures(failed))
+    env.library_of_pages = fingerprint
     return read
 
 

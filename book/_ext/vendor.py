@@ -89,13 +89,12 @@ def fill():
     """Empty the folder and fill it again."""
     shutil.rmtree(VENDOR, ignore_errors=True)
     for source, target in SCRIPTS.items():
-        if (BOOK / source).is_file():
-            bundle(BOOK / source, VENDOR / target)
+        bundle(BOOK / source, VENDOR / target)
     katex = PACKAGES / "katex" / "dist"
     for path in [katex / "katex.min.css", *sorted(katex.glob("fonts/*.woff2"))]:
         copy(path, VENDOR / "katex" / path.relative_to(katex))
     litert = PACKAGES / "@litertjs" / "core" / "wasm"
-    for name in LITERT if (BOOK / "live").is_dir() else ():
+    for name in LITERT:
         for suffix in (".js", ".wasm"):
             copy(litert / (name + suffix), VENDOR / "litert" / (name + suffix))
 

@@ -21,18 +21,35 @@ const READ = {willReadFrequently: true}; // else each reading comes back from th
 let runtime;
 const models = {};
 
+async function loaded(url) {
+  const answer = await fetch(url).catch(() => null);
+  if (!answer?.ok) throw new Error(`${url} could not be loaded: try again.`);
+  return answer;
+}
+
 async function network(name) {
   runtime ??= loadLiteRt(`${STATIC}litert/`, {threads: false});
   await runtime;
   models[name] ??= Promise.all([
     loadAndCompile(`${STATIC}live/models/${name}.tflite`, {accelerator: "wasm"}),
-    fetch(`${STATIC}live/models/${name}.json`).then((answer) => answer.json()),
-  ]);
+    loaded(`${STATIC}live/models/${name}.json`).then((answer) => answer.json()),
+  ]).catch((error) => {
+    delete models[name]; // the next picture tries again
+    throw error;
+  });
   return models[name];
 }
 
 // The scores of an image, RGB as floats from 0 to 255, SIDE x SIDE x 3, and the milliseconds.
 async function scored(name, rgb) {
+  try {
+    return await run(name, rgb);
+  } catch (error) {
+    throw new Error(`The networks do not run here: ${error.message}`);
+  }
+}
+
+async function run(name, rgb) {
   const [model, legend] = await network(name);
   const start = performance.now();
   const image = new Tensor(rgb, [1, SIDE, SIDE, 3]);
@@ -156,10 +173,11 @@ function drawingBoard() {
     show(canvas, (pixel) => drawn.rgb.subarray(3 * pixel, 3 * pixel + 3));
     const shape = shapes[chosen];
     const what = shape ? `, chosen: ${CLASSES[shape.kind]}` : "";
-    canvas.setAttribute("aria-label", `The scene, ${shapes.length} shapes${what}`);
+    const count = shapes.length === 1 ? "1 shape" : `${shapes.length} shapes`;
+    canvas.setAttribute("aria-label", `The scene, ${count}${what}`);
     if (shape) outline(canvas, shape);
     update().catch((error) => {
-      status.textContent = `The networks cannot run in this browser: ${error.message}`;
+      status.textContent = error.message;
       part.dataset.state = "failed";
     });
   };
@@ -175,8 +193,9 @@ function drawingBoard() {
       chosen = -1;
     },
   };
-  part.querySelector(".live-controls").addEventListener("click", ({target}) => {
+  part.addEventListener("click", ({target}) => {
     if (target.dataset.do) actions[target.dataset.do]();
+    else if (target.dataset.key && shapes[chosen]) changes[target.dataset.key](shapes[chosen]);
     else if (target.dataset.add) {
       seed += 1;
       shapes.push(newShape(Number(target.dataset.add), seed, SIDE));
@@ -200,6 +219,7 @@ function drawingBoard() {
     n: () => (chosen = (chosen + 1) % shapes.length),
   };
   changes["="] = changes["+"];
+  changes.Backspace = changes.Delete; // which a Mac calls delete
   canvas.addEventListener("keydown", (event) => {
     const change = changes[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!change || !shapes[chosen] || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -208,29 +228,33 @@ function drawingBoard() {
     refresh();
   });
 
-  let grip = null;
+  let grip = null; // which pointer holds which shape, and where
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
     const scale = SIDE / box.width;
     return [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
   };
   canvas.addEventListener("pointerdown", (event) => {
+    if (event.button || grip) return; // a menu's button, or a second finger
     const [x, y] = place(event);
     const index = hit(shapes, x, y);
     if (index < 0) return;
     chosen = index;
-    grip = [x - shapes[index].x, y - shapes[index].y];
+    const shape = shapes[index];
+    grip = {pointer: event.pointerId, shape, across: x - shape.x, down: y - shape.y};
     canvas.setPointerCapture(event.pointerId);
     refresh();
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (!grip) return;
+    if (event.pointerId !== grip?.pointer) return;
     const [x, y] = place(event);
-    Object.assign(shapes[chosen], {x: x - grip[0], y: y - grip[1]});
+    Object.assign(grip.shape, {x: x - grip.across, y: y - grip.down});
     refresh();
   });
-  for (const end of ["pointerup", "pointercancel"]) {
-    canvas.addEventListener(end, () => (grip = null));
+  for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+    canvas.addEventListener(end, (event) => {
+      if (event.pointerId === grip?.pointer) grip = null;
+    });
   }
   refresh();
 }
@@ -317,6 +341,7 @@ function photoBooth() {
   const canvases = [byId("live-photo"), ...names.map(canvasOf)];
   let shown = null; // the photo, its box, its labels and scores
   let point = null; // in pixels of the box
+  let latest = 0; // number of the photo that was chosen last, the only one to be shown
 
   function paint() {
     if (!shown) return;
@@ -346,20 +371,35 @@ function photoBooth() {
     paint();
   }
 
-  async function label(file) {
+  async function opened(file) {
+    try {
+      return await createImageBitmap(file);
+    } catch {
+      throw new Error(`${file.name} is not a picture that this browser can open: choose another.`);
+    }
+  }
+
+  // Labels the file that `bring` returns, unless another photo is chosen before this one is done.
+  async function label(bring) {
+    const turn = ++latest;
     part.dataset.state = "working";
     status.textContent = "Working.";
-    let bitmap;
     try {
-      bitmap = await createImageBitmap(file);
-    } catch {
-      status.textContent = `${file.name} is not a picture that this browser can open: choose another.`;
+      const file = await bring();
+      const bitmap = await opened(file);
+      if (turn !== latest) return;
+      const box = boxOf(bitmap);
+      const rgb = inputOf(bitmap, box);
+      const found = await scored("photos", rgb);
+      if (turn === latest) display(file.name, {bitmap, box, rgb, ...found});
+    } catch (error) {
+      if (turn !== latest) return;
+      status.textContent = error.message;
       part.dataset.state = "failed";
-      return;
     }
-    const box = boxOf(bitmap);
-    const rgb = inputOf(bitmap, box);
-    const {logits, milliseconds, legend} = await scored("photos", rgb);
+  }
+
+  function display(title, {bitmap, box, rgb, logits, milliseconds, legend}) {
     const count = legend.classes.length;
     const labels = {};
     names.forEach((name, number) => {
@@ -367,11 +407,12 @@ function photoBooth() {
       labels[name] = labelsOf(logits.subarray(first, first + SIDE * SIDE * count), count);
       window.fcnLive.labels[`photo_${name}`] = labels[name];
     });
+    shown?.bitmap.close(); // a large photo's memory
     shown = {bitmap, box, labels, logits, legend};
     point = null;
     byId("live-point").textContent = advice;
     paint();
-    report(file.name, milliseconds);
+    report(title, milliseconds);
     Object.assign(window.fcnLive, {photo: rgb});
     window.fcnLive.milliseconds.photo = milliseconds;
     Object.assign(part.dataset, {state: "ready", shown: "yes"});
@@ -393,19 +434,18 @@ function photoBooth() {
     status.textContent = `${title}, by FCN-8s: ${words.join(", ")}. ${time}`;
   }
 
-  const start = (file) =>
-    file &&
-    label(file).catch((error) => {
-      status.textContent = `The networks cannot run in this browser: ${error.message}`;
-      part.dataset.state = "failed";
-    });
-  byId("live-file").addEventListener("change", ({target}) => start(target.files[0]));
+  const start = (file) => file && label(() => file);
+  const input = byId("live-file");
+  input.addEventListener("click", () => (input.value = "")); // the same file may be chosen again
+  input.addEventListener("change", () => start(input.files[0]));
   for (const button of part.querySelectorAll("[data-example]")) {
-    button.addEventListener("click", async () => {
-      const name = `${button.dataset.example}.jpg`;
-      const answer = await fetch(`${STATIC}live/models/${name}`);
-      start(new File([await answer.blob()], name));
-    });
+    const name = `${button.dataset.example}.jpg`;
+    button.addEventListener("click", () =>
+      label(async () => {
+        const answer = await loaded(`${STATIC}live/models/${name}`);
+        return new File([await answer.blob()], name);
+      }),
+    );
   }
   slider.addEventListener("input", paint);
   for (const canvas of canvases) {

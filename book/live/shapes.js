@@ -1,4 +1,4 @@
-// Scenes of shapes on a textured background, as fcn_tutorial/datasets/shapes.py draws them.
+// Scenes of shapes on a textured background, as fcn_tutorial/data/shapes.py draws them.
 
 export const CLASSES = ["background", "disc", "square", "triangle", "ring", "cross"];
 const SIDE = 256;

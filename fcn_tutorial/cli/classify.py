@@ -8,6 +8,7 @@ from typer import Argument
 
 from fcn_tutorial.cli.common import quiet_import
 from fcn_tutorial.errors import check_file
+from fcn_tutorial.files import quiet
 from fcn_tutorial.tables import percent
 
 RESIZED, CROPPED = 256, 224  # pixels: the shorter side, and the middle that the classifier sees
@@ -21,7 +22,7 @@ def classify(photos: Annotated[list[Path], Argument(help="Image files.")]) -> No
         from fcn_tutorial.data.images import read_image
         from fcn_tutorial.pretrained import imagenet_classes, load_trained
     images = np.stack([_middle(read_image(photo)) for photo in photos])
-    with quiet_import():
+    with quiet():
         logits = load_trained("efficientnet_lite0").predict(images, verbose=0).astype(float)
     names = imagenet_classes()
     for photo, scores in zip(photos, logits, strict=True):

@@ -121,13 +121,13 @@ def compare_with_training(opened: Iterable, examples) -> dict[str, int]:
     Returns {"overlap": number of these examples}; {} if the training data are not on this machine.
     """
     from fcn_tutorial import runs, training
-    from fcn_tutorial.data.dataset import overlap
+    from fcn_tutorial.data.dataset import shared_examples
 
     seen, known = set(), True
     for run in opened:
         try:
             data = training.splits(run.recipe)
-            seen.update(overlap(data[0].names, examples.names))
+            seen.update(shared_examples(data[0], examples))
             now = runs.surroundings(*data)
         except InputError:
             now, known = runs.environment(), False
@@ -155,8 +155,3 @@ def server_folder(folder: Path, split: str) -> Path:
     Source: the development kit of VOC 2012, section 5.3, and clsresdir in its VOCinit.m.
     """
     return folder / "results" / "VOC2012" / "Segmentation" / f"comp6_{split}_cls"
-
-
-def counted(names) -> str:
-    """ "1 label map", "2 label maps"."""
-    return f"{len(names)} label map{'s' * (len(names) != 1)}"

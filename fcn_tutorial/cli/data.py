@@ -7,7 +7,7 @@ from typer import Argument, Option, Typer
 
 from fcn_tutorial.cli.common import quiet_import
 from fcn_tutorial.errors import InputError
-from fcn_tutorial.tables import percent
+from fcn_tutorial.tables import counted, percent
 
 app = Typer(help="Fetch, check, inspect, convert and pack data sets.", no_args_is_help=True)
 Root = Annotated[Path | None, Option(help="Folder that holds the data sets. Default: $FCN_DATA.")]
@@ -26,7 +26,7 @@ def fetch(
     for dataset in datasets:
         archives = source(dataset).archives
         if not archives:
-            print(f"The library draws {dataset} itself: there is nothing to fetch.")
+            print(f"{dataset} is on this machine already: there is nothing to fetch.")
         for archive in archives:
             already = (data_root(root) / ARCHIVES[archive].folder).exists()
             folder = download.fetch(archive, root)
@@ -49,7 +49,7 @@ def check(
     reports = [check_files(dataset, split, root) for split in splits]
     print(*reports, sep="\n")
     if faults := {fault for report in reports for fault in report.faults}:
-        count = f"{len(faults)} fault{'s' * (len(faults) > 1)}, listed above"
+        count = f"{counted(len(faults), 'fault')}, listed above"
         raise InputError(f"{dataset} has {count}: {advice(dataset, faults, root)}.")
     published = all(report.is_published for report in reports)
     print(f"{dataset} is complete{'' if published else ' for the listed files'}.")
@@ -62,7 +62,6 @@ def inspect(
     root: Root = None,
 ) -> None:
     """Summarize the images and classes of a data set, and report what looks wrong."""
-    from fcn_tutorial.data.survey import images as counted
     from fcn_tutorial.data.survey import survey
     from fcn_tutorial.files import write_whole
     from fcn_tutorial.plotting import draw_contact_sheet
@@ -70,7 +69,7 @@ def inspect(
     found = survey(folder, root)
     first = next(iter(found.splits.values()))
     for split, examples in found.splits.items():
-        print(f"{split}: {counted(len(examples))}")
+        print(f"{split}: {counted(len(examples), 'image')}")
     sizes = [f"{w} x {h} ({count})" for (w, h), count in found.sizes.most_common(4)]
     print(f"sizes: {', '.join(sizes)}{', ...' * (len(found.sizes) > 4)}")
     total = found.pixels.sum() + found.void

@@ -11,7 +11,7 @@ from typer import Argument, Option
 from fcn_tutorial.cli import common
 from fcn_tutorial.errors import InputError, check_scales, shown
 from fcn_tutorial.files import read_small
-from fcn_tutorial.tables import percent
+from fcn_tutorial.tables import counted, percent
 
 
 def evaluate(
@@ -48,7 +48,7 @@ def evaluate(
     _print_scores(result, examples.classes)
     trained_on = common.compare_with_training(opened, examples)
     write_scores(path, result, examples, **how, **trained_on)
-    maps = f", and {common.counted(examples.names)} to {folder}" if folder else ""
+    maps = f", and {counted(len(examples), 'label map')} to {folder}" if folder else ""
     print(f"Wrote {path}{maps}.")
     where = [("--dataset", dataset), ("--split", split), ("--limit", str(limit or ""))]
     options = [word for option in where if option[1] for word in option]

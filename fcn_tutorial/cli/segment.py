@@ -9,6 +9,7 @@ from typer import Argument, Exit, Option
 
 from fcn_tutorial.cli import common
 from fcn_tutorial.errors import InputError, check_file, check_scales, shown
+from fcn_tutorial.tables import counted
 
 
 def segment(
@@ -126,8 +127,9 @@ def _write(files, label_of, run, folder, only_labels=False):
 
     kinds = ("",) if only_labels else ("-label", "-overlay")
     made = {os.path.realpath(folder / f"{name}{kind}.png") for name in files for kind in kinds}
+    made.add(os.path.realpath(folder / "legend.png"))
     for file in files.values():
-        if os.path.realpath(file) in made | {os.path.realpath(folder / "legend.png")}:
+        if os.path.realpath(file) in made:
             raise InputError(f"{file} would be overwritten: choose another --output.")
     make_folder(folder)
     written = []
@@ -144,10 +146,11 @@ def _write(files, label_of, run, folder, only_labels=False):
             picture = plotting.overlay(image, label, run.palette)
             write_image(folder / f"{name}-overlay.png", picture)
         written.append(name)
-    what = f"{common.counted(written)} (NAME.png)"
+    maps = counted(len(written), "label map")
+    what = f"{maps} (NAME.png)"
     if not only_labels:
         write_whole(folder / "legend.png", partial(plotting.draw_legend, run.classes, run.palette))
-        what = f"{common.counted(written)} (-label.png), overlays (-overlay.png) and legend.png"
+        what = f"{maps} (-label.png), overlays (-overlay.png) and legend.png"
     print(f"Wrote {what} to {folder}.")
     if len(written) < len(files):
         common.say(f"{len(files) - len(written)} of {len(files)} images could not be read.")

@@ -84,6 +84,8 @@ def load_dataset(
         InputError: unknown name or split, or the files are not there; the message names the command
             that fetches them.
     """
+    if _is_folder(name):  # whose splits `source` would find out first
+        return folder.load(name, split, **options)
     return source(name).load(split, root, **options)
 
 
@@ -96,13 +98,17 @@ def source(name: str | os.PathLike) -> Source:
         if os.path.isdir(name):
             warn(f"{name} is the data set of that name: write {name}/ for the folder.")
         return SOURCES[str(name)]
-    if os.path.isdir(name) or os.sep in os.fspath(name):
+    if _is_folder(name):
         splits = dict.fromkeys(folder.splits_of(name))
         return Source(lambda split, root=None: folder.load(name, split), splits)
     raise InputError(
         f"unknown data set {shown(name)}: use one of {', '.join(sorted(SOURCES))}, or the path of "
         "a folder with images and masks."
     )
+
+
+def _is_folder(name: str | os.PathLike) -> bool:
+    return name not in SOURCES and (os.path.isdir(name) or os.sep in os.fspath(name))
 
 
 def name_of(name: str | os.PathLike) -> str:

@@ -20,7 +20,7 @@ from fcn_tutorial.data import folder
 from fcn_tutorial.data.dataset import VOID
 from fcn_tutorial.data.images import read_image, write_label
 from fcn_tutorial.data.layouts import SUFFIXES, find
-from fcn_tutorial.data.masks import VOID_NAMES, read_mask
+from fcn_tutorial.data.masks import MOST_CLASSES, VOID_NAMES, read_mask
 from fcn_tutorial.data.voc import voc_palette
 from fcn_tutorial.errors import InputError, check_file, explained
 from fcn_tutorial.files import make_folder, write_text, write_whole
@@ -51,12 +51,17 @@ def convert(
     count = 0
     for name, suffix, content, label in examples:
         image, mask = output / "images" / f"{name}{suffix}", output / "masks" / f"{name}.png"
+        if mask.exists():
+            raise InputError(
+                f"{source} has two labels for {name}: rename an image, or merge the two files."
+            )
         make_folder(image.parent)
         make_folder(mask.parent)
         write_whole(image, partial(Path.write_bytes, data=content))
         write_label(mask, label, palette)
         count += 1
-    rows = [f'{i},"{name}",#{bytes(palette[i]).hex()}' for i, name in enumerate(classes)]
+    quoted = [name.replace('"', '""') for name in classes]
+    rows = [f'{i},"{name}",#{bytes(palette[i]).hex()}' for i, name in enumerate(quoted)]
     write_text(output / "classes.csv", "\n".join(["id,name,color", *rows, f"{VOID},void,", ""]))
     for split, names in lists.items():
         write_text(output / f"{split}.txt", "\n".join(names) + "\n")
@@ -87,13 +92,15 @@ def _json(path: Path) -> Any:
 
 def _from_masks(source: Path) -> Converted:
     layout, first = find(source), folder.load(source, folder.splits_of(source)[0])
+    settings = folder.read_settings(source)
+    lists = folder.all_splits(layout, settings, source) if settings else layout.splits
 
     def examples() -> Iterator[Example]:
         for name, (image, mask) in layout.pairs.items():
             label = read_mask(mask, first.table)
             yield name, image.suffix.lower(), image.read_bytes(), label
 
-    return first.classes, first.palette, examples(), layout.splits, list(first.notes)
+    return first.classes, first.palette, examples(), lists, list(first.notes)
 
 
 def _legend(names: Sequence[str]) -> tuple[dict[str, int], tuple[str, ...], np.ndarray]:
@@ -102,6 +109,11 @@ def _legend(names: Sequence[str]) -> tuple[dict[str, int], tuple[str, ...], np.n
     backgrounds = [name for name in classes if name.strip("_").casefold() == BACKGROUND]
     rest = [name for name in classes if name not in backgrounds]
     ordered = tuple([*(backgrounds[:1] or [BACKGROUND]), *rest])
+    if len(ordered) > MOST_CLASSES:
+        raise InputError(
+            f"{len(ordered)} classes with the background are more than {MOST_CLASSES}: leave some "
+            "out, or give several one name."
+        )
     ids = {name: ordered.index(name) if name in ordered else VOID for name in names}
     return ids | dict.fromkeys(backgrounds, 0), ordered, voc_palette(len(ordered))
 

@@ -3,6 +3,7 @@
 Image: uint8 (H, W, 3), RGB. Label: uint8 (H, W) of class ids, 255 = void (ignored everywhere).
 """
 
+import filecmp
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -69,6 +70,7 @@ class Dataset(Sequence):
     classes: tuple[str, ...]
     palette: np.ndarray
     names: tuple[str, ...]
+    names_are_published = True  # so that a name means one picture, wherever its file comes from
 
     def __len__(self) -> int:
         return len(self.names)
@@ -80,6 +82,10 @@ class Dataset(Sequence):
     def label_file(self, index: int) -> Path | None:
         """Path of the file that holds the label of an example; None where there is no such file."""
         return None
+
+    def read_label(self, index: int) -> np.ndarray:
+        """The label uint8 (H, W) of an example; of files, without reading the image."""
+        return self[index][1]
 
     def stamp(self, index: int) -> str:
         """Text that changes when an example's files do: their sizes in bytes."""
@@ -133,13 +139,37 @@ def overlap(names: Iterable[str], other_names: Iterable[str]) -> list[str]:
     return sorted(set(names) & set(other_names))
 
 
+def shared_examples(one: Dataset, other: Dataset) -> list[str]:
+    """The names that occur in both, sorted; of a folder's, those whose files are the same."""
+    shared = overlap(one.names, other.names)
+    if one.names_are_published and other.names_are_published:
+        return shared
+    first, second = (dict(zip(each.names, range(len(each)), strict=True)) for each in (one, other))
+    return [
+        name
+        for name in shared
+        if _same_picture(one.image_file(first[name]), other.image_file(second[name]))
+    ]
+
+
+def _same_picture(file: Path | None, other: Path | None) -> bool:
+    if file is None or other is None:  # the name is all there is to go by
+        return True
+    try:
+        return os.path.samefile(file, other) or filecmp.cmp(file, other, shallow=False)
+    except OSError:  # which reading them explains
+        return True
+
+
 def check_disjoint(training: Dataset, validation: Dataset) -> None:
-    """Check, by name, that two data sets share no example.
+    """Check that two data sets share no example.
+
+    A name in both counts as one, unless it is the name of a file of one's own and the files differ.
 
     Raises:
         InputError: they do share some; the message says how many, and names a few.
     """
-    shared = overlap(training.names, validation.names)
+    shared = shared_examples(training, validation)
     if shared:
         raise InputError(
             f"{len(shared)} of the {len(validation)} examples of {validation.name} "
@@ -158,7 +188,7 @@ def check_classes(dataset: Dataset) -> None:
     """Raise InputError unless the labels of a data set show two classes or more, beside void."""
     seen: set[int] = set()
     for index in range(len(dataset)):
-        seen.update(np.unique(dataset[index][1]).tolist())
+        seen.update(np.unique(dataset.read_label(index)).tolist())
         if len(seen - {VOID}) > 1:
             return
     shown = " and ".join(dataset.classes[each] for each in seen - {VOID}) or "nothing"

@@ -19,6 +19,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ class Folder(ImageFiles):
 
     `source` is the folder, as `load_dataset` takes it; `notes` say how the folder was read.
     """
+
+    names_are_published = False
 
     def __init__(self, folder: str, split: str, files: Files, table: Table, notes: Sequence[str]):
         self.source, self.split, self.notes = folder, split, tuple(notes)
@@ -94,7 +97,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
         if len(shares) != 3 or min(shares) < 0 or 0 in shares[:2]:
             raise ValueError("split needs shares of train, val and test, such as [80, 10, 10]")
         void = settings.get("void", [])
-        settings["void"] = [int(value) for value in (void if isinstance(void, list) else [void])]
+        settings["void"] = list(map(index, void if isinstance(void, list) else [void]))
         settings["classes"] = [_row(*item) for item in settings.get("classes", {}).items()]
         re.compile(settings.setdefault("group", ""))
     return settings
@@ -103,7 +106,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
 def _row(name: str, values: Any) -> Row:
     values = values if isinstance(values, list) else [values]
     colors = [masks.color_of(value) for value in values if isinstance(value, str)]
-    return Row(name, tuple(int(v) for v in values if not isinstance(v, str)), tuple(colors))
+    return Row(name, tuple(index(v) for v in values if not isinstance(v, str)), tuple(colors))
 
 
 def all_splits(layout: Layout, settings: dict, where: Any) -> dict[str, list[str]]:

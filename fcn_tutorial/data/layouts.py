@@ -124,7 +124,7 @@ def _roboflow(folder: Path) -> Layout | None:
     whole = Layout("Roboflow", {}, table=tables[0])
     for table in tables:
         pictures = _pictures(table.parent, folder)
-        masks = {key: each for key, each in pictures.items() if ENDINGS.search(key)}
+        masks = {key: each for key, each in pictures.items() if key.endswith("_mask")}
         images = {key: each for key, each in pictures.items() if key not in masks}
         _add(whole, split_name(table.parent.name), _matched("Roboflow", images, masks))
     return whole

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fcn_tutorial.data.dataset import Dataset
-from fcn_tutorial.data.images import checked_pair
+from fcn_tutorial.data.dataset import Dataset, color_table
+from fcn_tutorial.data.images import ImageFiles, checked_pair
 from fcn_tutorial.data.voc import voc_palette
 from fcn_tutorial.errors import InputError, explained
 
@@ -24,7 +24,7 @@ class Pairs(Dataset):
 
     def __init__(self, pairs: Any, split: str, classes: Sequence[str] | None = None):
         classes = getattr(pairs, "classes", classes)
-        if not classes or isinstance(classes, str) or len(classes) > 255:
+        if classes is None or isinstance(classes, str) or not 1 <= len(classes) <= 255:
             raise InputError(
                 f"the {split} data have no classes: pass classes=[...], 1 to 255 names."
             )
@@ -35,9 +35,18 @@ class Pairs(Dataset):
         self.pairs, self.classes = pairs, tuple(map(str, classes))
         self.name, self.split = getattr(pairs, "name", GIVEN), getattr(pairs, "split", split)
         self.source = str(getattr(pairs, "source", self.name))
-        names = getattr(pairs, "names", None) or [f"{split} {i}" for i in range(len(pairs))]
-        self.names = tuple(map(str, names))
-        self.palette = np.asarray(getattr(pairs, "palette", voc_palette(len(classes))), np.uint8)
+        names = getattr(pairs, "names", None)
+        names = [f"{split} {i}" for i in range(len(pairs))] if names is None else names
+        palette = getattr(pairs, "palette", voc_palette(len(classes)))
+        self.names, colors = tuple(map(str, names)), color_table(palette)
+        for what, found, of in (("names", names, pairs), ("colours", palette, classes)):
+            if len(found) != len(of):
+                kind = "examples" if of is pairs else "classes"
+                raise InputError(
+                    f"the {split} data have {len(found)} {what} for {len(of)} {kind}: give one "
+                    "for each."
+                )
+        self.palette = colors[: len(classes)]
 
     def image_file(self, index: int) -> Path | None:
         return self.pairs.image_file(index) if isinstance(self.pairs, Dataset) else None
@@ -47,6 +56,10 @@ class Pairs(Dataset):
 
     def stamp(self, index: int) -> str:
         return self.pairs.stamp(index) if isinstance(self.pairs, Dataset) else super().stamp(index)
+
+    def read_label(self, index: int) -> np.ndarray:
+        files = isinstance(self.pairs, ImageFiles)
+        return self.pairs.read_label(index) if files else super().read_label(index)
 
     def __getitem__(self, index):
         index = range(len(self))[operator.index(index)]

@@ -123,6 +123,7 @@ class Batches(keras.utils.PyDataset):
         super().__init__()
         self.make = make
         self.error: InputError | None = None  # what stopped it, which TensorFlow wraps in its own
+        self.cause: BaseException | None = None  # of that error, which Keras drops
         self._threads = workers or min(8, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self._threads)
         self._made: dict[int, Future] = {}
@@ -134,7 +135,7 @@ class Batches(keras.utils.PyDataset):
         try:
             return made[index].result()
         except InputError as error:
-            self.error = error
+            self.error, self.cause = error, error.__cause__
             raise
 
 

@@ -53,7 +53,19 @@ class Records(Dataset):
         """The CRC-32 of the example's bytes, as the index has it."""
         return str(self.places[index][2])
 
+    def read_label(self, index: int) -> np.ndarray:
+        _, ids, where = self._encoded(index)
+        return read_label(ids, len(self.classes), where=where)
+
     def __getitem__(self, index):
+        photo, ids, where = self._encoded(index)
+        label = read_label(ids, len(self.classes), where=where)
+        image = read_image(photo, where)
+        check_sizes(image.shape[:2], label.shape, where)
+        return image, label
+
+    def _encoded(self, index):
+        """The bytes of an example's image and label, and what errors call it."""
         index = range(len(self))[operator.index(index)]
         path, offset, crc = self.places[index]
         where = f"{self.names[index]!r} in {path}"
@@ -61,11 +73,7 @@ class Records(Dataset):
         tf = _tensorflow()
         with explained(f"the record {where} cannot be read", AGAIN):
             features = tf.train.Example.FromString(payload).features.feature
-            photo, ids = (features[key].bytes_list.value[0] for key in ("image", "label"))
-        label = read_label(ids, len(self.classes), where=where)
-        image = read_image(photo, where)
-        check_sizes(image.shape[:2], label.shape, where)
-        return image, label
+            return *(features[key].bytes_list.value[0] for key in ("image", "label")), where
 
 
 def open_records(folder: str | os.PathLike) -> Records:
@@ -138,7 +146,8 @@ def _check_folder(folder, dataset, files):
         found = open_records(folder)
     except InputError:  # missing or broken: it is written again
         return
-    if (found.name, found.split, found.names) != (dataset.name, dataset.split, dataset.names):
+    ours, theirs = ((each.name, each.split, *each.names) for each in (dataset, found))
+    if theirs != ours:
         raise InputError(f"{folder} holds records of {found!r}: choose another folder.")
 
 

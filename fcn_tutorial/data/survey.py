@@ -20,7 +20,7 @@ from fcn_tutorial.data.folder import Folder
 from fcn_tutorial.data.images import shrunk
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import in_threads
-from fcn_tutorial.tables import percent
+from fcn_tutorial.tables import counted, percent
 
 THUMBNAIL = 16  # pixels
 SAME = 4.0  # two thumbnails closer than this, in levels of 0..255, are near duplicates
@@ -132,16 +132,11 @@ def _odd_classes(found: Survey, seen: dict[str, list[_Glance]]) -> list[str]:
         elif "train" in seen and not trained[c]:
             warnings.append(f"Class {name} does not occur in train.")
         elif share < TINY or count < FEW:
-            where = f"{100 * share:.2f} % of the pixels, in {images(count)}"
+            where = f"{100 * share:.2f} % of the pixels, in {counted(count, 'image')}"
             warnings.append(f"Class {name} is {'tiny' if share < TINY else 'rare'}: {where}.")
         elif share > NEARLY_ALL and len(classes) > 1:
             warnings.append(f"Class {name} is nearly everywhere: {percent(share)} of the pixels.")
     return warnings
-
-
-def images(count: int) -> str:
-    """ "1 image", "2 images"."""
-    return "1 image" if count == 1 else f"{count} images"
 
 
 def _duplicates(
@@ -161,6 +156,6 @@ def _duplicates(
     alike = len({j for _, j in pairs})
     verb = "looks" if alike == 1 else "look"
     return [
-        f"{images(alike)} of {other.split} {verb} like one of {one.split}, such "
+        f"{counted(alike, 'image')} of {other.split} {verb} like one of {one.split}, such "
         f"as {other.names[j]} and {one.names[i]}: keep them in one split (group in dataset.toml)."
     ]

@@ -33,7 +33,8 @@ def check(exercise: str, answer: Any = ...) -> None:
 
 def hint(exercise: str, answer: Any) -> str | None:
     """None if the answer solves the exercise, else a hint; raises as `check` does."""
-    known = checks_of(str(exercise).partition(".")[0])
+    exercise = str(exercise)
+    known = checks_of(exercise.partition(".")[0])
     if exercise not in known:
         there = f"use one of {', '.join(known)}" if known else "they are numbered like 6.2"
         raise InputError(f"no exercise {exercise!r} has a self-check: {there}.")

@@ -6,14 +6,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
+import up_to_date
 from execute import main, outputs_are_its_own
 from jupyter_cache import get_cache
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from rules import ROOT
-from up_to_date import drop_stale, fill_cache, library_fingerprint
+from sphinx.errors import ExtensionError
+from up_to_date import drop_stale, execute_chapters, fill_cache, library_fingerprint
 
 VERSION = re.compile(rb"\?v=[0-9a-f]+")
 KEPT = {"tags": ["hide-input"], "fcn_tutorial": {"equals": {"f": "fcn_tutorial.g"}}}
@@ -34,16 +37,37 @@ def edit(path, change):
     nbformat.write(notebook, path)
 
 
-def test_executed_chapters_are_dropped_when_the_library_changes(tmp_path):
+def test_executed_chapters_are_dropped_when_the_library_or_a_study_changes(tmp_path):
     recipe, cache = tmp_path / "fcn_tutorial" / "shapes.toml", tmp_path / "_build" / "cache"
     recipe.parent.mkdir()
     recipe.write_text("steps = 1")
+    table = tmp_path / "studies" / "seeds" / "table.csv"
+    table.parent.mkdir(parents=True)
     (tmp_path / "requirements.txt").write_text("keras")
     assert drop_stale(cache, library_fingerprint(tmp_path))
     cache.mkdir()
     assert not drop_stale(cache, library_fingerprint(tmp_path)) and cache.exists()
-    recipe.write_text("steps = 2")
-    assert drop_stale(cache, library_fingerprint(tmp_path)) and not cache.exists()
+    for path, content in ((recipe, "steps = 2"), (table, "run\n")):
+        path.write_text(content)
+        assert drop_stale(cache, library_fingerprint(tmp_path)) and not cache.exists()
+        cache.mkdir()
+
+
+def test_chapters_are_read_again_until_a_build_with_the_library_has_succeeded(
+    tmp_path, monkeypatch
+):
+    kept = SimpleNamespace(execution_mode="cache", execution_cache_path=tmp_path / "cache")
+    paths = {name: f"{tmp_path / name}" for name in ("one.ipynb", "two.ipynb", "page.md")}
+    env = SimpleNamespace(found_docs=set(paths), doc2path=paths.get, mystnb_config=kept)
+    failed = {tmp_path / "two.ipynb": "an error"}
+    monkeypatch.setattr(up_to_date, "fill_cache", lambda cache, chapters: failed)
+    for _ in range(2):
+        with pytest.raises(ExtensionError, match="an error"):
+            execute_chapters(None, env, set(), set(), set())
+    failed.clear()
+    assert execute_chapters(None, env, set(), set(), set()) == {"one.ipynb", "two.ipynb"}
+    assert execute_chapters(None, env, set(), set(), set()) == set()
+    assert execute_chapters(None, env, set(), {"two.ipynb", "page.md"}, set()) == {"two.ipynb"}
 
 
 def test_a_chapter_is_executed_again_only_when_it_changed(tmp_path, chapter, capsys):

@@ -115,7 +115,28 @@ def test_a_readers_photo_is_labelled_and_another_file_refused(live, tmp_path):
     assert "notes.txt" in status.inner_text()
 
 
-@pytest.mark.parametrize("key", ["ArrowLeft", "+", "r", "n", "Delete"])
+def test_of_two_photos_the_one_chosen_last_is_shown(live):
+    for name in ("Cat", "Jockey"):
+        live.get_by_role("button", name=name, exact=True).click()
+    done(live, "photos")
+    assert "jockey.jpg" in live.locator("#live-photos .live-status").inner_text()
+
+
+def test_the_chosen_shape_changes_by_buttons(live):
+    live.get_by_role("button", name="Another scene").click()
+    while "triangle" not in live.locator("#live-scene").get_attribute("aria-label"):
+        live.locator("#live-scene").press("n")
+    done(live)
+    for name in ("Larger", "Turn", "Smaller", "Remove"):
+        before = picture(live)
+        live.get_by_role("button", name=name, exact=True).click()
+        done(live)
+        assert not np.array_equal(before, picture(live))
+    live.get_by_role("button", name="Another scene").click()
+    done(live)
+
+
+@pytest.mark.parametrize("key", ["ArrowLeft", "+", "r", "n", "Backspace"])
 def test_the_scene_changes_by_keyboard(live, key):
     while "triangle" not in live.locator("#live-scene").get_attribute("aria-label"):
         live.locator("#live-scene").press("n")
@@ -125,7 +146,7 @@ def test_the_scene_changes_by_keyboard(live, key):
     done(live)
     after = picture(live), live.locator("#live-scene").get_attribute("aria-label")
     assert np.array_equal(before[0], after[0]) == (key == "n")
-    assert (before[1] == after[1]) == (key not in ("n", "Delete"))
+    assert (before[1] == after[1]) == (key not in ("n", "Backspace"))
 
 
 def test_a_shape_is_dragged_by_the_pointer(live):

@@ -5,6 +5,8 @@ import pytest
 from PIL import Image
 
 import fcn_tutorial as fcn
+from fcn_tutorial import pretrained
+from fcn_tutorial.cli.classify import classify
 from fcn_tutorial.pretrained import imagenet_classes
 
 
@@ -42,3 +44,9 @@ def test_bad_input_ends_in_one_sentence(call, tmp_path, name):
     (tmp_path / "text.jpg").write_text("text")
     code, out, error = call("classify", photo, tmp_path / name)
     assert (code, out) == (2, "") and str(tmp_path / name) in error
+
+
+def test_an_error_of_the_classifier_is_not_taken_for_one_of_an_import(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "load_trained", lambda name: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        classify([saved((30, 40), tmp_path / "photo.png")])

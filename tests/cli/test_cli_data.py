@@ -47,7 +47,9 @@ def test_fetch_takes_the_names_of_data_sets_and_says_where_they_are(call, fetche
 
 
 def test_fetch_of_what_is_drawn_or_unknown_fetches_nothing(call, fetched, tmp_path):
-    assert call("data", "fetch", "shapes", "--root", tmp_path)[0] == 0
+    for name in ("shapes", "photos"):
+        code, out, _ = call("data", "fetch", name, "--root", tmp_path)
+        assert code == 0 and f"{name} is on this machine already" in out
     for command in (("fetch", "--root", tmp_path), ("check",)):
         code, _, error = call("data", *command, "voc2013")
         assert code == 2 and "'voc2013'" in error and "camvid, photos, sbd" in error

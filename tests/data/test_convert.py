@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -103,12 +104,32 @@ def test_every_layout_of_masks_can_be_converted(tmp_path, kind):
         np.testing.assert_array_equal(mask, example(number)[1])
 
 
+def test_the_groups_of_a_folder_of_masks_stay_together(tmp_path):
+    LAYOUTS["plain"](tmp_path / "in")
+    (tmp_path / "in" / "dataset.toml").write_text('group = "[0-9]"\nsplit = [50, 50, 0]')
+    convert(tmp_path / "in", tmp_path / "out")
+    for split in ("train", "val"):
+        before, after = (fcn.load_dataset(tmp_path / each, split) for each in ("in", "out"))
+        assert after.names == before.names
+
+
+def test_a_class_may_have_quotes_and_a_comma_in_its_name(tmp_path):
+    labelme(tmp_path / "in")
+    shape = {"label": 'a "b", c', "points": [[1, 2], [9, 9], [1, 9]]}
+    change("0.json", shapes=[shape])(tmp_path / "in")
+    convert(tmp_path / "in", tmp_path / "out")
+    assert 'a "b", c' in masks_of(tmp_path / "out")[1]
+
+
 def change(file, **values):
     def spoil(folder):
         path = folder / file
         path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
     return spoil
+
+
+MANY = [{"label": str(i), "points": [[1, 2], [9, 9], [1, 9]]} for i in range(254)]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +147,8 @@ def change(file, **values):
         (coco, lambda f: (f / "images" / "1.png").unlink(), ("1.png", "instances.json")),
         (coco, change("instances.json", categories=[]), ("instances.json",)),
         (coco, change("instances.json", categories=[{"id": 7}]), ("categories",)),
+        (coco, lambda f: shutil.copy(f / "instances.json", f / "more.json"), ("two labels for",)),
+        (labelme, change("0.json", shapes=MANY), ("257 classes", "255")),
     ],
 )
 def test_a_broken_export_is_named(tmp_path, refusal, make, spoil, named):

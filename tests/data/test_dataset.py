@@ -4,19 +4,25 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from folders import LAYOUTS
 from hypothesis import given
 from hypothesis import strategies as st
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data.catalog import source, splits_of
 from fcn_tutorial.data.dataset import (
+    check_classes,
     check_disjoint,
     check_lists,
     data_root,
     limited,
     overlap,
     remedy,
+    shared_examples,
 )
+from fcn_tutorial.data.pairs import Pairs
+from fcn_tutorial.features import check_crops
+from fcn_tutorial.losses import class_weights
 
 
 def test_an_unknown_data_set_is_answered_with_the_known_ones(refusal):
@@ -80,6 +86,18 @@ def test_a_data_set_is_a_sequence_of_images_and_labels(camvid_root):
         np.testing.assert_array_equal(dataset[-1][1], dataset[len(dataset) - 1][1])
 
 
+def test_what_looks_only_at_labels_reads_no_image(camvid_root):
+    camvid = fcn.load_dataset("camvid", "val", root=camvid_root)
+    labels = [label for _, label in camvid]
+    for index in range(len(camvid)):
+        camvid.image_file(index).unlink()
+    for dataset in (camvid, Pairs(camvid, "val")):
+        check_classes(dataset)
+        check_crops(dataset, 1000)
+        assert class_weights(dataset, 0.5).shape == (11,)
+        np.testing.assert_array_equal(dataset.read_label(-1), labels[-1])
+
+
 @given(one=st.sets(st.sampled_from("abcdefgh")), other=st.sets(st.sampled_from("abcdefgh")))
 def test_the_overlap_is_what_both_have(one, other):
     shared = overlap(tuple(one), tuple(other))
@@ -93,6 +111,19 @@ def test_splits_that_share_examples_are_refused_with_count_and_three_names(refus
     assert "5 of the 5 examples of shapes (val) are also in shapes (val)" in message
     assert "shapes-val-00000, shapes-val-00001, shapes-val-00002:" in message
     assert "allow_overlap" in message
+
+
+def test_other_pictures_of_the_same_names_are_not_shared(tmp_path, refusal):
+    for folder in "ab":
+        LAYOUTS["plain"](tmp_path / folder)
+    one, other = (fcn.load_dataset(tmp_path / folder, "train") for folder in "ab")
+    for dataset in (one, Pairs(other, "val")):
+        assert f"{len(one)} of the {len(one)}" in refusal(check_disjoint, one, dataset)
+    for image, _ in list(other.files.values())[1:]:
+        image.write_bytes(image.read_bytes() + b"x")
+    assert shared_examples(one, other) == [one.names[0]]
+    other.files[one.names[0]][0].unlink()
+    assert shared_examples(one, other) == [one.names[0]]
 
 
 @pytest.mark.parametrize("name", ["shapes", "camvid"])

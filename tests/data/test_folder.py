@@ -37,6 +37,21 @@ def test_each_layout_is_read_by_its_splits_or_by_a_hash(tmp_path, kind, sizes):
         assert np.abs(image.astype(int) - example(number)[0]).mean() < 20  # JPEG
 
 
+def test_roboflows_images_may_end_as_masks_do_elsewhere(tmp_path):
+    LAYOUTS["roboflow"](tmp_path)
+    for end in (".jpg", "_mask.png"):
+        (tmp_path / "train" / f"{NAMES[0]}{end}").rename(tmp_path / "train" / f"road_l{end}")
+    assert "train/road_l" in fcn.load_dataset(tmp_path, "train").names
+
+
+def test_a_folder_is_looked_through_once_to_open_a_split(tmp_path, monkeypatch):
+    looked, find = [], folders.find
+    monkeypatch.setattr(folders, "find", lambda folder: looked.append(folder) or find(folder))
+    LAYOUTS["voc"](tmp_path)
+    fcn.load_dataset(tmp_path, "val")
+    assert looked == [tmp_path]
+
+
 def one_mask(folder, mask, table="classes.csv", rows="id,name\n0,ground\n7,leaf\n24,stem\n"):
     """A folder of four equal examples; mask: an array, or Pillow's image."""
     for number in range(4):
@@ -177,6 +192,8 @@ FAULTS = {
     "two names for an id": (lambda f: write(f / "classes.csv", "0,a\n0,b"), ("id 0", "'a'", "'b'")),
     "broken settings": (lambda f: write(f / "dataset.toml", "group ="), ("dataset.toml",)),
     "an unknown setting": (lambda f: write(f / "dataset.toml", "grup = 'a'"), ("'grup'",)),
+    "a void of 0.9": (lambda f: write(f / "dataset.toml", "void = [0.9]"), ("dataset.toml",)),
+    "an id of 0.9": (lambda f: write(f / "dataset.toml", "classes.a = 0.9"), ("dataset.toml",)),
     "a broken group": (lambda f: write(f / "dataset.toml", "group = '('"), ("dataset.toml",)),
     "broken shares": (lambda f: write(f / "dataset.toml", "split = [9, 1]"), ("[80, 10, 10]",)),
     "one group": (lambda f: write(f / "dataset.toml", "group = '^B'"), ("1 groups",)),

@@ -63,6 +63,23 @@ def test_data_that_are_no_pairs_are_refused(refusal, arguments, named):
     assert "'train 0'" in refusal(lambda: pairs[0])
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("names", ["a"], "1 names for 2 examples"),
+        ("palette", [(0, 0, 0)], "1 colours for 2 classes"),
+        ("palette", np.zeros((2, 3)), "whole numbers"),
+    ],
+)
+def test_names_and_a_palette_that_do_not_fit_are_refused(refusal, field, value, says):
+    class Own(list):
+        classes = np.array(CLASSES)
+
+    assert Pairs(Own([(IMAGE, LABEL)] * 2), "train").classes == tuple(CLASSES)
+    setattr(Own, field, value)
+    assert says in refusal(Pairs, Own([(IMAGE, LABEL)] * 2), "train")
+
+
 def test_the_documented_subclass_is_short_and_works(tmp_path):
     example = inspect.getdoc(fcn.Dataset).split("validation=...)`::\n\n")[1]
     assert len(example.splitlines()) <= 20

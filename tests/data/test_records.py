@@ -44,6 +44,7 @@ def test_records_are_the_data_set_they_were_written_from(tmp_path_factory, count
     assert len(written.shards) == shards
     assert_equal(written, shapes(count))
     np.testing.assert_array_equal(written[-1][1], written[count - 1][1])
+    np.testing.assert_array_equal(written.read_label(-1), written[-1][1])
     with pytest.raises(IndexError):
         written[count]
 
@@ -123,6 +124,9 @@ def test_a_folder_with_other_records_is_refused(tmp_path, refusal):
     other = fcn.load_dataset("shapes", "test", count=5)
     assert "<shapes val: 5 examples" in refusal(write_records, other, tmp_path, 2)
     assert "00000-of-00002" in refusal(write_records, shapes(), tmp_path, 3)
+    same = shapes()
+    same.names = list(same.names)
+    assert_equal(write_records(same, tmp_path, 2), shapes())
 
 
 @pytest.mark.parametrize(("field", "value"), [("shards", 0), ("shards", 6), ("processes", 0)])
