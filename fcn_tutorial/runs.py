@@ -88,6 +88,11 @@ def load_run(folder: str | Path) -> Run:
         recipe = Recipe.from_dict(facts["recipe"], network)
         return Run(folder, recipe, model, tuple(facts["classes"]), palette, [])
     recipe_file, best = folder / "recipe.toml", folder / "checkpoints" / "best.keras"
+    if not folder.exists():
+        raise InputError(
+            f"run {folder} is missing: give a run folder, or one of the networks that come with "
+            f"the package, {', '.join(FCNS)}."
+        )
     for path in (recipe_file, folder / "classes.json", best):
         if not os.path.isfile(path):
             raise InputError(f"{folder} is not a finished run: {path} is missing; train it first.")

@@ -317,13 +317,17 @@ def _gpu(name, missing):
     text = f"{machine['device']}, Keras {machine['keras']} on {machine['backend']}"
     text += f", {sizes['side']} x {sizes['side']} pixels, batches of {sizes['batch']}."
     for each in rates:
-        kinds = ", ".join(f"{rate / 1e12:,.3f} in {kind}" for kind, rate in each.items())
-        text += f" Products of matrices, in 10^12 operations a second: {kinds}."
+        kinds = ", ".join(f"{_rate(rate / 1e12)} in {kind}" for kind, rate in each.items())
+        text += f" Matrix products, in 10^12 operations a second: {kinds}."
     for note in found.get("notes", []):
         text += f" {note}"
     if found["left_out"]:
         text += f" Not reached in time: {len(found['left_out'])} rows."
     return f"{text}\n\n{table(head, rows)}"
+
+
+def _rate(value):
+    return f"{value:,.1f}" if value >= 1 else f"{value:.3f}"
 
 
 def _gpu_title(part, row):
@@ -409,7 +413,7 @@ def ledger():
     """One table of all results, then where ours are from, and how to run what was not run."""
     rows = ledger_lines()
     parts = [table(["Network and data", "Published mean IoU", "Ours"], map(_ledger_cells, rows))]
-    parts.append("## Where our numbers are from")
+    parts.append("## Where our numbers come from")
     parts += dict.fromkeys(_origin(row) for row in rows if row["answer"])
     parts.append("## How to run what was not run here")
     missing = sorted((row for row in rows if not row["answer"]), key=lambda row: row["note"])

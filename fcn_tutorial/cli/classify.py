@@ -7,6 +7,7 @@ import numpy as np
 from typer import Argument
 
 from fcn_tutorial.cli.common import quiet_import
+from fcn_tutorial.errors import check_file
 from fcn_tutorial.files import quiet
 from fcn_tutorial.tables import percent
 
@@ -15,6 +16,8 @@ RESIZED, CROPPED = 256, 224  # pixels: the shorter side, and the middle that the
 
 def classify(photos: Annotated[list[Path], Argument(help="Image files.")]) -> None:
     """Print EfficientNet-Lite0's three best guesses at what is in the middle of each photo."""
+    for photo in photos:
+        check_file(photo, "image", "give the path of an image file")
     with quiet_import():
         from fcn_tutorial.data.images import read_image
         from fcn_tutorial.pretrained import imagenet_classes, load_trained

@@ -13,7 +13,9 @@ from typer import Option
 from fcn_tutorial.errors import InputError, InputWarning, explained, reason_of, shown
 from fcn_tutorial.files import quiet
 
-Dataset = Annotated[str | None, Option(help="Data set; default: the recipe's.")]
+Dataset = Annotated[
+    str | None, Option(help="Data set, or folder of your own; default: the recipe's.")
+]
 Split = Annotated[str | None, Option(help="Split; default: test, or val if there is no test.")]
 Limit = Annotated[int, Option(min=0, help="Number of examples to use; 0 means all.")]
 Scales = Annotated[
@@ -135,6 +137,8 @@ def compare_with_training(opened: Iterable, examples) -> dict[str, int]:
         if changed:
             print(f"Changed since {run.folder} was trained: {'; '.join(changed)}.")
         path, lacking = run.folder / "environment.json", [key for key in now if key not in then]
+        if not run.history:
+            continue  # a network without a run: nothing says what it was trained in
         if not then:
             print(f"{path} is missing: nothing says what has changed since the run was trained.")
         elif lacking:

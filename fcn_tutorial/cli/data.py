@@ -69,7 +69,7 @@ def inspect(
     found = survey(folder, root)
     first = next(iter(found.splits.values()))
     for split, examples in found.splits.items():
-        print(f"{split}: {len(examples)} images")
+        print(f"{split}: {counted(len(examples), 'image')}")
     sizes = [f"{w} x {h} ({count})" for (w, h), count in found.sizes.most_common(4)]
     print(f"sizes: {', '.join(sizes)}{', ...' * (len(found.sizes) > 4)}")
     total = found.pixels.sum() + found.void

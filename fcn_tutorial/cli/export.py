@@ -1,5 +1,6 @@
 """`fcn-tutorial export`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,6 +67,6 @@ def export(
     what = opened.model, path, opened.classes, opened.palette
     file, *beside = exporting.export(*what, sides, precision, demo)
     written = [f"{file} ({file.stat().st_size:,} bytes)", *map(str, beside)]
-    print(f"Wrote {' and '.join(written)}.")
+    print(f"Wrote {', '.join(written[:-1])} and {written[-1]}.")
     if demo:
-        print(f"Try it: python {beside[-1]} photo.jpg overlay.png")
+        print(f"Try it: {shlex.join(['python', str(beside[-1]), 'photo.jpg', 'overlay.png'])}")

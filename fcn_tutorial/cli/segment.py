@@ -13,13 +13,14 @@ from fcn_tutorial.tables import counted
 
 
 def segment(
-    run: Annotated[Path, Argument(help="Run folder, or a network of the package: voc_fcn8s.")],
+    run: Annotated[Path, Argument(help="Run folder, or name of a network such as voc_fcn8s.")],
     images: Annotated[list[Path], Argument(help="Image files, or folders of images.")],
     output: Annotated[Path, Option(help="Folder for the results.")] = Path("predictions"),
     scales: common.Scales = "1",
     flip: common.Flip = False,
     also: Annotated[
-        list[Path] | None, Option("--with", help="Another run to average with the first.")
+        list[Path] | None,
+        Option("--with", help="Another run to average with the first; can be repeated."),
     ] = None,
     recursive: Annotated[
         bool, Option("--recursive", help="Include sub-folders, and mirror them in the output.")

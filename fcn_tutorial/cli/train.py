@@ -8,6 +8,7 @@ from typer import Argument, Option
 
 from fcn_tutorial.cli.common import quiet_import
 from fcn_tutorial.errors import InputError, shown
+from fcn_tutorial.tables import percent
 
 
 def train(
@@ -16,7 +17,8 @@ def train(
     ],
     output: Annotated[Path | None, Option(help="Run folder. Default: runs/RECIPE.")] = None,
     data: Annotated[
-        str | None, Option(help="Data set or folder, in place of the recipe's.")
+        str | None,
+        Option(help="Data set, or folder of your own such as photos/, in place of the recipe's."),
     ] = None,
     limit: Annotated[
         int | None, Option(min=1, help="Use only this many examples of each split.")
@@ -24,7 +26,8 @@ def train(
     epochs: Annotated[int | None, Option(min=1, help="Number of epochs to train for.")] = None,
     weights: Annotated[str | None, Option(help="Weights file of the backbone.")] = None,
     change: Annotated[
-        list[str] | None, Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe.")
+        list[str] | None,
+        Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe; can be repeated."),
     ] = None,
     devices: Annotated[
         int, Option(min=1, help="Number of GPUs (or parts of the CPU) that share each batch.")
@@ -34,6 +37,8 @@ def train(
     with quiet_import():
         from fcn_tutorial import training
         from fcn_tutorial.recipe import Recipe
+        from fcn_tutorial.runs import CHECKPOINT
+        from fcn_tutorial.weights import epochs_of
     options = {"dataset": data, "limit": limit, "epochs": epochs, "weights": weights}
     given = {key: value for key, value in options.items() if value is not None}
     loaded = Recipe.load(recipe, **(_changes(change or []) | given))
@@ -43,12 +48,16 @@ def train(
             "leave it out."
         )
     output = output or Path("runs") / Path(recipe).stem
+    before = epochs_of(output / CHECKPOINT)
     run = training.train(loaded, output, devices=devices)
     last = run.recipe.keep == "last"
     kept = run.history[-1] if last else max(run.history, key=lambda row: row["val_mean_iou"])
     score, epoch = kept["val_mean_iou"], kept["epoch"]
     what = "Mean IoU" if last else "Best mean IoU"
-    print(f"{what} on {run.recipe.val_split}: {score:.1%} (epoch {epoch}).")
+    print(f"{what} on {run.recipe.val_split}: {percent(score)} (epoch {epoch}).")
+    if len(run.history) == before:
+        print(f"{output} already held this run, finished: to train on, give more --epochs.")
+        return
     print(f"Wrote the run to {output}: model in checkpoints/best.keras, curves in history.csv.")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fcn_tutorial.data import camvid, folder, photos, sbd, shapes, voc
 from fcn_tutorial.data.dataset import Dataset
-from fcn_tutorial.errors import InputError, shown
+from fcn_tutorial.errors import InputError, shown, warn
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,8 @@ def source(name: str | os.PathLike) -> Source:
     InputError where it is neither the name of one nor a folder that can be used as one.
     """
     if name in SOURCES:
+        if os.path.isdir(name):
+            warn(f"{name} is the data set of that name: write {name}/ for the folder.")
         return SOURCES[str(name)]
     if _is_folder(name):
         splits = dict.fromkeys(folder.splits_of(name))

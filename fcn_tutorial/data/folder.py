@@ -180,6 +180,9 @@ def _table(layout: Layout, settings: dict, folder: Any) -> tuple[Table, list[str
             return table, []
     if table and VOID not in values:
         return table, []
+    lossy = next((mask for _, mask in layout.pairs.values() if masks.is_lossy(mask)), None)
+    if lossy and not values <= masks.BINARY:
+        raise InputError(f"mask {lossy} is a JPEG file without a table of classes: {masks.LOSSY}.")
     found = masks.table_of_values(values - set(void), folder, table.classes if table else ())
     found.ids.update(dict.fromkeys(void, VOID))
     if VOID in found.named:

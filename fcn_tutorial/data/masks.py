@@ -26,6 +26,7 @@ from fcn_tutorial.errors import InputError, explained, shown
 
 VOID_NAMES = {"void", "ignore", "ignored", "__ignore__", "unlabeled", "unlabelled"}
 MOST_CLASSES = 255
+LOSSY = "JPEG changes the values of pixels, so save masks as PNG"
 BINARY = {0, VOID}
 COLORS = 2**24  # in a set of values, a colour is this plus its code 0xrrggbb
 VOID_CODE = int.from_bytes(bytes(VOID_COLOR))
@@ -180,14 +181,26 @@ def _counts(values: np.ndarray) -> dict[int, int]:
 def _without_row(wrong, by_ids, where, table):
     value = max(wrong, key=wrong.__getitem__)
     what = f"id {value}" if by_ids else f"colour #{value:06x}"
-    others = f" (and {len(wrong) - 1} other values)" if len(wrong) > 1 else ""
+    rest = len(wrong) - 1
+    others = f" (and {rest} other value{'s' * (rest > 1)})" if rest else ""
     advice = f"correct the mask, or name it in {table.where}"
-    if Path(where).suffix.lower() in (".jpg", ".jpeg"):
-        advice = "JPEG changes the values of pixels, so save masks as PNG"
+    if is_lossy(where):
+        advice = LOSSY
+    elif not table.numbered or Path(table.where).name != "classes.txt":
+        pass
+    elif by_ids:
+        advice += ", whose first line is id 0"
+    else:
+        advice = "list colours in classes.csv, with the columns id, name and color, instead"
     return InputError(
         f"mask {where} has {what}{others} in {wrong.total():,} pixels, which is not a class "
         f"in {table.where}: {advice}."
     )
+
+
+def is_lossy(path: str | os.PathLike) -> bool:
+    """Whether a mask is a JPEG file, by its name."""
+    return Path(path).suffix.lower() in (".jpg", ".jpeg")
 
 
 def values_of(path: str | os.PathLike) -> set[int]:

@@ -20,7 +20,7 @@ from fcn_tutorial.data.folder import Folder
 from fcn_tutorial.data.images import shrunk
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import in_threads
-from fcn_tutorial.tables import counted
+from fcn_tutorial.tables import counted, percent
 
 THUMBNAIL = 16  # pixels
 SAME = 4.0  # two thumbnails closer than this, in levels of 0..255, are near duplicates
@@ -121,7 +121,7 @@ def _odd_masks(splits: dict[str, Dataset], good: Sequence[tuple[str, int, _Glanc
 
 
 def _odd_classes(found: Survey, seen: dict[str, list[_Glance]]) -> list[str]:
-    """Classes that are everywhere, tiny or absent, and those that training never sees."""
+    """Classes that are everywhere, tiny, rare or absent, and those that training never sees."""
     classes, total = next(iter(found.splits.values())).classes, max(1, found.pixels.sum())
     trained = sum((each.counts for each in seen.get("train", [])), np.zeros(256, np.int64))
     warnings = []
@@ -132,10 +132,10 @@ def _odd_classes(found: Survey, seen: dict[str, list[_Glance]]) -> list[str]:
         elif "train" in seen and not trained[c]:
             warnings.append(f"Class {name} does not occur in train.")
         elif share < TINY or count < FEW:
-            where = f"{share:.2%} of the pixels, in {counted(count, 'image')}"
-            warnings.append(f"Class {name} is tiny: {where}.")
+            where = f"{100 * share:.2f} % of the pixels, in {counted(count, 'image')}"
+            warnings.append(f"Class {name} is {'tiny' if share < TINY else 'rare'}: {where}.")
         elif share > NEARLY_ALL and len(classes) > 1:
-            warnings.append(f"Class {name} is nearly everywhere: {share:.1%} of the pixels.")
+            warnings.append(f"Class {name} is nearly everywhere: {percent(share)} of the pixels.")
     return warnings
 
 

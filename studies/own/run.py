@@ -1,4 +1,4 @@
-"""How good does a network for twenty pictures of one's own get in minutes?
+"""How good does a network get in minutes on twenty pictures of your own?
 
     FCN_DATA=DATA python -m studies.own.run FOLDER
 

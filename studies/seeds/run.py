@@ -1,4 +1,4 @@
-"""How far does chance move a score? The same recipes with other seeds, on the shapes data set.
+"""How much does chance move a score? The same recipes with other seeds, on the shapes data set.
 
     python -m studies.seeds.run runs/seeds
 

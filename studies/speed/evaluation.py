@@ -1,4 +1,4 @@
-"""What the metrics cost beside the prediction, and whether memory grows with the data set.
+"""What the metrics cost, compared with the prediction, and whether memory grows with the data set.
 
     python -m studies.speed.evaluation
 

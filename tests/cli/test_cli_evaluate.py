@@ -101,7 +101,7 @@ def test_a_table_has_the_baseline_beside_the_model(call, made):
 
 def test_evaluate_points_to_the_report(call, made):
     _, out, _ = call("evaluate", made, "--limit", 2)
-    assert f"fcn-tutorial report {made}" in out
+    assert f'fcn-tutorial report {made} --limit 2"' in out
     for options, name, seen in [
         (("--limit", 2), "report-shapes-test-first2.html", False),
         (("--split", "train", "--limit", 3), "report-shapes-train-first3.html", True),

@@ -33,6 +33,8 @@ def test_train_writes_a_run_below_runs_with_other_values_and_says_where(
     recipe = fcn.load_run("runs/quick").recipe
     found = (recipe.limit, recipe.epochs, recipe.scale, recipe.optimizer)
     assert found == (2, 1, (0.5, 2.0), "sgd")
+    code, out, _ = call("train", "quick.toml", "--limit", 2, *changes)
+    assert code == 0 and "runs/quick already held this run" in out and "Wrote" not in out
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from PIL import Image
 import fcn_tutorial as fcn
 from fcn_tutorial.data import folder as folders
 from fcn_tutorial.data.catalog import splits_of
+from fcn_tutorial.errors import InputWarning
 
 
 @pytest.mark.parametrize(
@@ -152,6 +153,17 @@ def test_a_value_without_a_row_names_file_value_and_pixels(tmp_path, refusal):
     datasets = [fcn.load_dataset(tmp_path, split) for split in splits_of(tmp_path)]
     (dataset,) = (each for each in datasets if "0" in each.names)
     assert "save masks as PNG" in refusal(lambda: dataset[dataset.names.index("0")])
+    (tmp_path / "masks" / "classes.csv").unlink(missing_ok=True)
+    (tmp_path / "classes.csv").unlink(missing_ok=True)
+    message = refusal(fcn.load_dataset, tmp_path)
+    assert "0.jpg" in message and "save masks as PNG" in message
+
+
+def test_a_value_beyond_a_list_of_names_is_explained(tmp_path, refusal):
+    names = one_mask(tmp_path, IDS, "classes.txt", "ground\nleaf\nstem")
+    assert "first line is id 0" in refusal(lambda: names[0])
+    names = one_mask(tmp_path, TONES, "classes.txt", "ground\nleaf\nstem")
+    assert "in classes.csv" in refusal(lambda: names[0])
 
 
 def write(path, text="x"):
@@ -260,5 +272,6 @@ def test_a_folder_can_have_the_name_of_a_data_set_and_an_unknown_name_is_refused
     assert fcn.load_dataset("camvid/", "train").classes == CLASSES
     assert "folder" in refusal(fcn.load_dataset, "pictures")
     LAYOUTS["plain"](tmp_path / "photos")
-    assert '"photos/"' in refusal(fcn.load_dataset, "photos")
+    with pytest.warns(InputWarning, match="write photos/ for the folder"):
+        assert '"photos/"' in refusal(fcn.load_dataset, "photos")
     np.testing.assert_array_equal(fcn.load_dataset("./camvid").palette, list(COLORS.values()))

@@ -117,6 +117,12 @@ def test_each_fault_is_named(photos, spoil, named):
     assert all(each in warnings for each in named), warnings
 
 
+def test_a_data_set_without_training_images_is_not_said_to_train():
+    warnings = survey("photos").warnings
+    assert not [each for each in warnings if "in train" in each]
+    assert [each for each in warnings if "cat is rare" in each and "1 image" in each]
+
+
 def test_duplicates_are_counted_in_the_plural(tmp_path):
     voc(tmp_path)
     for name in NAMES:
