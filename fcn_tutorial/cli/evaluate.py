@@ -50,8 +50,8 @@ def evaluate(
     write_scores(path, result, examples, **how, **trained_on)
     maps = f", and {counted(len(examples), 'label map')} to {folder}" if folder else ""
     print(f"Wrote {path}{maps}.")
-    where = [("--dataset", dataset), ("--split", split), ("--limit", str(limit or ""))]
-    options = [word for option in where if option[1] for word in option]
+    where = {"--dataset": dataset, "--split": split, "--limit": limit}
+    options = [str(word) for key, value in where.items() if value for word in (key, value)]
     see = shlex.join(["fcn-tutorial", "report", str(runs[0]), *options])
     print(f'To see curves, confusion and the worst images, run "{see}".')
 
