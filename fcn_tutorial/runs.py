@@ -409,6 +409,8 @@ def resume(folder: Path, model: keras.Model, steps: int) -> int:
     path = folder / CHECKPOINT
     if path.is_file():
         load_state(model, path)
+    else:  # or the first step would, and TensorFlow trace it twice
+        model.optimizer.build(model.trainable_variables)
     done = epochs_of(path)
     for layer in model.layers:  # no checkpoint holds dropout's random state
         if getattr(layer, "seed_generator", None) is not None:

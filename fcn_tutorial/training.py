@@ -98,8 +98,6 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice, *data:
         model = compiled_model(recipe, len(training.classes), steps)
         shared.join(model)
         done = runs.resume(folder, model, steps)
-        if not model.optimizer.built:  # or TensorFlow traces the step twice, once to find this out
-            model.optimizer.build(model.trainable_variables)
     stream = _batches(recipe, training, done * steps, shared)
     kept = _kept_features(recipe, model, training, folder) if recipe.keep_features else None
 

@@ -49,7 +49,11 @@ def train(
         )
     output = output or Path("runs") / Path(recipe).stem
     before = epochs_of(output / CHECKPOINT)
-    run = training.train(loaded, output, devices=devices)
+    _report(training.train(loaded, output, devices=devices), output, before)
+
+
+def _report(run, output, before):
+    """Print what a run, which had `before` epochs behind it, has reached."""
     last = run.recipe.keep == "last"
     kept = run.history[-1] if last else max(run.history, key=lambda row: row["val_mean_iou"])
     score, epoch = kept["val_mean_iou"], kept["epoch"]
