@@ -53,6 +53,8 @@ def find(folder: Path) -> Layout:
     InputError where there is no such folder, no layout fits or more than one does, or its lists and
     names contradict each other.
     """
+    if folder.is_file():
+        raise InputError(f"{folder} is a file: name its folder, or convert JSON by data convert.")
     if not folder.is_dir():
         raise InputError(f"folder {folder} is missing: check the path.")
     found = [layout for each in (_voc, _camvid, _roboflow, _plain) if (layout := each(folder))]

@@ -177,6 +177,7 @@ def gone(path):
 
 FAULTS = {
     "no folder": (lambda f: gone(f), ("photos", "missing")),
+    "a file": (lambda f: [gone(f), write(f)], ("photos is a file", "data convert")),
     "no layout": (lambda f: gone(f / "masks"), ("classes.csv, images/", "images/ and masks/")),
     "polygons": (lambda f: [gone(f / "masks"), write(f / "a.json")], ("data convert",)),
     "two layouts": (lambda f: LAYOUTS["voc"](f), ("VOC and plain",)),
