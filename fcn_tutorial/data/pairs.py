@@ -35,6 +35,7 @@ class Pairs(Dataset):
         self.pairs, self.classes = pairs, tuple(map(str, classes))
         self.name, self.split = getattr(pairs, "name", GIVEN), getattr(pairs, "split", split)
         self.source = str(getattr(pairs, "source", self.name))
+        self.names_are_published = getattr(pairs, "names_are_published", True)
         names = getattr(pairs, "names", None)
         names = [f"{split} {i}" for i in range(len(pairs))] if names is None else names
         palette = getattr(pairs, "palette", voc_palette(len(classes)))

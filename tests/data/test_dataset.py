@@ -122,6 +122,7 @@ def test_other_pictures_of_the_same_names_are_not_shared(tmp_path, refusal):
     for image, _ in list(other.files.values())[1:]:
         image.write_bytes(image.read_bytes() + b"x")
     assert shared_examples(one, other) == [one.names[0]]
+    assert shared_examples(Pairs(one, "train"), Pairs(other, "val")) == [one.names[0]]
     other.files[one.names[0]][0].unlink()
     assert shared_examples(one, other) == [one.names[0]]
 
