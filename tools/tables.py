@@ -32,7 +32,7 @@ PAGES = [
     ROOT / "book" / "pages" / "ledger.md",
 ]
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(\n<!-- end of table -->)", re.DOTALL)
-# Of README's table of CamVid: what a row is called, the run, and how copies were averaged.
+# Of the table of CamVid: what a row is called, the run, and how copies were averaged.
 CAMVID = [
     ("FCN-8s, MobileNet (`camvid`)", "camvid", ""),
     ("the first, then on images enlarged twofold (`camvid_enlarged`)", "camvid_enlarged", ""),
@@ -59,7 +59,7 @@ CAMVID = [
         "",
     ),
 ]
-# Of README's table of VOC: what a row is called, the run, and how copies were averaged.
+# Of the table of VOC: what a row is called, the run, and how copies were averaged.
 VOC = [
     ("FCN-32s: a score layer on FCN-8s's backbone (`voc_fcn32s`)", "voc_efficientnet_fcn32s", ""),
     ("FCN-16s: two score layers on it (`voc_fcn16s`)", "voc_efficientnet_fcn16s", ""),
@@ -90,6 +90,27 @@ TIMED = {
     "mobilenet": "FCN-8s, MobileNet, random weights",
     "vgg16": "FCN-8s, VGG-16, random weights",
 }
+SEEDS, ENLARGED = ["camvid", "camvid_seed1", "camvid_seed2"], ["camvid_enlarged"]
+# Of README's table: on which images, the name of their scores, and rows as in the tables above.
+RESULTS = [
+    (
+        "CamVid, 233 test images",
+        "scores-camvid-test",
+        [
+            ("FCN-8s, MobileNet (`camvid`), three seeds", SEEDS, ""),
+            ("its first seed, then on images enlarged twofold (`camvid_enlarged`)", ENLARGED, ""),
+            ("the same, mirrored and resized copies averaged", ENLARGED, BOTH),
+        ],
+    ),
+    (
+        "PASCAL VOC 2012, 634 validation images",
+        VALIDATION,
+        [
+            ("FCN-8s, EfficientNet-Lite0 (`voc_fcn8s`)", ["voc_efficientnet_fcn8s"], ""),
+            ("the same, mirrored and resized copies averaged", ["voc_efficientnet_fcn8s"], BOTH),
+        ],
+    ),
+]
 TOGETHER = "-with-camvid_seed1-with-camvid_seed2"
 CHANGES = {
     "trunk_rate_1": "a backbone that learns at the full rate",
@@ -154,13 +175,30 @@ def table(head, rows):
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def results():
+    """README's: the networks to use, and a constant label, on images that chose nothing."""
+    rows = []
+    for images, test, networks in RESULTS:
+        rows += [[title, images, *_result(runs, test + over)] for title, runs, over in networks]
+        record = NUMBERS["runs"][networks[0][1][0]]
+        always, lazy = constant_baseline(record.scores[test].confusion)
+        values = percent(lazy.mean_iou), percent(lazy.pixel_accuracy)
+        rows.append([f"always {record.classes[always]}", images, *values])
+    return table(["", "Scored on", "Mean IoU", "Pixel accuracy"], rows)
+
+
+def _result(runs, name):
+    found = [NUMBERS["runs"][run].scores[name] for run in runs]
+    ious, accuracies = zip(*((each.mean_iou, each.pixel_accuracy) for each in found), strict=True)
+    return percent(*ious), percent(*accuracies)
+
+
 def camvid():
     """Validation and test scores of the runs on CamVid."""
     head = ["", "mean IoU, 101 validation images", "mean IoU, 233 test images"]
     rows = [[title, *_camvid_row([run], over)] for title, run, over in CAMVID]
-    seeds = ["camvid", "camvid_seed1", "camvid_seed2"]
     rows[1:1] = [
-        ["three seeds of it, mean and standard deviation", *_camvid_row(seeds, "")],
+        ["three seeds of it, mean and standard deviation", *_camvid_row(SEEDS, "")],
         ["the three together, probabilities averaged", *_camvid_row(["camvid"], TOGETHER)],
     ]
     record = NUMBERS["runs"]["camvid"]
@@ -459,7 +497,7 @@ def _origin(row):
     return f"- *{what}:* {row['note']}; `studies/{file}`, made by `{command}`."
 
 
-MAKERS = (camvid, skips, changes, voc, shapes, gpu, gpu_dry_run, studies, backbones)
+MAKERS = (results, camvid, skips, changes, voc, shapes, gpu, gpu_dry_run, studies, backbones)
 MAKERS += (ledger, anchors, by_class, sizes)
 TABLES = {make.__name__: make for make in MAKERS}
 
