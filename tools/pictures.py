@@ -157,4 +157,6 @@ def main(what, folder=ROOT):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     main(*sys.argv[1:])
