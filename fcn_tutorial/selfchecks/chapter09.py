@@ -17,18 +17,17 @@ def dice(answer: Any) -> str | None:
     return "Both areas hold the correct pixels: they add up to the union plus the correct pixels."
 
 
-def paired_difference(answer: Any) -> str | None:
+def unpaired_difference(answer: Any) -> str | None:
     """Exercise 9.2: a function (a, b) of two lists of scores that returns two numbers."""
-    one, other = [0.71, 0.75, 0.70, 0.74], [0.68, 0.73, 0.69, 0.70]
-    differences = np.array(one) - np.array(other)
-    error = differences.std(ddof=1) / 2
-    mean, given = answer(one, other)
-    if not np.isclose(mean, differences.mean()):
-        return "The first number should be the mean of a - b, seed by seed."
-    if np.isclose(given, differences.std(ddof=1)):
-        return "That is the spread of one difference: how far may the mean of several be off?"
-    if np.isclose(given, differences.std() / 2):
+    a, b = [0.71, 0.75, 0.70, 0.74], [0.68, 0.73, 0.69]
+    squares = np.array([np.var(each, ddof=1) / len(each) for each in (a, b)])
+    mean, given = answer(a, b)
+    if not np.isclose(mean, np.mean(a) - np.mean(b)):
+        return "The first number should be the mean of a less the mean of b."
+    if np.isclose(given, np.sum(squares**0.5)):
+        return "Errors that have nothing to do with each other add up less: add their squares."
+    if np.isclose(given, sum(np.var(each) / len(each) for each in (a, b)) ** 0.5):
         return "The spread of a few runs divides by one less than their number: ddof=1."
-    if not np.isclose(given, error):
-        return "Subtract first; then take the spread of the differences."
+    if not np.isclose(given, np.sum(squares) ** 0.5):
+        return "Each mean has a standard error: the spread over the root of the number of runs."
     return None

@@ -10,27 +10,30 @@ def iou(confusion):
     return found / (confusion.sum(axis=0) + confusion.sum(axis=1) - found)
 
 
+def unpaired(a, b):
+    squares = [np.var(each, ddof=1) / len(each) for each in (a, b)]
+    return np.mean(a) - np.mean(b), sum(squares) ** 0.5
+
+
 def paired(a, b):
-    difference = np.array(a) - np.array(b)
+    difference = np.array(a[: len(b)]) - np.array(b)
     return difference.mean(), difference.std(ddof=1) / len(difference) ** 0.5
 
 
 def spread(a, b):
-    difference = np.array(a) - np.array(b)
-    return difference.mean(), difference.std(ddof=1)
+    return np.mean(a) - np.mean(b), (np.var(a, ddof=1) + np.var(b, ddof=1)) ** 0.5
 
 
-def unpaired(a, b):
-    return np.mean(a) - np.mean(b), ((np.var(a, ddof=1) + np.var(b, ddof=1)) / len(a)) ** 0.5
+def added(a, b):
+    return np.mean(a) - np.mean(b), sum(np.std(each, ddof=1) / len(each) ** 0.5 for each in (a, b))
 
 
 def without_ddof(a, b):
-    difference = np.array(a) - np.array(b)
-    return difference.mean(), difference.std() / len(difference) ** 0.5
+    return np.mean(a) - np.mean(b), sum(np.var(each) / len(each) for each in (a, b)) ** 0.5
 
 
-RIGHT = {"9.1": [dice], "9.2": [paired]}
+RIGHT = {"9.1": [dice], "9.2": [unpaired]}
 WRONG = {
     "9.1": [iou, lambda confusion: dice(confusion).mean(), 0.8],
-    "9.2": [spread, unpaired, without_ddof, lambda a, b: (0.1, 0.1)],
+    "9.2": [paired, spread, added, without_ddof, lambda a, b: (0.1, 0.1)],
 }
