@@ -68,15 +68,15 @@ def test_the_readme_says_what_to_type_in_ten_lines(tmp_path, command_line, monke
     monkeypatch.chdir(tmp_path)
     for number, name in enumerate(NAMES):
         image, label = example(number)
-        save(Path("photos/images", f"{name}.jpg"), image)
-        save(Path("photos/masks", f"{name}.png"), label)
-    Path("photos/classes.txt").write_text("\n".join(CLASSES))
+        save(Path("pictures/images", f"{name}.jpg"), image)
+        save(Path("pictures/masks", f"{name}.png"), label)
+    Path("pictures/classes.txt").write_text("\n".join(CLASSES))
     save(Path("new.jpg"), example(0)[0])
     for line in re.findall(r"fcn-tutorial (.*)", section):
         short = ["--epochs", "1", "--set", "steps_per_epoch=1"] if line[:5] == "train" else []
         code, _, error = command_line(*shlex.split(line.strip("`.")), *short)
         assert code == 0, (line, error)
-    written = "inspect.png", "runs/own/report-photos-test.html", "predictions/new-overlay.png"
+    written = "inspect.png", "runs/own/report-pictures-test.html", "predictions/new-overlay.png"
     assert all(Path(name).is_file() for name in written)
 
 

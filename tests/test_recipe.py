@@ -116,7 +116,7 @@ def test_the_mean_recipe_is_the_heavy_one_in_other_units():
 
 
 def test_staged_recipes_name_the_coarser_run_and_at_once_recipes_none():
-    for family in ("voc", "keras_fcn", "paper_heavy", "paper_mean"):
+    for family in ("voc_vgg16", "keras_fcn", "paper_heavy", "paper_mean"):
         for variant, coarser in (("fcn16s", "fcn32s"), ("fcn8s", "fcn16s")):
             staged = fcn.Recipe.load(f"{family}_{variant}")
             at_once = fcn.Recipe.load(f"{family}_{variant}_at_once")

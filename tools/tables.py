@@ -162,7 +162,7 @@ def percent(*values):
     """One number as a percentage; of several their mean and standard deviation."""
     text = f"{np.mean(values):.1%}"
     if len(values) > 1:
-        text += f" +- {np.std(values, ddof=1):.1%}"
+        text += f" ± {np.std(values, ddof=1):.1%}"
     return text.replace("%", " %")
 
 

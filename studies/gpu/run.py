@@ -263,7 +263,7 @@ def options(arguments):
     parser.add_argument("--weights", type=Path, help="Folder of BACKBONE.npz, by studies.gpu.pack.")
     parser.add_argument("--output", type=Path, help="Default: run.json, dry_run.json on a CPU.")
     parser.add_argument("--backbones", nargs="+", default=["vgg16", "efficientnet_lite0"])
-    parser.add_argument("--recipe", default="voc_fcn8s_at_once", help="Of part c.")
+    parser.add_argument("--recipe", default="voc_vgg16_fcn8s_at_once", help="Of part c.")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--side", type=int, default=512, help="Of images, in pixels.")
     parser.add_argument("--batch", type=int, default=16)

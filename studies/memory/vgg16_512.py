@@ -22,7 +22,7 @@ def measure(batch, side=512):
     from fcn_tutorial.training import compiled_model
 
     changes = {"crop_size": side, "batch_size": batch, "weights": "none", "optimizer": "adamw"}
-    recipe = fcn.Recipe.load("voc_fcn8s_at_once", **changes)
+    recipe = fcn.Recipe.load("voc_vgg16_fcn8s_at_once", **changes)
     network = compiled_model(recipe, 21, steps_per_epoch=10)
     built = peak()
     rng = np.random.default_rng(0)

@@ -28,7 +28,7 @@ def measure(backbone, work, batch, side, rounds=5):
 
     changes = {"backbone": backbone, "weights": "none", "optimizer": "adamw"}
     changes |= {"crop_size": side, "batch_size": batch}
-    recipe = fcn.Recipe.load("voc_fcn8s_at_once", **changes)
+    recipe = fcn.Recipe.load("voc_vgg16_fcn8s_at_once", **changes)
     network = compiled_model(recipe, 21, steps_per_epoch=100)
     before = peak()
     rng = np.random.default_rng(0)
