@@ -49,21 +49,21 @@ def export(
 
     Args:
         model: FCN for images (N, H, W, 3), as `build_fcn` makes it.
-        path: The file; ends in .tflite or .onnx.
+        path: the file; ends in .tflite or .onnx.
         classes: C names.
-        palette: Colours of the classes, (C, 3) RGB.
-        size: Side of the images, or (height, width), in pixels. By default a LiteRT file is for
+        palette: colours of the classes, (C, 3) RGB.
+        size: side of the images, or (height, width), in pixels. By default a LiteRT file is for
             images of 256 x 256, an ONNX file for any number of images of any size.
-        precision: Of the weights: for LiteRT "int8" (the default), "float16" or "float32", for
+        precision: of the weights: for LiteRT "int8" (the default), "float16" or "float32", for
             ONNX "float32".
-        demo: Whether to write, beside NAME.onnx, a Python file NAME.py that segments a photograph
+        demo: whether to write, beside NAME.onnx, a Python file NAME.py that segments a photograph
             with it and needs only NumPy, Pillow and onnxruntime.
 
     Returns:
         The paths of the files written, such as NAME.onnx, its legend NAME.onnx.json and the demo.
 
     Raises:
-        InputError: An option is out of its range, the package that writes ONNX is missing, Keras
+        InputError: an option is out of its range, the package that writes ONNX is missing, Keras
             runs on another backend than TensorFlow, or a file cannot be written.
     """
     file, shape, precision = _checked(Path(path), size, precision)

@@ -69,15 +69,15 @@ def overlay(
 
     Args:
         image: RGB, uint8 (H, W, 3).
-        label: Class ids, uint8 (H, W); 255 = void.
-        palette: Colours of the classes, uint8 (C, 3).
-        alpha: Share of the label's colour, 0..1.
+        label: class ids, uint8 (H, W); 255 = void.
+        palette: colours of the classes, uint8 (C, 3).
+        alpha: share of the label's colour, 0..1.
 
     Returns:
         The blend, uint8 (H, W, 3).
 
     Raises:
-        InputError: Image and label differ in size, the image is not (H, W, 3), the palette is not
+        InputError: image and label differ in size, the image is not (H, W, 3), the palette is not
             (C, 3) with at most 255 colours, or alpha is not a share.
     """
     image, label = as_array("image", image), as_array("label", label)

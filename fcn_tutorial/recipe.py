@@ -32,7 +32,7 @@ class Recipe:
     """Everything that a training run depends on; the fields of a recipe's TOML file.
 
     Raises:
-        InputError: A value has the wrong type, or no training could use it.
+        InputError: a value has the wrong type, or no training could use it.
     """
 
     dataset: Text

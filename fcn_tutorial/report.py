@@ -61,16 +61,16 @@ def write_report(
     """Evaluate a run on a data set, and write what there is to see as an HTML file.
 
     Args:
-        run: As `load_run` opens it.
-        dataset: Its examples; with as many classes as the run.
-        path: The file. It has at most 5 MB: images are made smaller where they need more.
-        overlap: How many of the examples the run was trained on; None = unknown.
+        run: as `load_run` opens it.
+        dataset: its examples; with as many classes as the run.
+        path: the file. It has at most 5 MB: images are made smaller where they need more.
+        overlap: how many of the examples the run was trained on; None = unknown.
 
     Returns:
         The scores, the same as `evaluate` gives.
 
     Raises:
-        InputError: The data set is empty or has another number of classes, an example cannot be
+        InputError: the data set is empty or has another number of classes, an example cannot be
             read, or the file cannot be written.
     """
     result, values, images = _scored(run, dataset)

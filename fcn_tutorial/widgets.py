@@ -62,16 +62,16 @@ def frames(
     """Make a figure with one frame for each value, which a slider and a Play button step through.
 
     Args:
-        draw: Draws the frame of a value, with a function of `plotting`.
+        draw: draws the frame of a value, with a function of `plotting`.
         values: 2 of them or more; 20 make a heavy page.
-        captions: For each value a line below its frame that says what it shows.
-        label: The name of what the slider changes.
-        alt: The frames in words, for those who cannot see them.
-        stills: Numbers of the frames, from 0, in the picture for tools that show no widgets; by
+        captions: for each value a line below its frame that says what it shows.
+        label: the name of what the slider changes.
+        alt: the frames in words, for those who cannot see them.
+        stills: numbers of the frames, from 0, in the picture for tools that show no widgets; by
             default four, including the first and the last.
 
     Raises:
-        InputError: A text is empty, or `draw` draws nothing or frames of different sizes.
+        InputError: a text is empty, or `draw` draws nothing or frames of different sizes.
     """
     values, captions = list(values), list(captions)
     if not all(text.strip() for text in (label, alt, *captions)):
@@ -162,10 +162,10 @@ def fields(image: np.ndarray, model: keras.Model, layers: Sequence[str], alt: st
         image: RGB, uint8 (H, W, 3).
         model: any whose receptive fields are known.
         layers: names of the layers to show.
-        alt: The photograph in words, for those who cannot see it.
+        alt: the photograph in words, for those who cannot see it.
 
     Raises:
-        InputError: There is no such layer, see `receptive_field`.
+        InputError: there is no such layer, see `receptive_field`.
     """
     found = {name: receptive_field(model, name) for name in layers}
     colors = dict(zip(found, cycle(plotting.LINE_COLORS), strict=False))

@@ -253,7 +253,7 @@ def _voc_row(scores, over=""):
 
 
 def anchors():
-    """Networks of others, measured on the 634 validation images, and ours on the same images."""
+    """Other networks, measured on the 634 validation images, and ours on the same images."""
     theirs = [
         [_network(**row), row["published"] or "none", f"{row['measured']} %"]
         for row in _lines_of("anchors.csv")
@@ -457,7 +457,8 @@ def ledger():
     parts.append("## How to run what was not run here")
     missing = sorted((row for row in rows if not row["answer"]), key=lambda row: row["note"])
     for note, group in itertools.groupby(missing, lambda row: row["note"]):
-        commands = "\n".join(dict.fromkeys(row["command"] for row in group))
+        each = dict.fromkeys(line for row in group for line in row["command"].split("; "))
+        commands = "\n".join(each).replace(" --set ", " \\\n  --set ")  # not wider than a page
         parts += [f"{note[0].upper()}{note[1:]}. The commands, or what comes closest:"]
         parts.append(f"```bash\n{commands}\n```")
     return "\n" + "\n\n".join(parts) + "\n"
@@ -483,7 +484,7 @@ def _how_here(answer):
         return ""
     recipe = NUMBERS["runs"][name].recipe
     size = f"crops of {recipe.crop_size} × {recipe.crop_size}"
-    size += f" of images enlarged {recipe.enlarge} times" if recipe.enlarge > 1 else ""
+    size += f" from images enlarged {recipe.enlarge}-fold" if recipe.enlarge > 1 else ""
     loss = "weighted " * bool(recipe.class_weighting) + "cross-entropy"
     loss += " and soft Jaccard" * bool(recipe.jaccard)
     return ", ".join([BACKBONES[recipe.backbone], size, loss])

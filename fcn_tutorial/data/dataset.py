@@ -94,7 +94,8 @@ class Dataset(Sequence):
         return str(sizes)
 
     def __repr__(self) -> str:
-        return f"<{self.name} {self.split}: {len(self)} examples, {len(self.classes)} classes>"
+        examples = f"{len(self)} example" + "s" * (len(self) != 1)
+        return f"<{self.name} {self.split}: {examples}, {len(self.classes)} classes>"
 
 
 def remedy(root: Path, folders: Mapping[str, str]) -> str:

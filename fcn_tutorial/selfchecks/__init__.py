@@ -18,11 +18,11 @@ def check(exercise: str, answer: Any = ...) -> None:
     """Print whether an answer solves an exercise, with a hint if it does not.
 
     Args:
-        exercise: Its number as in the chapter, for example "6.2".
-        answer: What the exercise asks for; three dots (the default) mean no answer yet.
+        exercise: its number as in the chapter, for example "6.2".
+        answer: what the exercise asks for; three dots (the default) mean no answer yet.
 
     Raises:
-        InputError: No chapter has this exercise.
+        InputError: no chapter has this exercise.
     """
     if answer is ...:
         print(f"Exercise {exercise}: put your answer in place of the three dots.")

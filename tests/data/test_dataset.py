@@ -45,6 +45,7 @@ def test_examples_that_are_made_when_asked_for_have_no_files():
     dataset = fcn.load_dataset("shapes", "train", count=2)
     assert dataset.image_file(0) is None and dataset.label_file(1) is None
     assert repr(dataset) == f"<shapes train: 2 examples, {len(dataset.classes)} classes>"
+    assert "train: 1 example," in repr(fcn.load_dataset("shapes", "train", count=1))
 
 
 def test_the_command_that_fetches_names_another_root_only(tmp_path, monkeypatch):
