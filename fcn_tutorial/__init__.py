@@ -49,8 +49,14 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
 
 
+def _register() -> None:
+    """Let `keras.models.load_model` know the classes that our models are made and compiled of."""
+    for module in ("fcn", "losses", "optimizers"):
+        import_module(f"{__name__}.{module}")
+
+
 class _OnceKerasIsLoaded:
-    """Import hook: as soon as Keras is loaded, `keras.models.load_model` knows our models' layers.
+    """Import hook: as soon as Keras is loaded, it knows our classes.
 
     Our modules import Keras in their first lines: it waits for the outermost of these imports.
     """
@@ -73,10 +79,10 @@ class _OnceKerasIsLoaded:
             self.depth -= 1
         if self.depth == 0 and "keras" in sys.modules and self in sys.meta_path:
             sys.meta_path.remove(self)
-            import_module(f"{__name__}.fcn")
+            _register()
 
 
 if "keras" in sys.modules:
-    import_module(f"{__name__}.fcn")
+    _register()
 else:
     sys.meta_path.insert(0, _OnceKerasIsLoaded())

@@ -81,15 +81,25 @@ class Discriminative(keras.optimizers.Optimizer):
             gradient = gradient + l2 * ops.cast(variable, gradient.dtype)
         super().update_step(gradient, variable, self.rates.get(path, 1.0) * learning_rate)
 
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rates": self.rates, "l2": self.l2}
 
+
+@keras.saving.register_keras_serializable("fcn_tutorial")
 class DiscriminativeAdamW(Discriminative, keras.optimizers.AdamW):
-    """AdamW with a rate of its own for some variables."""
+    """AdamW with a rate of its own for some variables; biases and normalization do not decay."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
 
 
+@keras.saving.register_keras_serializable("fcn_tutorial")
 class DiscriminativeAdam(Discriminative, keras.optimizers.Adam):
     """Adam with a rate and L2 of its own for some variables."""
 
 
+@keras.saving.register_keras_serializable("fcn_tutorial")
 class DiscriminativeSGD(Discriminative, keras.optimizers.SGD):
     """SGD with a rate and L2 of its own for some variables."""
 
@@ -115,9 +125,7 @@ def build_optimizer(
         return DiscriminativeSGD(schedule, momentum=recipe.momentum, l2=l2, **options)
     if recipe.optimizer == "adam":
         return DiscriminativeAdam(schedule, l2=l2, **options)
-    optimizer = DiscriminativeAdamW(schedule, weight_decay=recipe.weight_decay, **options)
-    optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
-    return optimizer
+    return DiscriminativeAdamW(schedule, weight_decay=recipe.weight_decay, **options)
 
 
 def _rate(recipe: Recipe, weight: keras.Variable, new: Sequence[str]) -> float:

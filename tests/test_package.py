@@ -4,9 +4,11 @@ import inspect
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import fcn_tutorial as fcn
+from fcn_tutorial.training import compiled_model
 
 
 def test_import_loads_no_framework():
@@ -38,6 +40,27 @@ def test_keras_opens_our_models_after_the_import_in_a_fresh_process(saved, impor
     code = f"{imports}; print(keras.models.load_model({str(saved)!r}).output_shape)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "(None, None, None, 3)"
+
+
+@pytest.mark.slow
+def test_keras_opens_a_compiled_model_and_trains_it_on_as_before(tmp_path):
+    options = {"backbone": "vgg_narrow", "weights": "none", "dropout": 0, "jaccard": 0.5}
+    recipe = fcn.Recipe(dataset="shapes", trunk_learning_rate=0.1, weight_decay=0.1, **options)
+    model = compiled_model(recipe, 6, 10)
+    images, labels = np.zeros((2, 32, 32, 3)), np.ones((2, 32, 32), np.uint8)
+    model.train_on_batch(images, labels)
+    model.save(tmp_path / "compiled.keras")
+    np.savez(tmp_path / "batch.npz", images, labels)
+    code = (
+        "import keras, numpy, fcn_tutorial; model = keras.models.load_model('compiled.keras'); "
+        "losses = [model.train_on_batch(*numpy.load('batch.npz').values())[0] for _ in range(3)]; "
+        "print(*losses, *sorted(model.optimizer.rates.values()))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    losses = [model.train_on_batch(images, labels)[0] for _ in range(3)]
+    found = [float(number) for number in done.stdout.split()]
+    assert found == pytest.approx([*losses, *sorted(model.optimizer.rates.values())], rel=1e-3)
 
 
 @pytest.mark.parametrize("name", fcn.__all__)
