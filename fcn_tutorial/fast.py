@@ -49,8 +49,8 @@ def speed_up(
     convolution becomes a sum of shifted maps. On other backends only the metric changes.
 
     model: before its first training step, as a compiled step stays as it is. optimizer: one whose
-    `update_step` treats each weight for itself, as all of Keras's do. loss: `losses.CrossEntropy`,
-    or with the Jaccard index. metric: a `keras.metrics.MeanIoU` of logits, with `ignore_class`.
+    `update_step` treats each weight for itself, as all of Keras's do. loss: `losses.CrossEntropy`.
+    metric: a `keras.metrics.MeanIoU` of logits, with `ignore_class`.
     """
     if metric is not None:
         metric.update_state = partial(_count_in_one_pass, metric, _compiled(_confusion))

@@ -25,7 +25,7 @@ from fcn_tutorial.fast import keep_freed_memory, speed_up
 from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.features import KeptFeatures, check_crops
 from fcn_tutorial.files import held
-from fcn_tutorial.losses import build_loss, class_weights, running_mean_iou
+from fcn_tutorial.losses import REDUCTIONS, CrossEntropy, class_weights, running_mean_iou
 from fcn_tutorial.optimizers import build_optimizer, freeze
 from fcn_tutorial.prepared import prepared, splits
 from fcn_tutorial.recipe import Recipe
@@ -76,7 +76,7 @@ def train(
         if shared.process == 0:
             runs.check_folder(folder, recipe)
         done = epochs_of(folder / runs.CHECKPOINT)
-        stopped = runs.stopped_early(runs.read_history(folder, done)[:done], recipe.patience)
+        stopped = runs.stopped_early(runs.read_history(folder)[:done], recipe.patience)
         if done < recipe.epochs and not stopped:
             _train(recipe, folder, verbose, shared, *(data or splits(recipe)))
     shared.meet()
@@ -161,7 +161,8 @@ def compiled_model(recipe: Recipe, num_classes: int, steps_per_epoch: int) -> ke
         )
     freeze(model, recipe.freeze, recipe.freeze_normalization)
     optimizer = build_optimizer(recipe, model, steps_per_epoch)
-    loss, metric = build_loss(recipe.loss, recipe.jaccard), running_mean_iou(num_classes)
+    loss = CrossEntropy(recipe.jaccard, reduction=REDUCTIONS[recipe.loss])
+    metric = running_mean_iou(num_classes)
     if recipe.fast:
         keep_freed_memory()
         speed_up(model, optimizer, loss, metric)
