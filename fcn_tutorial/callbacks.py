@@ -66,9 +66,8 @@ class RunFolder(keras.callbacks.Callback):
     network: the model that is saved. done: number of epochs that are behind the run. both: names of
     the examples that are both trained and validated on. scored: what gives the model's logits in
     validation; by default the model does. shared: of several processes, number 0 validates and
-    writes. recipe: says which epoch's model to keep, and when to stop early. InputError where the
-    history in the folder is shorter than its checkpoint says, weights became NaN or infinite, or a
-    file cannot be written.
+    writes. recipe: says which epoch's model to keep, and when to stop early. InputError where
+    weights became NaN or infinite, or a file cannot be written.
     """
 
     def __init__(
@@ -87,7 +86,7 @@ class RunFolder(keras.callbacks.Callback):
         self.patience = recipe.patience if recipe else 0
         self.folder, self.validation, self.both = folder, validation, both
         self.network, self.scored, self.shared = network, scored, shared or OneDevice()
-        self.history = runs.read_history(folder, done)[:done]
+        self.history = runs.read_history(folder)[:done]
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         # The same layers without the optimizer: what is saved for use, and for validation.
