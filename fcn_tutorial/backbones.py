@@ -83,10 +83,7 @@ def vgg16(weights: Weights = "imagenet") -> keras.Model:
 
 
 def vgg_narrow(
-    num_classes: int = 6,
-    input_size: int = 96,
-    padding: str = "same",
-    seed: int = 0,
+    num_classes: int = 6, input_size: int = 96, padding: str = "same", seed: int = 0
 ) -> keras.Model:
     """A VGG for two CPU cores: images in 0..255 (N, input_size, input_size, 3) to logits.
 
