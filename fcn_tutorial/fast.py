@@ -11,9 +11,7 @@ multiplication" (`_sum_of_products`); Ioffe and Szegedy 2015, Algorithm 1 (`_nor
 import ctypes
 import math
 import platform
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import keras
 from keras import ops
@@ -174,20 +172,17 @@ def _normalize(layer, inputs, training=None, mask=None):
     )
     # TensorFlow divides by one less than the number of cells, Keras and the paper's step by it.
     cells = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]), variance.dtype)
-    _follow(layer.moving_mean, mean, layer.momentum)
-    _follow(layer.moving_variance, variance * ((cells - 1) / cells), layer.momentum)
+    variance *= (cells - 1) / cells
+    for running, value in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+        running.assign(running * layer.momentum + value * (1 - layer.momentum))
     return outputs
-
-
-def _follow(running, value, momentum):
-    running.assign(running * momentum + value * (1 - momentum))
 
 
 # Loss, metric and update. The logits are the largest array of a step, and a large weight is read
 # and written from memory a dozen times by Adam. Compiled by XLA, each of them is read once.
 
 
-def _compiled(function: Callable) -> Callable:
+def _compiled(function):
     """The function, compiled by XLA on TensorFlow; JAX compiles the complete step anyway."""
     if keras.backend.backend() != "tensorflow":
         return function
@@ -196,14 +191,12 @@ def _compiled(function: Callable) -> Callable:
     return tf.function(function, jit_compile=True)
 
 
-def _count_in_one_pass(
-    metric: Any, confusion: Callable, y_true: Any, y_pred: Any, sample_weight: Any = None
-) -> None:
+def _count_in_one_pass(metric, confusion, y_true, y_pred, sample_weight=None):
     counts = confusion(y_true, y_pred, metric.ignore_class)
     metric.total_cm.assign_add(ops.cast(counts, metric.total_cm.dtype))
 
 
-def _confusion(y_true: Any, y_pred: Any, void: int) -> Any:
+def _confusion(y_true, y_pred, void):
     """How many pixels of each class (row) got each class (column), float (C, C)."""
     label, (width, classes) = ops.cast(y_true, "int32"), y_pred.shape[-2:]
     # All zeros at -1.
@@ -217,8 +210,6 @@ def _confusion(y_true: Any, y_pred: Any, void: int) -> Any:
     return ops.sum(ops.einsum("nwc,nwd->ncd", *rows), axis=0)
 
 
-def _update_in_one_pass(
-    update_step: Callable, gradient: Any, variable: Any, learning_rate: Any
-) -> None:
+def _update_in_one_pass(update_step, gradient, variable, learning_rate):
     step = partial(update_step, gradient, variable, learning_rate)
     (_compiled(step) if math.prod(variable.shape) >= LARGE_WEIGHT else step)()
