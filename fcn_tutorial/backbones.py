@@ -102,15 +102,6 @@ def vgg_narrow(
     """
     image = keras.Input((input_size, input_size, 3), name="image")
     he = (keras.initializers.HeNormal(each) for each in range(seed, seed + 100))
-    x = keras.layers.Flatten(name="flatten")(_narrow_blocks(image, padding, he))
-    for name in ("fc6", "fc7"):
-        x = keras.layers.Dense(128, activation="relu", kernel_initializer=next(he), name=name)(x)
-    glorot = keras.initializers.GlorotUniform(seed + 2 * len(WIDTHS) + 2)
-    logits = keras.layers.Dense(num_classes, kernel_initializer=glorot, name="fc8")(x)
-    return keras.Model(image, logits, name="vgg_narrow")
-
-
-def _narrow_blocks(image, padding, he):
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocessing")(image)
     for block, channels in enumerate(WIDTHS, start=1):
         for index in (1, 2):
@@ -120,7 +111,12 @@ def _narrow_blocks(image, padding, he):
             x = keras.layers.BatchNormalization(momentum=0.9, name=f"block{block}_bn{index}")(x)
             x = keras.layers.ReLU(name=f"block{block}_relu{index}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
-    return x
+    x = keras.layers.Flatten(name="flatten")(x)
+    for name in ("fc6", "fc7"):
+        x = keras.layers.Dense(128, activation="relu", kernel_initializer=next(he), name=name)(x)
+    glorot = keras.initializers.GlorotUniform(seed + 2 * len(WIDTHS) + 2)
+    logits = keras.layers.Dense(num_classes, kernel_initializer=glorot, name="fc8")(x)
+    return keras.Model(image, logits, name="vgg_narrow")
 
 
 def _convolutional(vgg):

@@ -73,7 +73,13 @@ def build_fcn(
         InputError: an argument is out of range, two do not go together, or weights do not fit.
     """
     found = find_backbone(backbone, preprocessing)
-    _check(variant, num_classes, backbone, found.pools, enlarge, fc6_dilation)
+    check_choice("variant", variant, VARIANTS)
+    if variant in DILATED and not found.pools:
+        able = " or ".join(name for name, each in BACKBONES.items() if each.pools)
+        raise InputError(f"variant {variant!r} cannot be built on {shown(backbone)}: use {able}.")
+    check_whole("num_classes", num_classes, 1, 255)  # not 256, as 255 marks void
+    check_choice("enlarge", check_whole("enlarge", enlarge, 1), (1, 2, 4))
+    check_whole("fc6_dilation", fc6_dilation, 1, MOST_DILATED)
     check_number("dropout", dropout, 0, 1)
     stride, dropped = DILATED.get(variant, STRIDE), dict.fromkeys(found.dropped, dropout)
     network = _adapted(found.network(weights), stride, enlarge, fc6_dilation, dropped)
@@ -86,16 +92,6 @@ def build_fcn(
     if initial is not None:
         _copy_initial(initial, model)
     return model
-
-
-def _check(variant, num_classes, backbone, pools, enlarge, fc6_dilation):
-    check_choice("variant", variant, VARIANTS)
-    if variant in DILATED and not pools:
-        able = " or ".join(name for name, each in BACKBONES.items() if each.pools)
-        raise InputError(f"variant {variant!r} cannot be built on {shown(backbone)}: use {able}.")
-    check_whole("num_classes", num_classes, 1, 255)  # not 256, as 255 marks void
-    check_choice("enlarge", check_whole("enlarge", enlarge, 1), (1, 2, 4))
-    check_whole("fc6_dilation", fc6_dilation, 1, MOST_DILATED)
 
 
 def _adapted(published, stride, enlarge, fc6_dilation, dropped):

@@ -26,7 +26,7 @@ import numpy as np
 import fcn_tutorial.fcn  # noqa: F401 - a model that is opened has its layers
 from fcn_tutorial.data.dataset import Dataset
 from fcn_tutorial.devices import device_names
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import InputError, check_choice
 from fcn_tutorial.files import read_small, write_text
 from fcn_tutorial.metrics import Scores, constant_baseline, scores
 from fcn_tutorial.pretrained import FCNS, load_network
@@ -133,9 +133,7 @@ def run_of_record(name: str) -> Record:
         InputError: there is no run of that name.
     """
     known = _runs_of_record()
-    if name not in known:
-        names = ", ".join(sorted(known))
-        raise InputError(f"unknown run of record {str(name)!r}: use one of {names}.")
+    check_choice("run of record", name, sorted(known))
     folder, run = known[name]
     rows = [row for row in read_table(folder / "table.csv") if row["run"] == run]
     changes = tomllib.loads(f"changes = {{{rows[0]['changes']}}}")["changes"]
@@ -388,10 +386,9 @@ def resume(folder: Path, model: keras.Model, steps: int) -> int:
     another model or optimizer.
     """
     path = folder / CHECKPOINT
+    model.optimizer.build(model.trainable_variables)  # or TensorFlow would trace two first steps
     if path.is_file():
         load_state(model, path)
-    else:  # or the first step would, and TensorFlow trace it twice
-        model.optimizer.build(model.trainable_variables)
     done = epochs_of(path)
     for layer in model.layers:  # no checkpoint holds dropout's random state
         if getattr(layer, "seed_generator", None) is not None:

@@ -101,8 +101,7 @@ def save_state(model: keras.Model, path: Path, epochs: int) -> None:
 
 
 def load_state(model: keras.Model, path: Path) -> None:
-    """Load what `save_state` wrote into a compiled model; InputError if it cannot be."""
-    model.optimizer.build(model.trainable_variables)
+    """Load what `save_state` wrote into a model and its built optimizer; InputError if it fails."""
     with explained(f"{path} cannot be loaded", FROM_THE_START), warnings.catch_warnings():
         # Keras only warns when it leaves the optimizer as it is, as that of another precision.
         warnings.filterwarnings("error", message=".*[Ss]kipping variable loading")
