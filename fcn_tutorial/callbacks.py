@@ -119,8 +119,7 @@ class RunFolder(keras.callbacks.Callback):
     def _keep_best(self, epoch: int, logs: dict[str, Any]) -> None:
         """Validate, add the scores to the history, and save the model if it is to be kept."""
         result = evaluate(self.scored or self.bare, self.validation)
-        logs["val_mean_iou"] = result.mean_iou
-        logs["val_pixel_accuracy"] = result.pixel_accuracy
+        logs |= {"val_mean_iou": result.mean_iou, "val_pixel_accuracy": result.pixel_accuracy}
         best = max((row["val_mean_iou"] for row in self.history), default=-1.0)
         self.history.append({"epoch": epoch, **{k: float(v) for k, v in logs.items()}})
         make_folder(self.folder / "checkpoints")

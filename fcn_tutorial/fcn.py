@@ -90,7 +90,7 @@ def build_fcn(
     cropped = CropLike(name="logits", dtype="float32")([logits, network.input])
     model = keras.Model(network.input, cropped, name=variant)
     if initial is not None:
-        _copy_initial(initial, model)
+        _copy_weights(initial, model)
     return model
 
 
@@ -121,10 +121,7 @@ def _adapted(published, stride, enlarge, fc6_dilation, dropped):
         return _dropout(dropped[layer.name], layer.name)(x) if layer.name in dropped else x
 
     network = keras.models.clone_model(published, call_function=call)
-    for layer in published.layers:
-        if layer.weights:
-            network.get_layer(layer.name).set_weights(layer.get_weights())
-    finalize(network.layers)
+    _copy_weights(published, network)
     return network
 
 
@@ -198,7 +195,7 @@ def _score(name, num_classes, zero=False):
     return keras.layers.Conv2D(num_classes, 1, kernel_initializer=initializer, name=name)
 
 
-def _copy_initial(initial, model):
+def _copy_weights(initial, model):
     """Copy weights layer by layer; score layers that are new or of other classes keep their own."""
     if not isinstance(initial, keras.Model):
         raise InputError(f"initial must be a Keras model, got {shown(initial)}: load it first.")
