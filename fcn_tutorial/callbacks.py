@@ -90,9 +90,8 @@ class RunFolder(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         # The same layers without the optimizer: what is saved for use, and for validation.
-        self.bare = keras.Model(
-            self.network.inputs[0], self.network.outputs[0], name=self.network.name
-        )
+        network = self.network
+        self.bare = keras.Model(network.inputs[0], network.outputs[0], name=network.name)
         if self.shared.processes > 1:  # the weights belong to all, and one process cannot use them
             with one_device():
                 self.bare = keras.models.clone_model(self.bare)

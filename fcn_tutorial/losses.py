@@ -42,9 +42,7 @@ def soft_overlaps(label: Any, logits: Any) -> Any:
     """
     counted = label != 255
     truth = ops.one_hot(ops.where(counted, label, 0), logits.shape[-1])
-    truth, chances = (
-        ops.where(counted[..., None], each, 0.0) for each in (truth, ops.softmax(logits))
-    )
+    truth, chances = (ops.where(counted[..., None], x, 0.0) for x in (truth, ops.softmax(logits)))
     return ops.stack([ops.sum(each, (0, 1, 2)) for each in (truth * chances, chances, truth)])
 
 

@@ -56,9 +56,7 @@ Line = tuple[Sequence[float], Sequence[float]]  # x, y
 def colorize(label: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Colours of a label map (H, W): uint8 (H, W, 3); void gets PASCAL VOC's cream colour."""
     label, table = as_array("label", label), color_table(palette)
-    if label.dtype.kind not in "bui" or (
-        label.size and not 0 <= label.min() <= label.max() <= VOID
-    ):
+    if label.dtype.kind == "f" or (label.size and not 0 <= label.min() <= label.max() <= VOID):
         raise InputError(f"a label must hold class ids from 0 to {VOID}, got {shown(label)}.")
     return table[label.astype(np.uint8)]
 
@@ -230,11 +228,8 @@ def show_predictions(
 def legend_handles(classes: Sequence[str], palette: np.ndarray) -> list[Patch]:
     """Coloured patches with the classes' names, and one for void."""
     colors = [*np.asarray(palette) / 255, np.array(VOID_COLOR) / 255]
-    names = _plain([*classes, "void"])
-    return [
-        Patch(facecolor=color, edgecolor="0.4", label=name)
-        for color, name in zip(colors, names, strict=True)
-    ]
+    named = zip(colors, _plain([*classes, "void"]), strict=True)
+    return [Patch(facecolor=color, edgecolor="0.4", label=name) for color, name in named]
 
 
 def draw_legend(classes: Sequence[str], palette: np.ndarray, path: Path) -> None:

@@ -159,9 +159,7 @@ def _read_recipe(source: str | os.PathLike, extended: tuple[Path, ...] = ()) -> 
         path = Path(source)
     if not os.path.isfile(path):
         known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
-        raise InputError(
-            f"unknown recipe {shown(str(source))}: use one of {known}, or a TOML file."
-        )
+        raise InputError(f"unknown recipe {str(source)!r}: use one of {known}, or a TOML file.")
     place = path.resolve()
     if place in extended:
         raise InputError(f"recipe {path} extends itself: remove the cycle.")

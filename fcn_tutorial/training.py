@@ -66,9 +66,7 @@ def train(
     recipe, data = prepared(recipe, training, validation, classes, verbose)
     folder, shared = Path(output), sharing(devices, recipe.batch_size)
     if shared.count > 1 and recipe.keep_features:
-        raise InputError(
-            "keep_features works on one device only: set it to false, or use --devices 1."
-        )
+        raise InputError("keep_features works on one device: set it to false, or use --devices 1.")
     if shared.processes > 1 and recipe.patience:
         raise InputError("patience works in one process only: set it to 0.")
     alone = held(folder, runs.LOCK, "trained in", stays=(folder / "recipe.toml").exists)

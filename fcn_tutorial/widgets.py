@@ -76,9 +76,7 @@ def frames(
     values, captions = list(values), list(captions)
     if not all(text.strip() for text in (label, alt, *captions)):
         raise InputError("label, alt or a caption is empty: say in words what the figure shows.")
-    pictures = _trimmed(
-        [plotting.picture_of(draw, value, scale=plotting.SHARP) for value in values]
-    )
+    pictures = _trimmed([plotting.picture_of(draw, each, scale=plotting.SHARP) for each in values])
     pages = [_page(*pair, alt) for pair in zip(pictures, captions, strict=True)]
     few = np.linspace(0, len(values) - 1, min(STILLS, len(values))).round().astype(int)
     chosen = few.tolist() if stills is None else stills

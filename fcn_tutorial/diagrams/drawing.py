@@ -99,11 +99,9 @@ class Diagram:
         ahead = (tip - before) / np.linalg.norm(tip - before)
         aside = 4 * ahead[::-1] * (-1, 1)
         head = [tip - 8 * ahead + aside, tip, tip - 8 * ahead - aside]
-        path = "".join(
-            "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in line) for line in (points, head)
-        )
+        d = "".join("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in line) for line in (points, head))
         look = {"fill": "none", "stroke": "currentColor", "stroke_width": "1.5"}
-        self.mark("path", part=part, d=path, **look)
+        self.mark("path", part=part, d=d, **look)
 
     def picture(self, x: float, y: float, side: float, image: np.ndarray, part: str = "") -> None:
         """The square in the middle of an image, uint8 (H, W, 3)."""

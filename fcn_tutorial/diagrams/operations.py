@@ -89,13 +89,10 @@ def masked_loss(losses: Any, label: Any) -> Diagram:
         label: class ids, (H, W); 255 = void.
     """
     losses, mask = np.asarray(losses), (np.asarray(label) != 255).astype(int)
-    grids = {
-        "loss": losses.round(1),
-        "0 at void, else 1": mask,
-        "counted loss": (losses * mask).round(1),
-    }
+    counted = losses * mask
+    grids = {"loss": losses.round(1), "0 at void, else 1": mask, "counted loss": counted.round(1)}
     rows, columns = mask.shape
-    side, mean = 52, (losses * mask).sum() / mask.sum()
+    side, mean = 52, counted.sum() / mask.sum()
     wide = side * columns
     title = f"The loss of {mask.size} pixels, of which {mask.sum()} count: mean {mean:.3g}"
     drawing = Diagram(title, 3 * wide + 280, side * rows + 60)
