@@ -63,10 +63,10 @@ class FiniteLoss(keras.callbacks.Callback):
 class RunFolder(keras.callbacks.Callback):
     """After each epoch: validate at native resolution, then write history and checkpoints.
 
-    network: the model that is saved. done: number of epochs that are behind the run. both: names of
-    the examples that are both trained and validated on. scored: what gives the model's logits in
-    validation; by default the model does. shared: of several processes, number 0 validates and
-    writes. recipe: says which epoch's model to keep, and when to stop early. InputError where
+    network: the model that is saved. done: number of epochs that are behind the run. recipe: says
+    which epoch's model to keep, and when to stop early. both: names of the examples that are both
+    trained and validated on. scored: what gives the model's logits in validation; by default the
+    model does. shared: of several processes, number 0 validates and writes. InputError where
     weights became NaN or infinite, or a file cannot be written.
     """
 
@@ -76,15 +76,13 @@ class RunFolder(keras.callbacks.Callback):
         network: keras.Model,
         validation: Dataset,
         done: int,
+        recipe: Recipe,
         both: Sequence[str] = (),
         scored: Any = None,
         shared: OneDevice | None = None,
-        recipe: Recipe | None = None,
     ) -> None:
         super().__init__()
-        self.last = recipe is not None and recipe.keep == "last"
-        self.patience = recipe.patience if recipe else 0
-        self.folder, self.validation, self.both = folder, validation, both
+        self.folder, self.validation, self.recipe, self.both = folder, validation, recipe, both
         self.network, self.scored, self.shared = network, scored, shared or OneDevice()
         self.history = runs.read_history(folder)[:done]
 
@@ -108,7 +106,7 @@ class RunFolder(keras.callbacks.Callback):
                 finalize(self.bare.layers)
             if self.shared.process == 0:
                 self._keep_best(epoch + 1, {} if logs is None else logs)
-                self.model.stop_training = runs.stopped_early(self.history, self.patience)
+                self.model.stop_training = runs.stopped_early(self.history, self.recipe.patience)
         if self.shared.process == 0:
             runs.write_history(self.folder, self.history)
             # Last of all, since this file says up to which epoch the others are complete.
@@ -123,7 +121,7 @@ class RunFolder(keras.callbacks.Callback):
         self.history.append({"epoch": epoch, **{k: float(v) for k, v in logs.items()}})
         make_folder(self.folder / "checkpoints")
         path = self.folder / "checkpoints" / "best.keras"
-        if self.last or result.mean_iou > best or not path.exists():
+        if self.recipe.keep == "last" or result.mean_iou > best or not path.exists():
             write_whole(path, self.bare.save)
             more = {"epoch": epoch, "overlap": len(self.both)}
             runs.write_scores(self.folder / "scores.json", result, self.validation, **more)

@@ -14,6 +14,7 @@ import platform
 from functools import partial
 
 import keras
+import numpy as np
 from keras import ops
 
 LARGE_KERNEL = 2**20  # numbers; with fewer, one operation is as fast as many
@@ -98,18 +99,16 @@ def _sum_of_products(x, kernel):
 
     height, width, channels, units = kernel.shape
     # As one list, whose gradient TensorFlow puts together at once.
-    cells = iter(tf.unstack(tf.reshape(tf.cast(kernel, x.dtype), (-1, channels, units))))
+    cells = tf.unstack(tf.reshape(tf.cast(kernel, x.dtype), (-1, channels, units)))
     found = []
-    for row in range(height):
-        for column in range(width):
-            cell = next(cells)
-            down, above = _overlap(row - (height - 1) // 2, x.shape[1])
-            across, before = _overlap(column - (width - 1) // 2, x.shape[2])
-            seen = x[:, down, across]
-            if 0 not in seen.shape[1:3]:
-                # In 16 bits, a sum of so many would lose too much.
-                products = tf.cast(tf.tensordot(seen, cell, 1), "float32")
-                found.append(tf.pad(products, ((0, 0), above, before, (0, 0))))
+    for cell, (row, column) in zip(cells, np.ndindex(height, width), strict=True):
+        down, above = _overlap(row - (height - 1) // 2, x.shape[1])
+        across, before = _overlap(column - (width - 1) // 2, x.shape[2])
+        seen = x[:, down, across]
+        if 0 not in seen.shape[1:3]:
+            # In 16 bits, a sum of so many would lose too much.
+            products = tf.cast(tf.tensordot(seen, cell, 1), "float32")
+            found.append(tf.pad(products, ((0, 0), above, before, (0, 0))))
     return tf.cast(tf.add_n(found), x.dtype)
 
 
@@ -144,8 +143,7 @@ def _convolve_depthwise(layer, inputs):
     x, kernel = ops.cast(inputs, "float32"), ops.cast(layer.kernel[..., 0], "float32")
     sums = sum(
         x[:, row : row + height : step, column : column + width : step] * kernel[row, column]
-        for row in range(size[0])
-        for column in range(size[1])
+        for row, column in np.ndindex(size)
     )
     sums = ops.cast(sums, inputs.dtype)
     return layer.activation(sums + layer.bias if layer.use_bias else sums)

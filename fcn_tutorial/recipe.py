@@ -142,6 +142,12 @@ class Recipe:
         except InputError as error:
             raise InputError(f"recipe {where}: {error}") from error
 
+    def architecture(self) -> dict[str, Any]:
+        """The arguments with which `build_fcn` builds the recipe's network, its weights aside."""
+        keys = ("variant", "backbone", "dropout", "enlarge", "fc6_dilation")
+        options = {key: getattr(self, key) for key in keys}
+        return {**options, "preprocessing": self.preprocessing or None}
+
     def save(self, path: str | os.PathLike) -> None:
         """Write the recipe as a TOML file."""
         write_text(path, self.text())

@@ -290,8 +290,7 @@ def surroundings(*datasets: Dataset) -> dict:
 def environment() -> dict:
     """Versions of what computes, the project's revision, and what else changes last digits."""
     backend, pinned = keras.backend.backend(), hasattr(os, "sched_getaffinity")
-    packages = ["fcn-tutorial", "tensorflow", "keras", "numpy", "pillow", "h5py"]
-    packages += [] if backend == "tensorflow" else [backend]
+    packages = ("fcn-tutorial", "tensorflow", "keras", "numpy", "pillow", "h5py", backend)
     return {
         "python": platform.python_version(),
         **{name: _version(name) for name in packages},
@@ -324,8 +323,7 @@ def _threads() -> list[int] | None:
         import tensorflow as tf
 
         asked = tf.config.threading
-        numbers = asked.get_intra_op_parallelism_threads, asked.get_inter_op_parallelism_threads
-        return [number() for number in numbers]
+        return [asked.get_intra_op_parallelism_threads(), asked.get_inter_op_parallelism_threads()]
     if backend == "torch":
         import torch
 

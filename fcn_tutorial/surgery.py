@@ -105,14 +105,8 @@ def dense_to_convolution(
     Returns:
         The symbolic output map (N, any, any, units).
     """
-    convolution = layers.Conv2D(
-        dense.units,
-        kernel_size=grid,
-        padding=padding,
-        activation=dense.activation,
-        use_bias=dense.use_bias,
-        name=dense.name,
-    )
+    same = {key: getattr(dense, key) for key in ("activation", "use_bias", "name")}
+    convolution = layers.Conv2D(dense.units, grid, padding=padding, **same)
     scores = convolution(x)
     kernel, *bias = dense.get_weights()
     convolution.set_weights([dense_kernel(kernel, grid), *bias])

@@ -103,7 +103,7 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice, *data:
     names_of = partial(names_in_batch, training, recipe.batch_size, recipe.seed)
     callbacks = [
         FiniteLoss(names_of, steps, folder, file and file.parent),
-        RunFolder(folder, model, validation, done, both, kept, shared, recipe),
+        RunFolder(folder, model, validation, done, recipe, both, kept, shared),
     ]
     if shared.process == 0:
         if find_spec("tensorflow"):  # Keras's TensorBoard writes its files with TensorFlow
@@ -125,18 +125,11 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice, *data:
 
 def _batches(recipe: Recipe, training: Dataset, first: int, shared: OneDevice) -> Any:
     """The stream of augmented batches, from number `first` on; this process's part of each."""
-    return batches(
-        training,
-        recipe.batch_size,
-        recipe.crop_size,
-        scale=recipe.scale,
-        flip=recipe.flip,
-        color=recipe.color,
-        seed=recipe.seed,
-        class_weights=class_weights(training, recipe.class_weighting, recipe.class_weights),
-        first_batch=first,
-        part=(shared.process, shared.processes),
-    )
+    keys = ("batch_size", "crop_size", "scale", "flip", "color", "seed")
+    options = {key: getattr(recipe, key) for key in keys}
+    weights = class_weights(training, recipe.class_weighting, recipe.class_weights)
+    part = shared.process, shared.processes
+    return batches(training, **options, class_weights=weights, first_batch=first, part=part)
 
 
 def compiled_model(recipe: Recipe, num_classes: int, steps_per_epoch: int) -> keras.Model:
@@ -148,15 +141,8 @@ def compiled_model(recipe: Recipe, num_classes: int, steps_per_epoch: int) -> ke
     with precision(recipe.mixed_precision):
         initial = _initial_model(recipe.initial, num_classes)
         weights = None if initial is not None or recipe.weights == "none" else recipe.weights
-        model = build_fcn(
-            recipe.variant,
-            num_classes,
-            recipe.backbone,
-            weights,
-            initial,
-            *(recipe.dropout, recipe.enlarge, recipe.fc6_dilation),
-            preprocessing=recipe.preprocessing or None,
-        )
+        options = recipe.architecture()
+        model = build_fcn(num_classes=num_classes, weights=weights, initial=initial, **options)
     freeze(model, recipe.freeze, recipe.freeze_normalization)
     optimizer = build_optimizer(recipe, model, steps_per_epoch)
     loss = CrossEntropy(recipe.jaccard, reduction=REDUCTIONS[recipe.loss])

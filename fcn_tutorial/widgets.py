@@ -90,9 +90,8 @@ def _trimmed(pictures):
     if len({picture.shape for picture in pictures}) > 1:
         raise InputError("frames differ in size: draw all of them with the same width and layout.")
     inked = np.any([picture.min(axis=-1) < 255 for picture in pictures], axis=0)
-    rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
-    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return [picture[window] for picture in pictures]
+    left, top, right, bottom = Image.fromarray(inked).getbbox()
+    return [picture[top:bottom, left:right] for picture in pictures]
 
 
 def _joined(pages, label):
