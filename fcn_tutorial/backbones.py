@@ -133,24 +133,20 @@ def _saved_vgg(file):
 
 
 BACKBONES = {
-    "vgg16": Backbone(
-        build=lambda file: _convolutional(vgg16(file)),
-        files=VGG16_FILES,
-        pools=True,
-    ),
+    "vgg16": Backbone(lambda file: _convolutional(vgg16(file)), VGG16_FILES, pools=True),
     "vgg_narrow": Backbone(
-        build=lambda file: _convolutional(_saved_vgg(file)),
-        files={"shapes": str(SHIPPED / "classifier.npz")},
+        lambda file: _convolutional(_saved_vgg(file)),
+        {"shapes": str(SHIPPED / "classifier.npz")},
         pools=True,
     ),
     "mobilenet": Backbone(
-        build=trunks.mobilenet,
-        files={"imagenet": "mobilenet_1_0_224_no_top.weights.h5"},
+        trunks.mobilenet,
+        {"imagenet": "mobilenet_1_0_224_no_top.weights.h5"},
         new_layers=("fc6", "fc7"),
     ),
     "efficientnet_lite0": Backbone(
-        build=lambda file: trunks.with_fc6(trunks.efficientnet(file)),
-        files={"imagenet": str(SHIPPED / "efficientnet_lite0.npz")},
+        lambda file: trunks.with_fc6(trunks.efficientnet(file)),
+        {"imagenet": str(SHIPPED / "efficientnet_lite0.npz")},
         **NEW_HEAD,
     ),
 }

@@ -54,8 +54,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return self.rate * grown * SCHEDULES[self.schedule](done)
 
     def get_config(self) -> dict[str, Any]:
-        names = ("rate", "schedule", "steps", "warmup")
-        return {name: getattr(self, name) for name in names}
+        return dict(vars(self))
 
 
 class Discriminative(keras.optimizers.Optimizer):

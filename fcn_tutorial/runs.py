@@ -85,8 +85,7 @@ def load_run(folder: str | Path) -> Run:
     if network.is_file():
         model, facts = load_network(network)
         palette = np.array(facts["palette"], np.uint8)
-        recipe = Recipe.from_dict(facts["recipe"], network)
-        return Run(folder, recipe, model, tuple(facts["classes"]), palette, [])
+        return Run(folder, facts["recipe"], model, tuple(facts["classes"]), palette, [])
     recipe_file, best = folder / "recipe.toml", folder / "checkpoints" / "best.keras"
     if not folder.exists():
         raise InputError(
