@@ -83,10 +83,7 @@ def vgg16(weights: Weights = "imagenet") -> keras.Model:
 
 
 def vgg_narrow(
-    num_classes: int = 6,
-    input_size: int = 96,
-    padding: str = "same",
-    seed: int = 0,
+    num_classes: int = 6, input_size: int = 96, padding: str = "same", seed: int = 0
 ) -> keras.Model:
     """A VGG for two CPU cores: images in 0..255 (N, input_size, input_size, 3) to logits.
 
@@ -105,15 +102,6 @@ def vgg_narrow(
     """
     image = keras.Input((input_size, input_size, 3), name="image")
     he = (keras.initializers.HeNormal(each) for each in range(seed, seed + 100))
-    x = keras.layers.Flatten(name="flatten")(_narrow_blocks(image, padding, he))
-    for name in ("fc6", "fc7"):
-        x = keras.layers.Dense(128, activation="relu", kernel_initializer=next(he), name=name)(x)
-    glorot = keras.initializers.GlorotUniform(seed + 2 * len(WIDTHS) + 2)
-    logits = keras.layers.Dense(num_classes, kernel_initializer=glorot, name="fc8")(x)
-    return keras.Model(image, logits, name="vgg_narrow")
-
-
-def _narrow_blocks(image, padding, he):
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocessing")(image)
     for block, channels in enumerate(WIDTHS, start=1):
         for index in (1, 2):
@@ -123,7 +111,12 @@ def _narrow_blocks(image, padding, he):
             x = keras.layers.BatchNormalization(momentum=0.9, name=f"block{block}_bn{index}")(x)
             x = keras.layers.ReLU(name=f"block{block}_relu{index}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
-    return x
+    x = keras.layers.Flatten(name="flatten")(x)
+    for name in ("fc6", "fc7"):
+        x = keras.layers.Dense(128, activation="relu", kernel_initializer=next(he), name=name)(x)
+    glorot = keras.initializers.GlorotUniform(seed + 2 * len(WIDTHS) + 2)
+    logits = keras.layers.Dense(num_classes, kernel_initializer=glorot, name="fc8")(x)
+    return keras.Model(image, logits, name="vgg_narrow")
 
 
 def _convolutional(vgg):
@@ -140,24 +133,20 @@ def _saved_vgg(file):
 
 
 BACKBONES = {
-    "vgg16": Backbone(
-        build=lambda file: _convolutional(vgg16(file)),
-        files=VGG16_FILES,
-        pools=True,
-    ),
+    "vgg16": Backbone(lambda file: _convolutional(vgg16(file)), VGG16_FILES, pools=True),
     "vgg_narrow": Backbone(
-        build=lambda file: _convolutional(_saved_vgg(file)),
-        files={"shapes": str(SHIPPED / "classifier.npz")},
+        lambda file: _convolutional(_saved_vgg(file)),
+        {"shapes": str(SHIPPED / "classifier.npz")},
         pools=True,
     ),
     "mobilenet": Backbone(
-        build=trunks.mobilenet,
-        files={"imagenet": "mobilenet_1_0_224_no_top.weights.h5"},
+        trunks.mobilenet,
+        {"imagenet": "mobilenet_1_0_224_no_top.weights.h5"},
         new_layers=("fc6", "fc7"),
     ),
     "efficientnet_lite0": Backbone(
-        build=lambda file: trunks.with_fc6(trunks.efficientnet(file)),
-        files={"imagenet": str(SHIPPED / "efficientnet_lite0.npz")},
+        lambda file: trunks.with_fc6(trunks.efficientnet(file)),
+        {"imagenet": str(SHIPPED / "efficientnet_lite0.npz")},
         **NEW_HEAD,
     ),
 }

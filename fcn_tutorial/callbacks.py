@@ -63,12 +63,11 @@ class FiniteLoss(keras.callbacks.Callback):
 class RunFolder(keras.callbacks.Callback):
     """After each epoch: validate at native resolution, then write history and checkpoints.
 
-    network: the model that is saved. done: number of epochs that are behind the run. both: names of
-    the examples that are both trained and validated on. scored: what gives the model's logits in
-    validation; by default the model does. shared: of several processes, number 0 validates and
-    writes. recipe: says which epoch's model to keep, and when to stop early. InputError where the
-    history in the folder is shorter than its checkpoint says, weights became NaN or infinite, or a
-    file cannot be written.
+    network: the model that is saved. done: number of epochs that are behind the run. recipe: says
+    which epoch's model to keep, and when to stop early. both: names of the examples that are both
+    trained and validated on. scored: what gives the model's logits in validation; by default the
+    model does. shared: of several processes, number 0 validates and writes. InputError where
+    weights became NaN or infinite, or a file cannot be written.
     """
 
     def __init__(
@@ -77,23 +76,20 @@ class RunFolder(keras.callbacks.Callback):
         network: keras.Model,
         validation: Dataset,
         done: int,
+        recipe: Recipe,
         both: Sequence[str] = (),
         scored: Any = None,
         shared: OneDevice | None = None,
-        recipe: Recipe | None = None,
     ) -> None:
         super().__init__()
-        self.last = recipe is not None and recipe.keep == "last"
-        self.patience = recipe.patience if recipe else 0
-        self.folder, self.validation, self.both = folder, validation, both
+        self.folder, self.validation, self.recipe, self.both = folder, validation, recipe, both
         self.network, self.scored, self.shared = network, scored, shared or OneDevice()
-        self.history = runs.read_history(folder, done)[:done]
+        self.history = runs.read_history(folder)[:done]
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         # The same layers without the optimizer: what is saved for use, and for validation.
-        self.bare = keras.Model(
-            self.network.inputs[0], self.network.outputs[0], name=self.network.name
-        )
+        network = self.network
+        self.bare = keras.Model(network.inputs[0], network.outputs[0], name=network.name)
         if self.shared.processes > 1:  # the weights belong to all, and one process cannot use them
             with one_device():
                 self.bare = keras.models.clone_model(self.bare)
@@ -110,7 +106,7 @@ class RunFolder(keras.callbacks.Callback):
                 finalize(self.bare.layers)
             if self.shared.process == 0:
                 self._keep_best(epoch + 1, {} if logs is None else logs)
-                self.model.stop_training = runs.stopped_early(self.history, self.patience)
+                self.model.stop_training = runs.stopped_early(self.history, self.recipe.patience)
         if self.shared.process == 0:
             runs.write_history(self.folder, self.history)
             # Last of all, since this file says up to which epoch the others are complete.
@@ -120,13 +116,12 @@ class RunFolder(keras.callbacks.Callback):
     def _keep_best(self, epoch: int, logs: dict[str, Any]) -> None:
         """Validate, add the scores to the history, and save the model if it is to be kept."""
         result = evaluate(self.scored or self.bare, self.validation)
-        logs["val_mean_iou"] = result.mean_iou
-        logs["val_pixel_accuracy"] = result.pixel_accuracy
+        logs |= {"val_mean_iou": result.mean_iou, "val_pixel_accuracy": result.pixel_accuracy}
         best = max((row["val_mean_iou"] for row in self.history), default=-1.0)
         self.history.append({"epoch": epoch, **{k: float(v) for k, v in logs.items()}})
         make_folder(self.folder / "checkpoints")
         path = self.folder / "checkpoints" / "best.keras"
-        if self.last or result.mean_iou > best or not path.exists():
+        if self.recipe.keep == "last" or result.mean_iou > best or not path.exists():
             write_whole(path, self.bare.save)
             more = {"epoch": epoch, "overlap": len(self.both)}
             runs.write_scores(self.folder / "scores.json", result, self.validation, **more)

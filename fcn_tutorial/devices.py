@@ -93,11 +93,8 @@ class DataParallel(OneDevice):
 
         self.count = count
         said = os.environ.get("KERAS_DISTRIBUTION_NUM_PROCESSES", "1")
-        if not said.isdecimal() or int(said) < 1:
-            raise InputError(
-                f"KERAS_DISTRIBUTION_NUM_PROCESSES must be a number of at least 1, got {said!r}."
-            )
-        processes = int(said)
+        number = int(said) if said.isdecimal() else said
+        processes = check_whole("KERAS_DISTRIBUTION_NUM_PROCESSES", number, 1)
         with suppress(RuntimeError):  # JAX has started already, with the devices that it found
             jax.config.update("jax_num_cpu_devices", max(1, count // processes))
         if processes > 1 and not jax.distributed.is_initialized():

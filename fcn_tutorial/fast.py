@@ -11,11 +11,10 @@ multiplication" (`_sum_of_products`); Ioffe and Szegedy 2015, Algorithm 1 (`_nor
 import ctypes
 import math
 import platform
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 LARGE_KERNEL = 2**20  # numbers; with fewer, one operation is as fast as many
@@ -49,8 +48,8 @@ def speed_up(
     convolution becomes a sum of shifted maps. On other backends only the metric changes.
 
     model: before its first training step, as a compiled step stays as it is. optimizer: one whose
-    `update_step` treats each weight for itself, as all of Keras's do. loss: `losses.CrossEntropy`,
-    or with the Jaccard index. metric: a `keras.metrics.MeanIoU` of logits, with `ignore_class`.
+    `update_step` treats each weight for itself, as all of Keras's do. loss: `losses.CrossEntropy`.
+    metric: a `keras.metrics.MeanIoU` of logits, with `ignore_class`.
     """
     if metric is not None:
         metric.update_state = partial(_count_in_one_pass, metric, _compiled(_confusion))
@@ -100,18 +99,16 @@ def _sum_of_products(x, kernel):
 
     height, width, channels, units = kernel.shape
     # As one list, whose gradient TensorFlow puts together at once.
-    cells = iter(tf.unstack(tf.reshape(tf.cast(kernel, x.dtype), (-1, channels, units))))
+    cells = tf.unstack(tf.reshape(tf.cast(kernel, x.dtype), (-1, channels, units)))
     found = []
-    for row in range(height):
-        for column in range(width):
-            cell = next(cells)
-            down, above = _overlap(row - (height - 1) // 2, x.shape[1])
-            across, before = _overlap(column - (width - 1) // 2, x.shape[2])
-            seen = x[:, down, across]
-            if 0 not in seen.shape[1:3]:
-                # In 16 bits, a sum of so many would lose too much.
-                products = tf.cast(tf.tensordot(seen, cell, 1), "float32")
-                found.append(tf.pad(products, ((0, 0), above, before, (0, 0))))
+    for cell, (row, column) in zip(cells, np.ndindex(height, width), strict=True):
+        down, above = _overlap(row - (height - 1) // 2, x.shape[1])
+        across, before = _overlap(column - (width - 1) // 2, x.shape[2])
+        seen = x[:, down, across]
+        if 0 not in seen.shape[1:3]:
+            # In 16 bits, a sum of so many would lose too much.
+            products = tf.cast(tf.tensordot(seen, cell, 1), "float32")
+            found.append(tf.pad(products, ((0, 0), above, before, (0, 0))))
     return tf.cast(tf.add_n(found), x.dtype)
 
 
@@ -146,8 +143,7 @@ def _convolve_depthwise(layer, inputs):
     x, kernel = ops.cast(inputs, "float32"), ops.cast(layer.kernel[..., 0], "float32")
     sums = sum(
         x[:, row : row + height : step, column : column + width : step] * kernel[row, column]
-        for row in range(size[0])
-        for column in range(size[1])
+        for row, column in np.ndindex(size)
     )
     sums = ops.cast(sums, inputs.dtype)
     return layer.activation(sums + layer.bias if layer.use_bias else sums)
@@ -174,20 +170,17 @@ def _normalize(layer, inputs, training=None, mask=None):
     )
     # TensorFlow divides by one less than the number of cells, Keras and the paper's step by it.
     cells = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]), variance.dtype)
-    _follow(layer.moving_mean, mean, layer.momentum)
-    _follow(layer.moving_variance, variance * ((cells - 1) / cells), layer.momentum)
+    variance *= (cells - 1) / cells
+    for running, value in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+        running.assign(running * layer.momentum + value * (1 - layer.momentum))
     return outputs
-
-
-def _follow(running, value, momentum):
-    running.assign(running * momentum + value * (1 - momentum))
 
 
 # Loss, metric and update. The logits are the largest array of a step, and a large weight is read
 # and written from memory a dozen times by Adam. Compiled by XLA, each of them is read once.
 
 
-def _compiled(function: Callable) -> Callable:
+def _compiled(function):
     """The function, compiled by XLA on TensorFlow; JAX compiles the complete step anyway."""
     if keras.backend.backend() != "tensorflow":
         return function
@@ -196,14 +189,12 @@ def _compiled(function: Callable) -> Callable:
     return tf.function(function, jit_compile=True)
 
 
-def _count_in_one_pass(
-    metric: Any, confusion: Callable, y_true: Any, y_pred: Any, sample_weight: Any = None
-) -> None:
+def _count_in_one_pass(metric, confusion, y_true, y_pred, sample_weight=None):
     counts = confusion(y_true, y_pred, metric.ignore_class)
     metric.total_cm.assign_add(ops.cast(counts, metric.total_cm.dtype))
 
 
-def _confusion(y_true: Any, y_pred: Any, void: int) -> Any:
+def _confusion(y_true, y_pred, void):
     """How many pixels of each class (row) got each class (column), float (C, C)."""
     label, (width, classes) = ops.cast(y_true, "int32"), y_pred.shape[-2:]
     # All zeros at -1.
@@ -217,8 +208,6 @@ def _confusion(y_true: Any, y_pred: Any, void: int) -> Any:
     return ops.sum(ops.einsum("nwc,nwd->ncd", *rows), axis=0)
 
 
-def _update_in_one_pass(
-    update_step: Callable, gradient: Any, variable: Any, learning_rate: Any
-) -> None:
+def _update_in_one_pass(update_step, gradient, variable, learning_rate):
     step = partial(update_step, gradient, variable, learning_rate)
     (_compiled(step) if math.prod(variable.shape) >= LARGE_WEIGHT else step)()

@@ -73,7 +73,13 @@ def build_fcn(
         InputError: an argument is out of range, two do not go together, or weights do not fit.
     """
     found = find_backbone(backbone, preprocessing)
-    _check(variant, num_classes, backbone, found.pools, enlarge, fc6_dilation)
+    check_choice("variant", variant, VARIANTS)
+    if variant in DILATED and not found.pools:
+        able = " or ".join(name for name, each in BACKBONES.items() if each.pools)
+        raise InputError(f"variant {variant!r} cannot be built on {shown(backbone)}: use {able}.")
+    check_whole("num_classes", num_classes, 1, 255)  # not 256, as 255 marks void
+    check_choice("enlarge", check_whole("enlarge", enlarge, 1), (1, 2, 4))
+    check_whole("fc6_dilation", fc6_dilation, 1, MOST_DILATED)
     check_number("dropout", dropout, 0, 1)
     stride, dropped = DILATED.get(variant, STRIDE), dict.fromkeys(found.dropped, dropout)
     network = _adapted(found.network(weights), stride, enlarge, fc6_dilation, dropped)
@@ -84,18 +90,8 @@ def build_fcn(
     cropped = CropLike(name="logits", dtype="float32")([logits, network.input])
     model = keras.Model(network.input, cropped, name=variant)
     if initial is not None:
-        _copy_initial(initial, model)
+        _copy_weights(initial, model)
     return model
-
-
-def _check(variant, num_classes, backbone, pools, enlarge, fc6_dilation):
-    check_choice("variant", variant, VARIANTS)
-    if variant in DILATED and not pools:
-        able = " or ".join(name for name, each in BACKBONES.items() if each.pools)
-        raise InputError(f"variant {variant!r} cannot be built on {shown(backbone)}: use {able}.")
-    check_whole("num_classes", num_classes, 1, 255)  # not 256, as 255 marks void
-    check_choice("enlarge", check_whole("enlarge", enlarge, 1), (1, 2, 4))
-    check_whole("fc6_dilation", fc6_dilation, 1, MOST_DILATED)
 
 
 def _adapted(published, stride, enlarge, fc6_dilation, dropped):
@@ -125,10 +121,7 @@ def _adapted(published, stride, enlarge, fc6_dilation, dropped):
         return _dropout(dropped[layer.name], layer.name)(x) if layer.name in dropped else x
 
     network = keras.models.clone_model(published, call_function=call)
-    for layer in published.layers:
-        if layer.weights:
-            network.get_layer(layer.name).set_weights(layer.get_weights())
-    finalize(network.layers)
+    _copy_weights(published, network)
     return network
 
 
@@ -202,7 +195,7 @@ def _score(name, num_classes, zero=False):
     return keras.layers.Conv2D(num_classes, 1, kernel_initializer=initializer, name=name)
 
 
-def _copy_initial(initial, model):
+def _copy_weights(initial, model):
     """Copy weights layer by layer; score layers that are new or of other classes keep their own."""
     if not isinstance(initial, keras.Model):
         raise InputError(f"initial must be a Keras model, got {shown(initial)}: load it first.")

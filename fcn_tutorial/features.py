@@ -49,8 +49,7 @@ class KeptFeatures:
         path = self.folder / f"{name.hexdigest()}.npz"
         if not path.is_file():
             make_folder(self.folder)
-            found = self.trunk.predict_on_batch(image[None])
-            found = found if len(self.maps) > 1 else [found]
+            found = keras.tree.flatten(self.trunk.predict_on_batch(image[None]))
             # NumPy's files know no bfloat16.
             maps = [np.asarray(each)[0].astype(np.float32) for each in found]
             write_whole(path, lambda unfinished: np.savez(unfinished, *maps))

@@ -83,7 +83,7 @@ def _trace(model, layer, axis):
     asked = asked if layer is not None else nodes[-1:]
     name = getattr(layer, "name", layer)
     if not asked:
-        names = ", ".join(each.name for each in _operations(model))
+        names = ", ".join(dict.fromkeys(node.operation.name for node in nodes))
         raise InputError(f"model {model.name!r} has no layer {name!r}; its layers are: {names}.")
     if len(asked) > 1:
         raise InputError(
@@ -129,10 +129,6 @@ def _nodes(model):
         raise InputError(f"{shown(model)} has no input yet: start a model with keras.Input.")
     of_depth = getattr(model, "_functional", model)._nodes_by_depth
     return [node for depth in sorted(of_depth, reverse=True) for node in of_depth[depth]]
-
-
-def _operations(model):
-    return getattr(model, "operations", None) or model.layers
 
 
 def _behind(operation, inputs, axis):

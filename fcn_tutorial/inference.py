@@ -142,18 +142,14 @@ def _resized(images: np.ndarray, scale: float) -> np.ndarray:
     return keras.ops.convert_to_numpy(keras.ops.image.resize(images, size, antialias=scale < 1))
 
 
-def _labels(
-    model: Any, images: np.ndarray, scales: Scales, flip: bool, progress: bool = False
-) -> np.ndarray:
+def _labels(model, images, scales, flip, progress=False):
     """Class ids (N, H, W) of images (N, H, W, 3), large ones by way of tiles."""
     members, factors = _members(model), check_scales(f"scales {shown(scales)}", scales)
     label = partial(_labels_at_once, members, factors, flip)
     return by_tiles(label, images, members, factors, flip, progress)
 
 
-def _labels_at_once(
-    members: Sequence[Any], scales: tuple[float, ...], flip: bool, images: np.ndarray
-) -> np.ndarray:
+def _labels_at_once(members, scales, flip, images):
     """Class ids (N, H, W); without augmentation the logits need no softmax to be compared."""
     if len(members) == 1 and scales == (1.0,) and not flip:
         return _scores(members[0], images.astype(np.float32)).argmax(axis=-1)

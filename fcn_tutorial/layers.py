@@ -12,12 +12,8 @@ import numpy as np
 from fcn_tutorial.cells import Cells, through, unmoved
 
 # Models saved by earlier versions name layers that are Keras's own now.
-keras.saving.get_custom_objects().update(
-    {
-        "fcn_tutorial>BatchNormalization": keras.layers.BatchNormalization,
-        "fcn_tutorial>Conv2D": keras.layers.Conv2D,
-    }
-)
+for name in ("BatchNormalization", "Conv2D"):
+    keras.saving.get_custom_objects()[f"fcn_tutorial>{name}"] = getattr(keras.layers, name)
 
 
 @keras.saving.register_keras_serializable("fcn_tutorial")
@@ -28,9 +24,6 @@ class VGGPreprocessing(keras.layers.Layer):
 
     def call(self, image: Any) -> Any:
         return keras.ops.flip(image, axis=-1) - keras.ops.array(self.MEAN_BGR, dtype=image.dtype)
-
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return input_shape
 
 
 @keras.saving.register_keras_serializable("fcn_tutorial")

@@ -42,9 +42,7 @@ def soft_overlaps(label: Any, logits: Any) -> Any:
     """
     counted = label != 255
     truth = ops.one_hot(ops.where(counted, label, 0), logits.shape[-1])
-    truth, chances = (
-        ops.where(counted[..., None], each, 0.0) for each in (truth, ops.softmax(logits))
-    )
+    truth, chances = (ops.where(counted[..., None], x, 0.0) for x in (truth, ops.softmax(logits)))
     return ops.stack([ops.sum(each, (0, 1, 2)) for each in (truth * chances, chances, truth)])
 
 
@@ -64,9 +62,13 @@ def soft_jaccard(overlaps: Any) -> Any:
 class CrossEntropy(keras.losses.Loss):
     """Cross-entropy of logits (N, H, W, C) with class ids (N, H, W), void pixels left out.
 
-    Weights (N, H, W) multiply the pixels' losses, and do not count in the divisor.
+    Weights (N, H, W) multiply the pixels' cross-entropy, and do not count in the divisor.
 
     Args:
+        jaccard: times what the batch's soft Jaccard index lacks of 1 is added. The index is the
+            mean, over the classes that the batch has, of intersection over union, with the
+            probability of the class in place of 0 or 1: each class counts as much as any other,
+            however few its pixels are.
         reduction: "sum_over_batch_size" divides the sum by the number of pixels that are not void,
             in the parts of the batch on all devices together; "sum" does not divide.
     """
@@ -74,6 +76,10 @@ class CrossEntropy(keras.losses.Loss):
     devices = 1  # that share a batch
     pixel_losses = staticmethod(masked_cross_entropy)
     overlaps = staticmethod(soft_overlaps)
+
+    def __init__(self, jaccard: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.jaccard = jaccard
 
     @staticmethod
     def over_devices(value: Any) -> Any:
@@ -89,22 +95,10 @@ class CrossEntropy(keras.losses.Loss):
         counted = self.over_devices(ops.sum(ops.cast(label != 255, "float32"))) / self.devices
         return losses * ops.divide_no_nan(ops.cast(ops.size(losses), "float32"), counted)
 
-
-@keras.saving.register_keras_serializable("fcn_tutorial")
-class CrossEntropyAndJaccard(CrossEntropy):
-    """CrossEntropy, plus `jaccard` times what the batch's soft Jaccard index lacks of 1.
-
-    The index is the mean, over the classes that the batch has, of intersection over union, with
-    the probability of the class in place of 0 or 1: each class counts as much as any other,
-    however few its pixels are. Weights of pixels are for the cross-entropy only.
-    """
-
-    def __init__(self, jaccard: float = 1.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.jaccard = jaccard
-
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         cross_entropy = super().__call__(y_true, y_pred, sample_weight)
+        if not self.jaccard:
+            return cross_entropy
         label, logits = ops.cast(y_true, "int32"), ops.convert_to_tensor(y_pred, "float32")
         lacking = 1 - soft_jaccard(self.over_devices(self.overlaps(label, logits)))
         # Each device adds all of it, and Keras adds up the devices.
@@ -114,14 +108,7 @@ class CrossEntropyAndJaccard(CrossEntropy):
         return {**super().get_config(), "jaccard": self.jaccard}
 
 
-REDUCTIONS = {"mean": "sum_over_batch_size", "sum": "sum"}
-
-
-def build_loss(loss: str, jaccard: float) -> CrossEntropy:
-    """The loss that a recipe's keys `loss` ("mean" or "sum") and `jaccard` ask for."""
-    if jaccard:
-        return CrossEntropyAndJaccard(jaccard, reduction=REDUCTIONS[loss])
-    return CrossEntropy(reduction=REDUCTIONS[loss])
+REDUCTIONS = {"mean": "sum_over_batch_size", "sum": "sum"}  # for a recipe's key `loss`
 
 
 def running_mean_iou(num_classes: int) -> keras.metrics.MeanIoU:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from fcn_tutorial.errors import InputError
+from fcn_tutorial.errors import check_choice
 from fcn_tutorial.fcn import new_layers
 from fcn_tutorial.recipe import Recipe
 
@@ -54,8 +54,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return self.rate * grown * SCHEDULES[self.schedule](done)
 
     def get_config(self) -> dict[str, Any]:
-        names = ("rate", "schedule", "steps", "warmup")
-        return {name: getattr(self, name) for name in names}
+        return dict(vars(self))
 
 
 class Discriminative(keras.optimizers.Optimizer):
@@ -118,9 +117,8 @@ def build_optimizer(
     rates = {weight.path: _rate(recipe, weight, new) for weight in model.trainable_weights}
     decayed = [weight.path for weight in model.trainable_weights if weight.name not in NOT_DECAYED]
     l2 = dict.fromkeys(decayed, recipe.weight_decay)
-    options: dict[str, Any] = {"rates": rates}
-    if recipe.ema_momentum:
-        options |= {"use_ema": True, "ema_momentum": recipe.ema_momentum}
+    options: dict[str, Any] = {"rates": rates, "use_ema": recipe.ema_momentum > 0}
+    options["ema_momentum"] = recipe.ema_momentum
     if recipe.optimizer == "sgd":
         return DiscriminativeSGD(schedule, momentum=recipe.momentum, l2=l2, **options)
     if recipe.optimizer == "adam":
@@ -142,10 +140,8 @@ def freeze(model: keras.Model, last: str = "", normalization: bool = False) -> N
     name.
     """
     names = [layer.name for layer in model.layers]
-    if last and last not in names:
-        raise InputError(
-            f"'freeze' is {last!r}, which is not a layer of {model.name}: see model.summary()."
-        )
+    if last:
+        check_choice("layer in 'freeze'", last, names)
     for layer in model.layers[: names.index(last) + 1 if last else 0]:
         layer.trainable = False
     for layer in model.layers if normalization else ():

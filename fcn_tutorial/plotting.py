@@ -29,11 +29,14 @@ WIDTH, GRAPH, WIDEST = 8.1, 6.0, 4.05
 SHARP = 2  # pixels in a file for each on the page
 PALETTE, QUALITY = 256, 70  # colours of a PNG file, quality of a JPEG file
 LEGEND_CHARACTERS = 100  # of the names in a row, and four for each patch
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STYLE: Any = {
     "figure.facecolor": "white",
     "figure.dpi": 110,
     "font.size": 13,
     "axes.titlesize": 13,
+    "axes.prop_cycle": plt.cycler(color=LINE_COLORS),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": False,
@@ -43,8 +46,6 @@ LUMINANCE = (0.30, 0.59, 0.11)  # of red, green and blue
 GAP = 4  # pixels between two pictures of a gallery's strip
 FEW_CELLS = 64  # of a map on which numbers can be read
 LEGIBLE = 40  # classes of a confusion matrix whose percentages can be read
-# Okabe and Ito's colours, which colour-blind readers can tell apart.
-LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 Maps = Sequence[np.ndarray]
 Titles = Sequence[str] | None
@@ -55,9 +56,7 @@ Line = tuple[Sequence[float], Sequence[float]]  # x, y
 def colorize(label: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Colours of a label map (H, W): uint8 (H, W, 3); void gets PASCAL VOC's cream colour."""
     label, table = as_array("label", label), color_table(palette)
-    if label.dtype.kind not in "bui" or (
-        label.size and not 0 <= label.min() <= label.max() <= VOID
-    ):
+    if label.dtype.kind == "f" or (label.size and not 0 <= label.min() <= label.max() <= VOID):
         raise InputError(f"a label must hold class ids from 0 to {VOID}, got {shown(label)}.")
     return table[label.astype(np.uint8)]
 
@@ -131,13 +130,9 @@ def _present(figure):
     figure.savefig(drawn, dpi=SHARP * figure.dpi)
     plt.close(figure)
     picture = PIL.Image.open(drawn).convert("RGB")
-    photo = {"quality": QUALITY, "optimize": True, "progressive": True}
-    files = {
-        "png": encoded(picture.quantize(PALETTE), "PNG", optimize=True),
-        "jpeg": encoded(picture, "JPEG", **photo),
-    }
-    kind = min(files, key=lambda each: len(files[each]))
-    return display(Image(files[kind], format=kind, width=picture.width // SHARP))
+    flat = encoded(picture.quantize(PALETTE), "PNG", optimize=True)
+    photo = encoded(picture, "JPEG", quality=QUALITY, optimize=True, progressive=True)
+    return display(Image(min(flat, photo, key=len), width=picture.width // SHARP))
 
 
 def _draw(axes, pictures, titles=None):
@@ -209,28 +204,22 @@ def show_predictions(
 ) -> None:
     """Draw a row for each example: image, label, and a column for each of `predictions`.
 
-    These map a column's title to its label maps (H, W), one for each index.
+    These map a column's title to its label maps (H, W), one for each index. Below is a legend of
+    the classes that occur.
     """
-    pictures, shown = [], []
+    pictures, titles, seen = [], ["image", "label", *predictions], set()
     for row, index in enumerate(indices):
         image, label = dataset[index]
         labels = [label, *(maps[row] for maps in predictions.values())]
         pictures += [image, *(colorize(each, dataset.palette) for each in labels)]
-        shown += labels
-    titles = ["image", "label", *predictions]
-    _grid(pictures, shown, len(titles), dataset, titles)
-
-
-def _grid(pictures, labels, columns, dataset, titles=None):
-    """Pictures in rows, and below them a legend of the classes that occur in the labels."""
-    rows, handles = len(pictures) // columns, legend_handles(dataset.classes, dataset.palette)
-    seen = sorted({int(each) for label in labels for each in np.unique(label)})
-    handles = [handles[-1 if each == VOID else each] for each in seen]
-    across = LEGEND_CHARACTERS // (4 + max(len(handle.get_label()) for handle in handles))
+        seen |= {int(each) for label in labels for each in np.unique(label)}
+    handles = legend_handles(dataset.classes, dataset.palette)
+    handles = [handles[-1 if each == VOID else each] for each in sorted(seen)]
+    across = LEGEND_CHARACTERS // (4 + max(len(str(handle.get_label())) for handle in handles))
     ratio = np.mean([np.shape(p)[0] / np.shape(p)[1] for p in pictures])
     below = 0.15 + 0.28 * -(-len(handles) // across)
-    height = WIDTH / columns * ratio * rows + 0.35 + below
-    with _figure(WIDTH, height, rows, columns, below) as (figure, axes):
+    height = WIDTH / len(titles) * ratio * len(indices) + 0.35 + below
+    with _figure(WIDTH, height, len(indices), len(titles), below) as (figure, axes):
         _draw(axes, pictures, titles)
         look = {"ncols": across, "columnspacing": 1, "handlelength": 1.5, "fontsize": 12}
         figure.legend(handles=handles, loc="lower center", frameon=False, **look)
@@ -239,11 +228,8 @@ def _grid(pictures, labels, columns, dataset, titles=None):
 def legend_handles(classes: Sequence[str], palette: np.ndarray) -> list[Patch]:
     """Coloured patches with the classes' names, and one for void."""
     colors = [*np.asarray(palette) / 255, np.array(VOID_COLOR) / 255]
-    names = _plain([*classes, "void"])
-    return [
-        Patch(facecolor=color, edgecolor="0.4", label=name)
-        for color, name in zip(colors, names, strict=True)
-    ]
+    named = zip(colors, _plain([*classes, "void"]), strict=True)
+    return [Patch(facecolor=color, edgecolor="0.4", label=name) for color, name in named]
 
 
 def draw_legend(classes: Sequence[str], palette: np.ndarray, path: Path) -> None:
@@ -287,8 +273,8 @@ def plot_panels(panels: Mapping[str, Mapping[str, Line]], x_label: str) -> None:
 
 
 def _plot(axis, lines, x_label, y_label):
-    for (name, (x, y)), color in zip(lines.items(), cycle(LINE_COLORS), strict=False):
-        axis.plot(x, y, marker="o", markersize=4, color=color, label=name)
+    for name, (x, y) in lines.items():
+        axis.plot(x, y, marker="o", markersize=4, label=name)
     axis.set(xlabel=x_label, ylabel=y_label)
     if all(float(each).is_integer() for x, _ in lines.values() for each in x):
         axis.xaxis.get_major_locator().set_params(integer=True)
@@ -303,8 +289,7 @@ def plot_iou(results: Mapping[str, Scores], classes: Sequence[str]) -> None:
         for row, (name, result) in enumerate(results.items()):
             offset = (row - (len(results) - 1) / 2) * thickness
             values = 100 * np.nan_to_num(result.iou)
-            color = LINE_COLORS[row % len(LINE_COLORS)]
-            axis.barh(places + offset, values, thickness * 0.9, color=color, label=name)
+            axis.barh(places + offset, values, thickness * 0.9, label=name)
         axis.set_yticks(places, _plain(classes))
         axis.invert_yaxis()
         axis.set(xlabel="IoU (%)", xlim=(0, 100))
@@ -330,11 +315,10 @@ def plot_confusion(confusion: np.ndarray, classes: Sequence[str]) -> None:
 def plot_spread(groups: Mapping[str, Sequence[float]], label: str) -> None:
     """A dot for each value and a bar at the mean: `groups` maps a name to several values."""
     with _figure(GRAPH, 0.45 * len(groups) + 0.8) as (_, [axis]):
-        for row, (values, color) in enumerate(
-            zip(groups.values(), cycle(LINE_COLORS), strict=False)
-        ):
-            axis.plot(values, [row] * len(values), "o", color=color, alpha=0.6)
-            axis.plot(2 * [np.mean(values)], [row - 0.3, row + 0.3], color=color, linewidth=3)
+        for row, values in enumerate(groups.values()):
+            (dots,) = axis.plot(values, [row] * len(values), "o", alpha=0.6)
+            bar = 2 * [np.mean(values)], [row - 0.3, row + 0.3]
+            axis.plot(*bar, color=dots.get_color(), linewidth=3)
         axis.set_yticks(range(len(groups)), groups)
         axis.invert_yaxis()
         axis.set(xlabel=label)
@@ -354,11 +338,8 @@ def show_boxes(pictures: Maps, boxes: Sequence[Mapping[str, Box]], titles: Title
     """
     names = list(dict.fromkeys(name for each in boxes for name in each))
     colors = dict(zip(names, cycle(LINE_COLORS), strict=False))
-    ratio = np.shape(pictures[0])[0] / np.shape(pictures[0])[1]
-    with _figure(WIDTH, WIDTH / len(pictures) * ratio + 0.9, 1, len(pictures), 0.35) as (
-        figure,
-        axes,
-    ):
+    height = WIDTH / len(pictures) * np.shape(pictures[0])[0] / np.shape(pictures[0])[1] + 0.9
+    with _figure(WIDTH, height, 1, len(pictures), 0.35) as (figure, axes):
         _draw(axes, pictures, titles)
         for axis, each in zip(axes, boxes, strict=True):
             for name, (top, left, side) in each.items():
@@ -377,17 +358,16 @@ def picture_of(draw: Callable[..., object], *arguments: Any, scale: float = 1) -
     scale: how many times as many pixels as a figure of the book has, for sharp screens. InputError
     where `draw` draws no figure.
     """
-    before = set(plt.get_fignums())
+    drawn: list[Any] = []
     finer = patch.dict(STYLE, {"figure.dpi": scale * STYLE["figure.dpi"]})
-    with patch(f"{__name__}._present"), finer:
+    with patch(f"{__name__}._present", drawn.append), finer:
         draw(*arguments)
-    drawn = sorted(set(plt.get_fignums()) - before)
     if not drawn:
         raise InputError("no figure was drawn: draw each frame with a function of plotting.")
-    canvas = FigureCanvasAgg(plt.figure(drawn[-1]))
+    canvas = FigureCanvasAgg(drawn[-1])
     canvas.draw()
-    for number in drawn:
-        plt.close(number)
+    for figure in drawn:
+        plt.close(figure)
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 

@@ -142,6 +142,12 @@ class Recipe:
         except InputError as error:
             raise InputError(f"recipe {where}: {error}") from error
 
+    def architecture(self) -> dict[str, Any]:
+        """The arguments with which `build_fcn` builds the recipe's network, its weights aside."""
+        keys = ("variant", "backbone", "dropout", "enlarge", "fc6_dilation")
+        options = {key: getattr(self, key) for key in keys}
+        return {**options, "preprocessing": self.preprocessing or None}
+
     def save(self, path: str | os.PathLike) -> None:
         """Write the recipe as a TOML file."""
         write_text(path, self.text())
@@ -159,9 +165,7 @@ def _read_recipe(source: str | os.PathLike, extended: tuple[Path, ...] = ()) -> 
         path = Path(source)
     if not os.path.isfile(path):
         known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
-        raise InputError(
-            f"unknown recipe {shown(str(source))}: use one of {known}, or a TOML file."
-        )
+        raise InputError(f"unknown recipe {str(source)!r}: use one of {known}, or a TOML file.")
     place = path.resolve()
     if place in extended:
         raise InputError(f"recipe {path} extends itself: remove the cycle.")

@@ -10,20 +10,16 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import layers
 
 from fcn_tutorial.errors import InputError, check_choice, check_whole, shown
 from fcn_tutorial.weights import finalize
 
 # They treat the numbers of a flattened map by their places or all at once, before the first Dense.
-_NORMALIZING = (
-    *(keras.layers.BatchNormalization, keras.layers.LayerNormalization, keras.layers.Softmax),
-)
+_NORMALIZING = (layers.BatchNormalization, layers.LayerNormalization, layers.Softmax)
 _SUMMING = (keras.activations.softmax, keras.activations.log_softmax)  # over the last axis
 # Layers that do the same to every cell, so that they may stand in a convolutional head as they are.
-_CELLWISE = (
-    *_NORMALIZING,
-    *(keras.layers.Activation, keras.layers.Dropout, keras.layers.LeakyReLU, keras.layers.ReLU),
-)
+_CELLWISE = (*_NORMALIZING, layers.Activation, layers.Dropout, layers.LeakyReLU, layers.ReLU)
 
 
 def convolutionize(classifier: keras.Model, padding: str = "same") -> keras.Model:
@@ -53,11 +49,11 @@ def convolutionize(classifier: keras.Model, padding: str = "same") -> keras.Mode
     neck, head = _split(classifier)
     trunk = any_size(keras.Model(classifier.inputs[0], neck.input))
     x, grid = trunk.output, neck.input.shape[1:3]
-    if isinstance(neck, keras.layers.GlobalAveragePooling2D):
-        x = keras.layers.AveragePooling2D(grid, 1, padding, name=neck.name)(x)
+    if isinstance(neck, layers.GlobalAveragePooling2D):
+        x = layers.AveragePooling2D(grid, 1, padding, name=neck.name)(x)
         grid = (1, 1)
     for layer in head:
-        if isinstance(layer, keras.layers.Dense):
+        if isinstance(layer, layers.Dense):
             x = dense_to_convolution(layer, x, grid, padding)
             grid = (1, 1)
         else:
@@ -87,7 +83,7 @@ def top_classes(network: keras.Model, image: Any, count: int = 3) -> list[tuple[
     centre = scores[(height - 1) // 2, (width - 1) // 2]
     last = network.layers[-1]
     softmax = getattr(last, "activation", None) is keras.activations.softmax
-    if not (softmax or isinstance(last, keras.layers.Softmax)):
+    if not (softmax or isinstance(last, layers.Softmax)):
         centre = keras.ops.softmax(centre)
     probabilities = keras.ops.convert_to_numpy(centre)
     best = np.argsort(-probabilities, kind="stable")[:count]
@@ -95,7 +91,7 @@ def top_classes(network: keras.Model, image: Any, count: int = 3) -> list[tuple[
 
 
 def dense_to_convolution(
-    dense: keras.layers.Dense, x: Any, grid: tuple[int, int] = (1, 1), padding: str = "valid"
+    dense: layers.Dense, x: Any, grid: tuple[int, int] = (1, 1), padding: str = "valid"
 ) -> Any:
     """Apply a Dense layer as a convolution with the same weights to a symbolic map.
 
@@ -109,14 +105,8 @@ def dense_to_convolution(
     Returns:
         The symbolic output map (N, any, any, units).
     """
-    convolution = keras.layers.Conv2D(
-        dense.units,
-        kernel_size=grid,
-        padding=padding,
-        activation=dense.activation,
-        use_bias=dense.use_bias,
-        name=dense.name,
-    )
+    same = {key: getattr(dense, key) for key in ("activation", "use_bias", "name")}
+    convolution = layers.Conv2D(dense.units, grid, padding=padding, **same)
     scores = convolution(x)
     kernel, *bias = dense.get_weights()
     convolution.set_weights([dense_kernel(kernel, grid), *bias])
@@ -165,8 +155,8 @@ def applied(model: keras.Model, x: Any) -> Any:
 
 def _split(classifier):
     """The layer that ends the map, Flatten or global average pooling, and the layers after it."""
-    layers, kinds = classifier.layers, (keras.layers.Flatten, keras.layers.GlobalAveragePooling2D)
-    necks = [layer for layer in layers if isinstance(layer, kinds)]
+    chain, kinds = classifier.layers, (layers.Flatten, layers.GlobalAveragePooling2D)
+    necks = [layer for layer in chain if isinstance(layer, kinds)]
     if len(necks) != 1:
         raise InputError(
             f"classifier {classifier.name!r} has {len(necks)} layers that end the map (Flatten, "
@@ -178,14 +168,14 @@ def _split(classifier):
             f"layer {neck.name!r} of classifier {classifier.name!r} takes {neck.input.shape}: "
             "convolutionize needs a feature map (N, h, w, C) of known size."
         )
-    head = layers[layers.index(neck) + 1 :]
-    if not any(isinstance(layer, keras.layers.Dense) for layer in head):
+    head = chain[chain.index(neck) + 1 :]
+    if not any(isinstance(layer, layers.Dense) for layer in head):
         raise InputError(f"classifier {classifier.name!r} has no Dense layer after {neck.name!r}.")
-    flat = isinstance(neck, keras.layers.Flatten)
+    flat = isinstance(neck, layers.Flatten)
     for before, layer in zip([neck, *head], head, strict=False):
-        known = isinstance(layer, (keras.layers.Dense, *_CELLWISE))
+        known = isinstance(layer, (layers.Dense, *_CELLWISE))
         known = known and getattr(layer, "axis", -1) in (-1, [-1])  # a map's channels, too
-        sums = isinstance(layer, keras.layers.Activation) and layer.activation in _SUMMING
+        sums = isinstance(layer, layers.Activation) and layer.activation in _SUMMING
         if not known or (flat and (sums or isinstance(layer, _NORMALIZING))):
             raise InputError(
                 f"layer {layer.name!r} ({type(layer).__name__}) in the head of "
@@ -193,5 +183,5 @@ def _split(classifier):
             )
         if layer.input is not before.output:
             raise InputError(f"layer {layer.name!r} does not directly follow {before.name!r}.")
-        flat = flat and not isinstance(layer, keras.layers.Dense)
+        flat = flat and not isinstance(layer, layers.Dense)
     return neck, head

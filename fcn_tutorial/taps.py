@@ -12,20 +12,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import keras
+from keras import layers
 
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.geometry import walk
 
-ENDS = (
-    *(keras.layers.Add, keras.layers.Concatenate),
-    *(keras.layers.AveragePooling2D, keras.layers.MaxPooling2D),
-)
+ENDS = (layers.Add, layers.Concatenate, layers.AveragePooling2D, layers.MaxPooling2D)
 OPERATORS = {"Add", "Concatenate"}  # a + b and keras.ops.concatenate, which are no layers
 FOLLOWING = (
-    *(keras.layers.Activation, keras.layers.BatchNormalization, keras.layers.LayerNormalization),
-    *(keras.layers.ELU, keras.layers.LeakyReLU, keras.layers.PReLU, keras.layers.ReLU),
+    *(layers.Activation, layers.BatchNormalization, layers.LayerNormalization),
+    *(layers.ELU, layers.LeakyReLU, layers.PReLU, layers.ReLU),
 )
-PADDING = (keras.layers.Cropping2D, keras.layers.ZeroPadding2D)
+PADDING = (layers.Cropping2D, layers.ZeroPadding2D)
 
 
 @dataclass(frozen=True)

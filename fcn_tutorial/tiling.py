@@ -39,8 +39,10 @@ def by_tiles(
     growth = max(1, *scales) * max(map(_enlarging, models))
     if height * width * growth**2 <= LARGEST_WHOLE:
         return label(images)
+    # Seen by a network that enlarges, a cell is smaller; resized copies have cells of their own.
+    cell = CELL // min(map(_enlarging, models)) if scales == (1.0,) else CELL
     try:
-        cell, margin = _cell_and_margin(models, scales)
+        seen = max(map(reach, models)) / min(1, *scales)
     except InputError as error:  # a network with global pooling labels a tile in another way
         reason = str(error).partition(":")[0]
         warn(
@@ -48,6 +50,7 @@ def by_tiles(
             "memory is short."
         )
         return label(images)
+    margin = cell * math.ceil(seen / cell)
     tile = max(cell, int(TILE / growth) // cell * cell)
     labels = np.empty(images.shape[:3], np.uint8)
     tiles = list(product(range(0, height, tile), range(0, width, tile)))
@@ -61,14 +64,6 @@ def by_tiles(
         inner = found[:, above : above + tile, before : before + tile]
         labels[:, top : top + tile, left : left + tile] = inner
     return labels
-
-
-def _cell_and_margin(models: Sequence[keras.Model], scales: tuple[float, ...]) -> tuple[int, int]:
-    """The grid that tiles begin on, and the pixels around a tile, both in the image's pixels."""
-    # Seen by a network that enlarges, a cell is smaller; resized copies have cells of their own.
-    cell = CELL // min(map(_enlarging, models)) if scales == (1.0,) else CELL
-    margin = max(map(reach, models)) / min(1, *scales)
-    return cell, cell * math.ceil(margin / cell)
 
 
 def _enlarging(model: keras.Model) -> int:

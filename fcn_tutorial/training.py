@@ -25,7 +25,7 @@ from fcn_tutorial.fast import keep_freed_memory, speed_up
 from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.features import KeptFeatures, check_crops
 from fcn_tutorial.files import held
-from fcn_tutorial.losses import build_loss, class_weights, running_mean_iou
+from fcn_tutorial.losses import REDUCTIONS, CrossEntropy, class_weights, running_mean_iou
 from fcn_tutorial.optimizers import build_optimizer, freeze
 from fcn_tutorial.prepared import prepared, splits
 from fcn_tutorial.recipe import Recipe
@@ -66,9 +66,7 @@ def train(
     recipe, data = prepared(recipe, training, validation, classes, verbose)
     folder, shared = Path(output), sharing(devices, recipe.batch_size)
     if shared.count > 1 and recipe.keep_features:
-        raise InputError(
-            "keep_features works on one device only: set it to false, or use --devices 1."
-        )
+        raise InputError("keep_features works on one device: set it to false, or use --devices 1.")
     if shared.processes > 1 and recipe.patience:
         raise InputError("patience works in one process only: set it to 0.")
     alone = held(folder, runs.LOCK, "trained in", stays=(folder / "recipe.toml").exists)
@@ -76,7 +74,7 @@ def train(
         if shared.process == 0:
             runs.check_folder(folder, recipe)
         done = epochs_of(folder / runs.CHECKPOINT)
-        stopped = runs.stopped_early(runs.read_history(folder, done)[:done], recipe.patience)
+        stopped = runs.stopped_early(runs.read_history(folder)[:done], recipe.patience)
         if done < recipe.epochs and not stopped:
             _train(recipe, folder, verbose, shared, *(data or splits(recipe)))
     shared.meet()
@@ -105,7 +103,7 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice, *data:
     names_of = partial(names_in_batch, training, recipe.batch_size, recipe.seed)
     callbacks = [
         FiniteLoss(names_of, steps, folder, file and file.parent),
-        RunFolder(folder, model, validation, done, both, kept, shared, recipe),
+        RunFolder(folder, model, validation, done, recipe, both, kept, shared),
     ]
     if shared.process == 0:
         if find_spec("tensorflow"):  # Keras's TensorBoard writes its files with TensorFlow
@@ -127,18 +125,11 @@ def _train(recipe: Recipe, folder: Path, verbose: int, shared: OneDevice, *data:
 
 def _batches(recipe: Recipe, training: Dataset, first: int, shared: OneDevice) -> Any:
     """The stream of augmented batches, from number `first` on; this process's part of each."""
-    return batches(
-        training,
-        recipe.batch_size,
-        recipe.crop_size,
-        scale=recipe.scale,
-        flip=recipe.flip,
-        color=recipe.color,
-        seed=recipe.seed,
-        class_weights=class_weights(training, recipe.class_weighting, recipe.class_weights),
-        first_batch=first,
-        part=(shared.process, shared.processes),
-    )
+    keys = ("batch_size", "crop_size", "scale", "flip", "color", "seed")
+    options = {key: getattr(recipe, key) for key in keys}
+    weights = class_weights(training, recipe.class_weighting, recipe.class_weights)
+    part = shared.process, shared.processes
+    return batches(training, **options, class_weights=weights, first_batch=first, part=part)
 
 
 def compiled_model(recipe: Recipe, num_classes: int, steps_per_epoch: int) -> keras.Model:
@@ -150,18 +141,12 @@ def compiled_model(recipe: Recipe, num_classes: int, steps_per_epoch: int) -> ke
     with precision(recipe.mixed_precision):
         initial = _initial_model(recipe.initial, num_classes)
         weights = None if initial is not None or recipe.weights == "none" else recipe.weights
-        model = build_fcn(
-            recipe.variant,
-            num_classes,
-            recipe.backbone,
-            weights,
-            initial,
-            *(recipe.dropout, recipe.enlarge, recipe.fc6_dilation),
-            preprocessing=recipe.preprocessing or None,
-        )
+        options = recipe.architecture()
+        model = build_fcn(num_classes=num_classes, weights=weights, initial=initial, **options)
     freeze(model, recipe.freeze, recipe.freeze_normalization)
     optimizer = build_optimizer(recipe, model, steps_per_epoch)
-    loss, metric = build_loss(recipe.loss, recipe.jaccard), running_mean_iou(num_classes)
+    loss = CrossEntropy(recipe.jaccard, reduction=REDUCTIONS[recipe.loss])
+    metric = running_mean_iou(num_classes)
     if recipe.fast:
         keep_freed_memory()
         speed_up(model, optimizer, loss, metric)

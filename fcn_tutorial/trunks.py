@@ -8,16 +8,16 @@ Source: Howard et al. 2017 (MobileNet); Tan and Le 2019, Table 1, in Google's Li
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import keras
 import numpy as np
+from keras import layers
 
 from fcn_tutorial.errors import InputError, check_choice
 from fcn_tutorial.layers import VGGPreprocessing
 from fcn_tutorial.surgery import any_size, applied
 from fcn_tutorial.taps import tap
-from fcn_tutorial.weights import finalize, load_model, restored
+from fcn_tutorial.weights import finalize, restored
 
 COARSEST = 32
 # Two strided layers of MobileNet and two of EfficientNet-Lite0 pad at the top left. Padding always
@@ -30,23 +30,21 @@ STAGES = (  # blocks, kernel, stride, how many times wider inside, channels
 )
 TORCH = {"scale": [1 / 58.395, 1 / 57.12, 1 / 57.375], "offset": [-2.1179, -2.0357, -1.8044]}
 # How images in 0..255 are prepared, in the words of `keras.applications`.
-PREPROCESSING: dict[str, Callable[..., keras.layers.Layer]] = {
+PREPROCESSING: dict[str, Callable[..., layers.Layer]] = {
     "caffe": VGGPreprocessing,
-    "tf": lambda **name: keras.layers.Rescaling(1 / 127.5, offset=-1, **name),
-    "torch": lambda **name: keras.layers.Rescaling(**TORCH, **name),
+    "tf": lambda **name: layers.Rescaling(1 / 127.5, offset=-1, **name),
+    "torch": lambda **name: layers.Rescaling(**TORCH, **name),
 }
 
 
 def with_fc6(trunk: keras.Model) -> keras.Model:
     """A trunk and, as its new head, fc6: a convolution with 256 channels."""
-    x = keras.layers.Conv2D(256, 3, padding="same", use_bias=False, name="fc6")(trunk.output)
-    x = keras.layers.BatchNormalization(momentum=0.9, name="fc6_bn")(x)
-    return keras.Model(trunk.input, keras.layers.ReLU(name="fc6_relu")(x))
+    x = layers.Conv2D(256, 3, padding="same", use_bias=False, name="fc6")(trunk.output)
+    x = layers.BatchNormalization(momentum=0.9, name="fc6_bn")(x)
+    return keras.Model(trunk.input, layers.ReLU(name="fc6_relu")(x))
 
 
-def trunk_of(
-    model: keras.Model, preprocessing: str | keras.layers.Layer | None = None
-) -> keras.Model:
+def trunk_of(model: keras.Model, preprocessing: str | layers.Layer | None = None) -> keras.Model:
     """Copy a classifier up to its map of stride 32, as the trunk of an FCN.
 
     model: functional or sequential, on images (N, H, W, 3), with weights of its own; models inside
@@ -83,7 +81,7 @@ def trunk_of(
 
 
 def _prepared(image, preprocessing):
-    if isinstance(preprocessing, keras.layers.Layer):
+    if isinstance(preprocessing, layers.Layer):
         config = {**preprocessing.get_config(), "name": "preprocessing"}
         layer = type(preprocessing).from_config(config)
         prepared = layer(image)
@@ -91,7 +89,7 @@ def _prepared(image, preprocessing):
         finalize([layer])
         return prepared
     if preprocessing is None:
-        return keras.layers.Identity(name="preprocessing")(image)
+        return layers.Identity(name="preprocessing")(image)
     check_choice("preprocessing", preprocessing, PREPROCESSING)
     return PREPROCESSING[preprocessing](name="preprocessing")(image)
 
@@ -120,7 +118,7 @@ def application(name: str, weights: str | None) -> keras.Model:
 def mobilenet(file: str | None) -> keras.Model:
     """MobileNet up to stride 32, with fc6 and fc7 as new convolutions of 256 channels."""
     image = keras.Input((None, None, 3), name="image")
-    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocessing")(image)
+    x = layers.Rescaling(1 / 127.5, offset=-1, name="preprocessing")(image)
     network = keras.applications.MobileNet(include_top=False, weights=file, input_tensor=x)
     published = keras.Model(image, network.get_layer("conv_pw_12_relu").output)
 
@@ -132,21 +130,14 @@ def mobilenet(file: str | None) -> keras.Model:
     trunk.set_weights(published.get_weights())
     x = trunk.output
     for name, size in (("fc6", 3), ("fc7", 1)):
-        x = keras.layers.Conv2D(256, size, padding="same", activation="relu", name=name)(x)
+        x = layers.Conv2D(256, size, padding="same", activation="relu", name=name)(x)
     return keras.Model(trunk.input, x)
 
 
 def efficientnet(file: str | None) -> keras.Model:
-    """EfficientNet-Lite0 up to stride 32, with random weights or those of a file."""
+    """EfficientNet-Lite0 up to stride 32, with random weights or those of an .npz file."""
     trunk = efficientnet_lite0()
-    if file is not None and Path(file).suffix == ".npz":
-        restored(trunk, file)
-    elif file is not None:
-        source = load_model(file)
-        for layer in trunk.layers:
-            if layer.weights:
-                layer.set_weights(source.get_layer(layer.name).get_weights())
-    return trunk
+    return trunk if file is None else restored(trunk, file)
 
 
 def efficientnet_lite0(num_classes: int | None = None) -> keras.Model:
@@ -158,7 +149,7 @@ def efficientnet_lite0(num_classes: int | None = None) -> keras.Model:
     `block3b_add` and `block5c_add`.
     """
     image = keras.Input((None, None, 3), name="image")
-    x = keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="preprocessing")(image)
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="preprocessing")(image)
     x = _convolved(x, "stem", 32, 3, 2)
     turned = TURNED if num_classes is None else ()
     for stage, (blocks, kernel, stride, wider, channels) in enumerate(STAGES, start=1):
@@ -168,8 +159,8 @@ def efficientnet_lite0(num_classes: int | None = None) -> keras.Model:
             x = _inverted_residual(x, name, *shape, name in turned)
     x = _convolved(x, "top", 1280)
     if num_classes is not None:
-        x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
-        x = keras.layers.Dense(num_classes, name="predictions")(x)
+        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
+        x = layers.Dense(num_classes, name="predictions")(x)
     return keras.Model(image, x, name="efficientnet_lite0")
 
 
@@ -180,21 +171,19 @@ def _inverted_residual(x, name, kernel, stride, wider, channels, turned):
         x = _convolved(x, f"{name}_expand", wider * x.shape[-1])
     if turned:
         corner, padding = (kernel // 2, kernel // 2 - 1), "valid"
-        x = keras.layers.ZeroPadding2D((corner, corner), name=f"{name}_pad")(x)
-    x = keras.layers.DepthwiseConv2D(
-        kernel, stride, padding, use_bias=False, name=f"{name}_dwconv"
-    )(x)
+        x = layers.ZeroPadding2D((corner, corner), name=f"{name}_pad")(x)
+    x = layers.DepthwiseConv2D(kernel, stride, padding, use_bias=False, name=f"{name}_dwconv")(x)
     x = _convolved(_normalized(x, f"{name}_dw"), f"{name}_project", channels, active=False)
     same = stride == 1 and before.shape[-1] == channels
-    return keras.layers.Add(name=f"{name}_add")([before, x]) if same else x
+    return layers.Add(name=f"{name}_add")([before, x]) if same else x
 
 
 def _convolved(x, name, channels, kernel=1, stride=1, active=True):
     options = {"padding": "same", "use_bias": False}
-    x = keras.layers.Conv2D(channels, kernel, stride, **options, name=f"{name}_conv")(x)
+    x = layers.Conv2D(channels, kernel, stride, **options, name=f"{name}_conv")(x)
     return _normalized(x, name, active)
 
 
 def _normalized(x, name, active=True):
-    x = keras.layers.BatchNormalization(name=f"{name}_bn")(x)
-    return keras.layers.ReLU(6.0, name=f"{name}_relu6")(x) if active else x
+    x = layers.BatchNormalization(name=f"{name}_bn")(x)
+    return layers.ReLU(6.0, name=f"{name}_relu6")(x) if active else x

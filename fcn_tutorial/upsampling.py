@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from fcn_tutorial.cells import Cells, through
-from fcn_tutorial.errors import InputError, check_number, check_whole
+from fcn_tutorial.errors import check_number, check_whole
 
 
 def bilinear_kernel(factor: int) -> np.ndarray:
@@ -142,14 +142,7 @@ class BilinearInitializer(keras.initializers.Initializer):
         self.factor = factor
 
     def __call__(self, shape: tuple, dtype: str | None = None) -> Any:
-        """Make a kernel; InputError when it has another size than the factor's."""
-        kernel = bilinear_kernel(self.factor)
-        height, width, outputs, inputs = shape
-        if kernel.shape != (height, width):
-            raise InputError(
-                f"the kernel for factor {self.factor} must be {kernel.shape}, got {shape[:2]}."
-            )
-        diagonal = np.eye(outputs, inputs, dtype=np.float32)
+        kernel, diagonal = bilinear_kernel(self.factor), np.eye(*shape[2:], dtype=np.float32)
         return keras.ops.convert_to_tensor(kernel[..., None, None] * diagonal, dtype=dtype)
 
     def get_config(self) -> dict:

@@ -76,9 +76,7 @@ def frames(
     values, captions = list(values), list(captions)
     if not all(text.strip() for text in (label, alt, *captions)):
         raise InputError("label, alt or a caption is empty: say in words what the figure shows.")
-    pictures = _trimmed(
-        [plotting.picture_of(draw, value, scale=plotting.SHARP) for value in values]
-    )
+    pictures = _trimmed([plotting.picture_of(draw, each, scale=plotting.SHARP) for each in values])
     pages = [_page(*pair, alt) for pair in zip(pictures, captions, strict=True)]
     few = np.linspace(0, len(values) - 1, min(STILLS, len(values))).round().astype(int)
     chosen = few.tolist() if stills is None else stills
@@ -92,9 +90,8 @@ def _trimmed(pictures):
     if len({picture.shape for picture in pictures}) > 1:
         raise InputError("frames differ in size: draw all of them with the same width and layout.")
     inked = np.any([picture.min(axis=-1) < 255 for picture in pictures], axis=0)
-    rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
-    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return [picture[window] for picture in pictures]
+    left, top, right, bottom = Image.fromarray(inked).getbbox()
+    return [picture[top:bottom, left:right] for picture in pictures]
 
 
 def _joined(pages, label):

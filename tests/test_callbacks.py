@@ -42,7 +42,8 @@ def test_the_files_of_the_batch_are_named_with_their_folder_and_no_more_than_six
 def test_weights_that_are_not_finite_are_not_saved(tmp_path, refusal):
     model = compiled_model(QUICK, 6, 2)
     poison(model)
-    callback = RunFolder(tmp_path, model, fcn.load_dataset("shapes", "val", count=1), done=0)
+    validation = fcn.load_dataset("shapes", "val", count=1)
+    callback = RunFolder(tmp_path, model, validation, done=0, recipe=QUICK)
     callback.on_train_begin()
     assert "epoch 1" in refusal(callback.on_epoch_end, 0, {"loss": 1.0})
     assert not list(tmp_path.iterdir())
@@ -59,7 +60,7 @@ def test_of_several_processes_the_copy_that_validates_has_the_networks_normaliza
     model.compile("sgd")
     validation = fcn.load_dataset("shapes", "val", count=2)
     two = SimpleNamespace(processes=2, process=0)
-    callback = RunFolder(tmp_path, model, validation, done=0, shared=two)
+    callback = RunFolder(tmp_path, model, validation, 0, QUICK, shared=two)
     callback.set_model(model)
     callback.on_train_begin()
     callback.on_epoch_end(0, {"loss": 1.0})

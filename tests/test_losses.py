@@ -8,14 +8,7 @@ from hypothesis import strategies as st
 from keras.ops import convert_to_tensor
 
 import fcn_tutorial as fcn
-from fcn_tutorial.losses import (
-    REDUCTIONS,
-    CrossEntropy,
-    CrossEntropyAndJaccard,
-    build_loss,
-    class_weights,
-    running_mean_iou,
-)
+from fcn_tutorial.losses import REDUCTIONS, CrossEntropy, class_weights, running_mean_iou
 
 VOID = 255
 NUM_CLASSES = 4
@@ -75,7 +68,7 @@ def test_loss_is_finite_and_exact_for_a_wide_gap_between_logits(loss, gap):
     np.testing.assert_allclose(gradient[..., 0], -1 / 4, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("one", "expected"), [(CrossEntropy(), 0), (CrossEntropyAndJaccard(), 1)])
+@pytest.mark.parametrize(("one", "expected"), [(CrossEntropy(), 0), (CrossEntropy(1.0), 1)])
 def test_batch_of_void_moves_nothing_and_has_only_the_index_to_lack(loss, one, expected):
     _, logits = random_batch()
     value, gradient = loss(np.full(logits.shape[:-1], VOID, np.uint8), logits, one)
@@ -90,7 +83,7 @@ def test_padding_with_void_changes_nothing(seed, below, right):
     padding = ((0, 0), (0, below), (0, right))
     padded_label = np.pad(label, padding, constant_values=VOID)
     padded_logits = np.pad(logits, (*padding, (0, 0)), constant_values=50.0)
-    for one in (CrossEntropy(), CrossEntropyAndJaccard()):
+    for one in (CrossEntropy(), CrossEntropy(1.0)):
         padded = float(one(padded_label, padded_logits))
         assert padded == pytest.approx(float(one(label, logits)), rel=1e-5)
 
@@ -113,7 +106,7 @@ def test_what_the_soft_jaccard_index_lacks_is_added_to_the_cross_entropy(seed, v
     label, logits = random_batch(seed, void)
     label[label == seed % NUM_CLASSES] = VOID  # a class that the batch lacks does not count
     weights = np.random.default_rng(seed).random(label.shape)
-    ours, plain = CrossEntropyAndJaccard(factor), CrossEntropy()
+    ours, plain = CrossEntropy(factor), CrossEntropy()
     for more in ({}, {"sample_weight": weights}):
         added = float(ours(label, logits, **more)) - float(plain(label, logits, **more))
         if (label != VOID).any():
@@ -126,15 +119,15 @@ def test_the_soft_jaccard_index_of_certain_answers_is_mean_iou():
     metric = running_mean_iou(NUM_CLASSES)
     metric.update_state(label, logits)
     certain = 1e3 * np.eye(NUM_CLASSES, dtype=np.float32)[logits.argmax(-1)]
-    lacking = float(CrossEntropyAndJaccard()(label, certain) - CrossEntropy()(label, certain))
+    lacking = float(CrossEntropy(1.0)(label, certain) - CrossEntropy()(label, certain))
     assert 1 - lacking == pytest.approx(float(metric.result()), abs=1e-3)
 
 
 @pytest.mark.parametrize("how", ["mean", "sum"])
-def test_a_recipes_keys_choose_reduction_and_index(how):
+def test_the_soft_jaccard_index_is_added_whatever_the_reduction(how):
     label, logits = random_batch()
-    plain, both = (float(build_loss(how, factor)(label, logits)) for factor in (0, 0.5))
-    assert plain == pytest.approx(float(CrossEntropy(reduction=REDUCTIONS[how])(label, logits)))
+    ones = (CrossEntropy(factor, reduction=REDUCTIONS[how]) for factor in (0, 0.5))
+    plain, both = (float(one(label, logits)) for one in ones)
     assert both - plain == pytest.approx((1 - jaccard_by_hand(label, logits)) / 2, abs=1e-3)
 
 

@@ -9,7 +9,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -152,23 +151,6 @@ def test_a_broken_file_of_a_run_is_named_and_a_pipe_not_waited_for(run, tmp_path
     path.unlink()
     os.mkfifo(path)
     assert str(path) in refusal(fcn.load_run, tmp_path / "run")
-
-
-@pytest.mark.parametrize("content", ["", "epoch,loss,val_mean_iou\n", None])
-def test_a_finished_run_without_its_history_is_refused(run, tmp_path, refusal, content):
-    path = shutil.copytree(run, tmp_path / "run") / "history.csv"
-    path.unlink() if content is None else path.write_text(content)
-    message = refusal(fcn.train, QUICK, tmp_path / "run", verbose=0)
-    assert str(path) in message and "another folder" in message
-
-
-@pytest.mark.parametrize("epochs", [0, "many", [1, 2], 10**12])
-def test_a_checkpoint_after_an_impossible_number_of_epochs_is_named(run, tmp_path, refusal, epochs):
-    path = shutil.copytree(run, tmp_path / "run") / "checkpoints" / "last.weights.h5"
-    with h5py.File(path, "a") as file:
-        file.attrs["epochs"] = epochs
-    message = refusal(fcn.train, QUICK, tmp_path / "run", verbose=0)
-    assert "last.weights.h5" in message or str(epochs) in message
 
 
 def test_a_broken_checkpoint_is_named_before_training_resumes(run, tmp_path, refusal):

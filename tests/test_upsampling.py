@@ -166,10 +166,8 @@ def test_transposed_convolution_keeps_classes_apart_and_is_frozen():
     assert up.trainable and up.name == "up"
 
 
-def test_a_bilinear_kernel_of_another_size_or_type(refusal):
+def test_a_bilinear_kernel_of_another_type():
     initializer = BilinearInitializer(2)
-    assert "factor 2 must be (4, 4)" in refusal(initializer, (3, 3, 5, 5))
-    assert "factor 2 must be (4, 4)" in refusal(initializer, (4, 3, 5, 5))
     kernel = convert_to_numpy(initializer((4, 4, 2, 3), dtype="float16"))
     assert kernel.dtype == np.float16
     np.testing.assert_array_equal(

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from fcn_tutorial.data.images import data_uri
 from fcn_tutorial.errors import check_choice
@@ -86,14 +86,12 @@ class Diagram:
             self.mark("path", part=part, d="".join(lines), stroke=color, opacity="0.6")
 
     def numbers(self, x: float, y: float, side: float, values: Any, color: str) -> None:
-        """A grid with an array's numbers (rows, columns) in its cells; nan leaves a cell empty."""
+        """A grid with an array's numbers (rows, columns) in its cells."""
         values = np.asarray(values, dtype=float)
         rows, columns = values.shape
         self.grid(x, y, side, rows, columns, color)
         for (row, column), value in np.ndenumerate(values):
-            if np.isfinite(value):
-                foot = y + side * (row + 0.5) + 5
-                self.text(x + side * (column + 0.5), foot, f"{value:.3g}")
+            self.text(x + side * (column + 0.5), y + side * (row + 0.5) + 5, f"{value:.3g}")
 
     def arrow(self, *points: Point, part: str = "") -> None:
         """An arrow along straight lines from the first point (x, y) to the last one."""
@@ -101,18 +99,14 @@ class Diagram:
         ahead = (tip - before) / np.linalg.norm(tip - before)
         aside = 4 * ahead[::-1] * (-1, 1)
         head = [tip - 8 * ahead + aside, tip, tip - 8 * ahead - aside]
-        path = "".join(
-            "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in line) for line in (points, head)
-        )
+        d = "".join("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in line) for line in (points, head))
         look = {"fill": "none", "stroke": "currentColor", "stroke_width": "1.5"}
-        self.mark("path", part=part, d=path, **look)
+        self.mark("path", part=part, d=d, **look)
 
     def picture(self, x: float, y: float, side: float, image: np.ndarray, part: str = "") -> None:
         """The square in the middle of an image, uint8 (H, W, 3)."""
-        short = min(image.shape[:2])
-        top, left = ((full - short) // 2 for full in image.shape[:2])
-        square = Image.fromarray(image[top : top + short, left : left + short])
-        source = data_uri(square.resize((round(SHARP * side),) * 2), "WEBP", quality=70)
+        square = ImageOps.fit(Image.fromarray(image), (round(SHARP * side),) * 2)
+        source = data_uri(square, "WEBP", quality=70)
         self.mark("image", part=part, x=x, y=y, width=side, height=side, href=source)
 
     def svg(self) -> str:

@@ -23,7 +23,7 @@ def sliding_kernel(layer: keras.layers.Conv2D, cells: tuple[int, int]) -> Diagra
     places = f"{cells[0]} x {cells[1]} cells and gives {rows} x {columns}"
     title = f"{layer.name}, as a kernel of {height} x {width} cells, slides over {places}."
     drawing, side, middle = Diagram(title, 860, 270), 180 / max(cells), 120
-    kernel, sheet, output = (side * n for n in (height, cells[0], rows))
+    kernel = side * height
     drawing.box(40, 30, 60, 180, COLORS["scores"])
     drawing.text(70, 236, "the matrix", f"{height * width * channels} × {outputs}")
     for back in (16, 8):
@@ -31,20 +31,17 @@ def sliding_kernel(layer: keras.layers.Conv2D, cells: tuple[int, int]) -> Diagra
         drawing.box(*place, side * width, kernel, COLORS["scores"], fill="none")
     drawing.grid(230, middle - kernel / 2, side, height, width, COLORS["scores"])
     drawing.text(230 + side * width / 2, 236, "as a kernel", f"{height} × {width} × {channels}")
-    left, top, right = 420, middle - sheet / 2, 860 - 40 - side * columns
-    drawing.grid(left, top, side, *cells, COLORS["maps"])
+    left, right = 420, 860 - 40 - side * columns
     dashed: dict[str, Any] = {"fill": "none", "stroke_width": 3, "stroke_dasharray": "6 4"}
-    drawing.box(left + side, top, side * width, kernel, COLORS["scores"], **dashed)
-    drawing.box(left, top, side * width, kernel, COLORS["scores"], stroke_width=3)
-    drawing.text(
-        left + side * cells[1] / 2, 236, "on a larger map", f"{cells[0]} × {cells[1]} cells"
-    )
-    drawing.grid(right, middle - output / 2, side, rows, columns, COLORS["skips"])
-    drawing.box(right + side, middle - output / 2, side, side, COLORS["scores"], **dashed)
-    drawing.box(right, middle - output / 2, side, side, COLORS["scores"], stroke_width=3)
-    drawing.text(
-        right + side * columns / 2, 236, "one output per position", f"{rows} × {columns} cells"
-    )
+    for x, name, (down, across), wide, high, color in (
+        (left, "on a larger map", cells, side * width, kernel, "maps"),
+        (right, "one output per position", (rows, columns), side, side, "skips"),
+    ):
+        y = middle - side * down / 2
+        drawing.grid(x, y, side, down, across, COLORS[color])
+        drawing.box(x + side, y, wide, high, COLORS["scores"], **dashed)
+        drawing.box(x, y, wide, high, COLORS["scores"], stroke_width=3)
+        drawing.text(x + side * across / 2, 236, name, f"{down} × {across} cells")
     drawing.arrow((112, middle), (218, middle))
     drawing.text(165, middle - 12, "reshape")
     drawing.arrow((230 + side * width + 20, middle), (left - 10, middle))
@@ -92,13 +89,10 @@ def masked_loss(losses: Any, label: Any) -> Diagram:
         label: class ids, (H, W); 255 = void.
     """
     losses, mask = np.asarray(losses), (np.asarray(label) != 255).astype(int)
-    grids = {
-        "loss": losses.round(1),
-        "0 at void, else 1": mask,
-        "counted loss": (losses * mask).round(1),
-    }
+    counted = losses * mask
+    grids = {"loss": losses.round(1), "0 at void, else 1": mask, "counted loss": counted.round(1)}
     rows, columns = mask.shape
-    side, mean = 52, (losses * mask).sum() / mask.sum()
+    side, mean = 52, counted.sum() / mask.sum()
     wide = side * columns
     title = f"The loss of {mask.size} pixels, of which {mask.sum()} count: mean {mean:.3g}"
     drawing = Diagram(title, 3 * wide + 280, side * rows + 60)
@@ -122,7 +116,7 @@ def stamps(cells: Sequence[float], kernel: Sequence[float], stride: int) -> Diag
         stride: pixels from one stamp to the next.
     """
     length = (len(cells) - 1) * stride + len(kernel)
-    rows = np.full((len(cells), length), np.nan)
+    rows = np.zeros((len(cells), length))
     for row, value in enumerate(cells):
         rows[row, row * stride : row * stride + len(kernel)] = value * np.asarray(kernel)
     title = (
@@ -130,13 +124,11 @@ def stamps(cells: Sequence[float], kernel: Sequence[float], stride: int) -> Diag
     )
     side, left = 54, 130
     drawing = Diagram(title, left + side * length + 10, (side + 12) * (len(cells) + 1) + 24)
-    for row, values in enumerate([*rows, np.nansum(rows, axis=0)]):
+    for row, values in enumerate([*rows, rows.sum(axis=0)]):
         y, last = 10 + (side + 12) * row, row == len(cells)
-        start = 0 if last else row * stride
-        width = length if last else len(kernel)
-        shown = values[None, start : start + width]
-        x = left + side * start
-        drawing.numbers(x, y, side, shown, COLORS["skips" if last else "scores"])
+        stamped = np.arange(length) if last else row * stride + np.arange(len(kernel))
+        color = COLORS["skips" if last else "scores"]
+        drawing.numbers(left + side * stamped[0], y, side, values[None, stamped], color)
         name = "sum" if last else f"{cells[row]:g} × stamp"
         drawing.text(10, y + side / 2 + 5, name, text_anchor="start")
     return drawing

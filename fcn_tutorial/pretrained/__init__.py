@@ -58,15 +58,8 @@ def load_network(path: Path) -> tuple[keras.Model, dict[str, Any]]:
     """
     with explained(f"{path} cannot be loaded", ADVICE):
         facts = json.loads(path.read_text(encoding="utf-8"))
-        recipe = Recipe.from_dict(facts["recipe"], path)
-        model = build_fcn(
-            recipe.variant,
-            len(facts["classes"]),
-            recipe.backbone,
-            dropout=recipe.dropout,
-            enlarge=recipe.enlarge,
-            fc6_dilation=recipe.fc6_dilation,
-        )
+        facts["recipe"] = recipe = Recipe.from_dict(facts["recipe"], path)
+        model = build_fcn(num_classes=len(facts["classes"]), **recipe.architecture())
         return restored(model, *(path.parent / file for file in facts["weights"])), facts
 
 

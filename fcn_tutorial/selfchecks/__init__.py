@@ -9,6 +9,7 @@ reader whose answer is of another kind is told so in these words.
 import re
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from fcn_tutorial.errors import InputError
@@ -62,11 +63,8 @@ def checks_of(chapter: str | int) -> dict[str, Callable[[Any], str | None]]:
     """The checks of a chapter, {number: function}; none if it has no module."""
     chapter = str(chapter)
     name = f"chapter{chapter:0>2}" if chapter.isdigit() else f"appendix_{chapter.lower()}"
-    try:
-        module = import_module(f"{__name__}.{name}")
-    except ModuleNotFoundError as error:
-        if error.name != f"{__name__}.{name}":
-            raise
+    if find_spec(f"{__name__}.{name}") is None:
         return {}
-    numbered = ((re.match(r"Exercise (\S+):", str(f.__doc__)), f) for f in vars(module).values())
+    checks = vars(import_module(f"{__name__}.{name}")).values()
+    numbered = ((re.match(r"Exercise (\S+):", str(f.__doc__)), f) for f in checks)
     return {found[1]: function for found, function in numbered if found}

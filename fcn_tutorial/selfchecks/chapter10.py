@@ -44,9 +44,7 @@ def quantized(answer: Any) -> str | None:
         if np.asarray(numbers).dtype != np.int8:
             return "The numbers should be of type int8."
         if np.abs(numbers * scale - each).max() > 0.51 * np.abs(each).max() / 127:
-            return (
-                "A weight is off by more than half a step: the largest should become 127 or -127."
-            )
+            return "A weight is off by over half a step: the largest should become 127 or -127."
     try:
         with np.errstate(divide="raise", invalid="raise"):
             zeros, scale = answer(np.zeros(3))

@@ -236,8 +236,7 @@ def restore(folder):
 
     folder, (classes, _) = Path(folder), read_legend(Path(folder))
     recipe = fcn.Recipe.load(folder / "recipe.toml")
-    shape = recipe.dropout, recipe.enlarge, recipe.fc6_dilation
-    model = fcn.build_fcn(recipe.variant, len(classes), recipe.backbone, None, None, *shape)
+    model = fcn.build_fcn(num_classes=len(classes), **recipe.architecture())
     give(model, folder / WEIGHTS)
     make_folder(folder / "checkpoints")
     write_whole(folder / "checkpoints" / "best.keras", model.save)

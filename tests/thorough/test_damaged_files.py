@@ -211,7 +211,7 @@ def test_a_recipe_of_any_keys_and_values(samples, values):
 
 
 SCORES = "scores-shapes-test-first1.json"  # which the command below writes
-DAMAGED = ("classes.json", "history.csv", "environment.json", "recipe.toml", SCORES)
+DAMAGED = ("classes.json", "history.csv", "recipe.toml", SCORES)
 
 
 def said(command_line, *arguments):
