@@ -127,8 +127,13 @@ def _nodes(model):
     """Where layers are applied in a model, each after those before it, the output last."""
     if not getattr(model, "inputs", None):
         raise InputError(f"{shown(model)} has no input yet: start a model with keras.Input.")
-    of_depth = getattr(model, "_functional", model)._nodes_by_depth
-    return [node for depth in sorted(of_depth, reverse=True) for node in of_depth[depth]]
+    functional = getattr(model, "_functional", model)
+    order, of_depth = functional.operations, functional._nodes_by_depth
+    return [
+        node
+        for depth in sorted(of_depth, reverse=True)
+        for node in sorted(of_depth[depth], key=lambda node: order.index(node.operation))
+    ]
 
 
 def _behind(operation, inputs, axis):

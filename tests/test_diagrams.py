@@ -30,7 +30,9 @@ def deep_lab():
     image = keras.Input((None, None, 3))
     x = layers.Conv2D(4, 3, strides=2, padding="same", name="coarse")(image)
     rates = (1, 2, 3)
-    branches = [layers.Conv2D(7, 3, dilation_rate=r, padding="same")(x) for r in rates]
+    branches = [
+        layers.ReLU()(layers.Conv2D(7, 3, dilation_rate=r, padding="same")(x)) for r in rates
+    ]
     x = layers.Conv2D(6, 1)(layers.Concatenate()(branches))
     return keras.Model(image, fcn.BilinearUpsampling(2)(x), name="deep_lab")
 
@@ -126,7 +128,8 @@ def test_a_network_shows_strides_and_offsets(fcn8s):
 
 def test_branches_and_joined_maps_have_their_boxes():
     drawn = words(diagrams.network(deep_lab(), 32))
-    assert {f"3 × 3, rate {rate}" for rate in (1, 2, 3)} <= set(drawn) and "× 2" in drawn
+    branches = [word for word in drawn if "rate" in word]
+    assert branches == [f"3 × 3, rate {rate}" for rate in (1, 2, 3)] and "× 2" in drawn
     assert drawn.count("16 × 16 × 7") == 3 and "32 × 32 × 6" in drawn
     assert drawn[drawn.index("joined, 1 × 1") + 1] == "16 × 16 × 6"
     image = keras.Input((None, None, 3))
