@@ -1,5 +1,6 @@
 """`fcn-tutorial train`."""
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,6 +47,11 @@ def train(
         raise InputError(
             f"--weights has no effect, because recipe {recipe} starts from {loaded.initial}: "
             "leave it out."
+        )
+    if data is None and os.sep in loaded.dataset and not os.path.isdir(loaded.dataset):
+        raise InputError(
+            f"recipe {recipe} trains on the folder {loaded.dataset}, which is missing: name "
+            "your own folder by --data."
         )
     output = output or Path("runs") / Path(recipe).stem
     before = epochs_of(output / CHECKPOINT)

@@ -74,6 +74,13 @@ def test_a_bad_option_is_named(call, tmp_path, options, named):
     assert not (tmp_path / "run").exists()
 
 
+def test_the_recipe_own_without_a_folder_names_the_option(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, error = call("train", "own")
+    assert code == 2 and "photos/" in error and "--data" in error
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
