@@ -4,6 +4,7 @@ Near duplicates: two images of different splits whose thumbnails hardly differ, 
 frames of a video do. A network that has seen one scores too well on the other.
 """
 
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -38,7 +39,7 @@ class Survey:
     """
 
     splits: dict[str, Dataset]
-    sizes: Counter[tuple[int, int]]
+    sizes: Counter[tuple[int, ...]]
     pixels: np.ndarray
     images: np.ndarray
     void: int
@@ -46,48 +47,49 @@ class Survey:
     warnings: list[str] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Glance:
-    """What is kept of an example: pixels of each id (256,), a thumbnail, or why it is unusable."""
+    """What is kept of an example: where it is, (width, height), pixels of each id, a thumbnail."""
 
-    size: tuple[int, int] = (0, 0)
-    counts: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
-    thumbnail: np.ndarray = field(default_factory=lambda: np.zeros(3 * THUMBNAIL**2, np.float32))
-    fault: str = ""
+    split: str
+    index: int
+    name: str
+    size: tuple[int, ...]
+    counts: np.ndarray
+    thumbnail: np.ndarray
 
 
 def survey(name: str | os.PathLike, root: str | os.PathLike | None = None) -> Survey:
     """Read every image and label of a data set, and note what looks wrong or is unreadable."""
     splits = {split: load_dataset(name, split, root) for split in splits_of(name)}
-    seen = {split: _glances(dataset) for split, dataset in splits.items()}
-    first = next(iter(splits.values()))
-    good = [
-        (split, i, each) for split in seen for i, each in enumerate(seen[split]) if each.size[0]
-    ]
+    looked_at = [each for dataset in splits.values() for each in _glances(dataset)]
+    good = [each for each in looked_at if isinstance(each, _Glance)]
+    faults = [each for each in looked_at if isinstance(each, str)]
     if not good:
-        raise InputError(next(each.fault for glances in seen.values() for each in glances))
-    counts = np.stack([each.counts for *_, each in good])
-    classes = len(first.classes)
-    largest = {
-        c: good[int(counts[:, c].argmax())][:2] for c in range(classes) if counts[:, c].any()
-    }
+        raise InputError(faults[0])
+    counts = np.stack([each.counts for each in good])
+    classes = next(iter(splits.values())).classes
+    images, pixels = (counts > 0).sum(axis=0), counts.sum(axis=0)
+    most = {c: good[int(counts[:, c].argmax())] for c in range(len(classes)) if images[c]}
     found = Survey(
         splits,
-        Counter(each.size for *_, each in good),
-        counts.sum(axis=0)[:classes],
-        (counts > 0).sum(axis=0)[:classes],
-        int(counts[:, VOID].sum()),
-        largest,
+        Counter(each.size for each in good),
+        pixels[: len(classes)],
+        images[: len(classes)],
+        int(pixels[VOID]),
+        {c: (each.split, each.index) for c, each in most.items()},
     )
-    faults = [each.fault for glances in seen.values() for each in glances if each.fault]
-    found.warnings += [*faults, *_odd_masks(splits, good), *_odd_classes(found, seen)]
-    for one, other in combinations(splits, 2):
-        found.warnings += _duplicates(splits[one], seen[one], splits[other], seen[other])
+    found.warnings += [*faults, *_odd_masks(good, classes), *_odd_classes(found, good)]
+    parts = [[each for each in good if each.split == split] for split in splits]
+    for one, other in combinations(filter(None, parts), 2):
+        found.warnings += _duplicates(one, other)
     return found
 
 
-def _glances(dataset: Dataset) -> list[_Glance]:
-    def glance(index: int) -> _Glance:
+def _glances(dataset: Dataset) -> list[_Glance | str]:
+    """What is kept of each example, or why it cannot be used."""
+
+    def glance(index: int) -> _Glance | str:
         try:
             if isinstance(dataset, Folder):
                 shape, counts, thumbnail = dataset.glance(index, THUMBNAIL)
@@ -96,66 +98,66 @@ def _glances(dataset: Dataset) -> list[_Glance]:
                 shape, counts = label.shape, np.bincount(label.ravel(), minlength=256)
                 thumbnail = shrunk(image, THUMBNAIL)
         except InputError as error:
-            return _Glance(fault=str(error))
-        return _Glance((shape[1], shape[0]), counts, thumbnail.ravel().astype(np.float32))
+            return str(error)
+        where = dataset.split, index, dataset.names[index]
+        return _Glance(*where, shape[::-1], counts, thumbnail.ravel().astype(np.float32))
 
     found = in_threads(glance, range(len(dataset)))
     return list(tqdm(found, f"inspect {dataset.split}", len(dataset)))
 
 
-def _odd_masks(splits: dict[str, Dataset], good: Sequence[tuple[str, int, _Glance]]) -> list[str]:
+def _odd_masks(good: Sequence[_Glance], classes: Sequence[str]) -> list[str]:
     """Masks with void only, or with the first class only; and more than one size of images."""
-    names = (*next(iter(splits.values())).classes, *[""] * 256)
     found = []
-    for value, what in ((VOID, "nothing but void"), (0, f"nothing but {names[0]}")):
-        alone = [(split, i) for split, i, e in good if e.counts[value] == e.counts.sum()]
-        if alone and (value == VOID or names[1]):
-            example = splits[alone[0][0]].names[alone[0][1]]
+    odd = {VOID: "void"} | ({0: classes[0]} if len(classes) > 1 else {})
+    for value, name in odd.items():
+        alone = [each.name for each in good if each.counts[value] == each.counts.sum()]
+        if alone:
             verb = "holds" if len(alone) == 1 else "hold"
-            found.append(f"{len(alone)} of {len(good)} masks {verb} {what}, such as {example}.")
-    sizes = sorted({each.size for *_, each in good}, key=lambda size: size[0] * size[1])
+            count = f"{len(alone)} of {counted(len(good), 'mask')}"
+            found.append(f"{count} {verb} nothing but {name}, such as {alone[0]}.")
+    sizes = sorted({each.size for each in good}, key=math.prod)
     if len(sizes) > 1:
         ends = " to ".join(f"{width} x {height}" for width, height in (sizes[0], sizes[-1]))
         found.append(f"Images have {len(sizes)} sizes, from {ends}.")
     return found
 
 
-def _odd_classes(found: Survey, seen: dict[str, list[_Glance]]) -> list[str]:
+def _odd_classes(found: Survey, good: Sequence[_Glance]) -> list[str]:
     """Classes that are everywhere, tiny, rare or absent, and those that training never sees."""
     classes, total = next(iter(found.splits.values())).classes, max(1, found.pixels.sum())
-    trained = sum((each.counts for each in seen.get("train", [])), np.zeros(256, np.int64))
-    warnings = []
+    trained = sum((each.counts for each in good if each.split == "train"), np.zeros(256, np.int64))
+    absent, untrained, warnings = [], [], []
     for c, name in enumerate(classes):
         share, count = found.pixels[c] / total, found.images[c]
         if not count:
-            warnings.append(f"Class {name} does not occur.")
-        elif "train" in seen and not trained[c]:
-            warnings.append(f"Class {name} does not occur in train.")
+            absent.append(name)
+        elif "train" in found.splits and not trained[c]:
+            untrained.append(name)
         elif share < TINY or count < FEW:
             where = f"{100 * share:.2f} % of the pixels, in {counted(count, 'image')}"
             warnings.append(f"Class {name} is {'tiny' if share < TINY else 'rare'}: {where}.")
         elif share > NEARLY_ALL and len(classes) > 1:
             warnings.append(f"Class {name} is nearly everywhere: {percent(share)} of the pixels.")
+    for names, where in ((absent, "image"), (untrained, "image of train")):
+        if names:
+            warnings.append(f"No {where} shows {', '.join(names)}.")
     return warnings
 
 
-def _duplicates(
-    one: Dataset, glances: list[_Glance], other: Dataset, others: list[_Glance]
-) -> list[str]:
+def _duplicates(one: Sequence[_Glance], other: Sequence[_Glance]) -> list[str]:
     """A sentence on the near duplicates between two splits; [] where there are none."""
-    left, right = (np.stack([e.thumbnail for e in each]) for each in (glances, others))
-    usable = [[bool(e.size[0]) for e in each] for each in (glances, others)]
+    left, right = (np.stack([each.thumbnail for each in part]) for part in (one, other))
     pairs: list[tuple[int, int]] = []
     for start in range(0, len(left), BLOCK):
         distances = cdist(left[start : start + BLOCK], right) / left.shape[1] ** 0.5
-        alike = (distances < SAME) & np.outer(usable[0][start : start + BLOCK], usable[1])
-        pairs += [(start + int(i), int(j)) for i, j in np.argwhere(alike)]
+        pairs += [(start + i, j) for i, j in np.argwhere(distances < SAME).tolist()]
     if not pairs:
         return []
-    i, j = pairs[0]
+    mine, theirs = one[pairs[0][0]], other[pairs[0][1]]
     alike = len({j for _, j in pairs})
     verb = "looks" if alike == 1 else "look"
     return [
-        f"{counted(alike, 'image')} of {other.split} {verb} like one of {one.split}, such "
-        f"as {other.names[j]} and {one.names[i]}: keep them in one split (group in dataset.toml)."
+        f"{counted(alike, 'image')} of {theirs.split} {verb} like one of {mine.split}, such as "
+        f"{theirs.name} and {mine.name}: keep them in one split (group in dataset.toml)."
     ]
