@@ -164,8 +164,10 @@ def _read_recipe(source: str | os.PathLike, extended: tuple[Path, ...] = ()) -> 
     if not os.path.isfile(path):
         path = Path(source)
     if not os.path.isfile(path):
-        known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
-        raise InputError(f"unknown recipe {str(source)!r}: use one of {known}, or a TOML file.")
+        known = [file.stem for file in RECIPES.glob("*.toml")]
+        near = difflib.get_close_matches(str(source), known)
+        names = ", ".join([*near, f"another name in {RECIPES}"])
+        raise InputError(f"unknown recipe {str(source)!r}: use {names}, or a TOML file.")
     place = path.resolve()
     if place in extended:
         raise InputError(f"recipe {path} extends itself: remove the cycle.")
