@@ -108,7 +108,8 @@ def convert(
 
     count, classes, notes = converting.convert(source, output)
     print(*notes, sep="\n", end="\n" * bool(notes))
-    print(f"Wrote {count} images and masks, and classes.csv ({', '.join(classes)}), to {output}.")
+    written = f"{counted(count, 'image')} and {'its mask' if count == 1 else 'masks'}"
+    print(f"Wrote {written}, and classes.csv ({', '.join(classes)}), to {output}.")
 
 
 @app.command()
@@ -128,6 +129,6 @@ def records(
     written = write_records(examples, output, min(shards, len(examples)), processes, progress=True)
     size = sum(path.stat().st_size for path in written.shards) / 1e6
     print(
-        f"Wrote {len(written)} examples of {dataset} {split} as {len(written.shards)} shards "
-        f"({size:.1f} MB) and index.json to {output}."
+        f"Wrote {counted(len(written), 'example')} of {dataset} {split} as "
+        f"{counted(len(written.shards), 'shard')} ({size:.1f} MB) and index.json to {output}."
     )

@@ -8,7 +8,8 @@ import base64
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,12 @@ from fcn_tutorial.data.masks import MOST_CLASSES, VOID_NAMES, read_mask
 from fcn_tutorial.data.voc import voc_palette
 from fcn_tutorial.errors import InputError, check_file, explained
 from fcn_tutorial.files import make_folder, write_text, write_whole
+from fcn_tutorial.tables import counted
 
 BACKGROUND = "background"
 DRAWN = {"polygon": 3, "rectangle": 2, "circle": 2, "mask": 2}  # fewest points
 
-Example = tuple[str, str, bytes, np.ndarray]  # name, suffix, the image's file, label
+Example = tuple[str, bytes, np.ndarray]  # name of the image's file, what it holds, label
 Shape = tuple[str, str, list[tuple[float, float]], Any]  # name of the class, kind, points, mask
 Converted = tuple[tuple[str, ...], np.ndarray, Iterator[Example], dict[str, list[str]], list[str]]
 
@@ -38,19 +40,19 @@ def convert(
 ) -> tuple[int, tuple[str, ...], list[str]]:
     """Write a folder in the plain layout into `output`, a new or empty folder.
 
-    source: a folder of LabelMe's JSON files and their images; a JSON file of COCO, or a folder with
-    some; or a folder of images and masks in any layout. Returns how many examples were written, the
-    classes, and sentences on what was left out. InputError where there is nothing to convert, a
-    file is broken, or `output` holds something.
+    source: a JSON file of LabelMe or COCO, or a folder with some (and their images); or a folder of
+    images and masks in any layout. Returns how many examples were written, the classes, and
+    sentences on what was left out. InputError where there is nothing to convert, a file is broken,
+    or `output` holds something.
     """
     source, output = Path(source), Path(output)
     if output.is_dir() and any(output.iterdir()):
         raise InputError(f"{output} holds files: choose a new or empty folder.")
-    classes, palette, examples, lists, notes = _reader(source)(source)
+    classes, palette, examples, lists, notes = _read(source)
     make_folder(output)
     count = 0
-    for name, suffix, content, label in examples:
-        image, mask = output / "images" / f"{name}{suffix}", output / "masks" / f"{name}.png"
+    for name, content, label in examples:
+        image, mask = output / "images" / name, (output / "masks" / name).with_suffix(".png")
         if mask.exists():
             raise InputError(
                 f"{source} has two labels for {name}: rename an image, or merge the two files."
@@ -68,14 +70,19 @@ def convert(
     return count, classes, notes
 
 
-def _reader(source: Path) -> Callable[[Path], Converted]:
-    if source.is_file():
-        return _from_coco
-    kinds = {kind for path in source.rglob("*.json") if (kind := _kind(path))}
-    if len(kinds) > 1:
+def _read(source: Path) -> Converted:
+    files = [source] if source.is_file() else sorted(source.rglob("*.json"))
+    kinds = {path: kind for path in files if path.suffix == ".json" and (kind := _kind(path))}
+    if source.is_file() and not kinds:
+        raise InputError(
+            f"{source} is not a JSON file of LabelMe or COCO: give one, or a folder with images."
+        )
+    if not kinds:
+        return _from_masks(source)
+    if len(set(kinds.values())) > 1:
         raise InputError(f"{source} holds files of both LabelMe and COCO: convert one at a time.")
-    readers = {"LabelMe": _from_labelme, "COCO": _from_coco}
-    return readers[kinds.pop()] if kinds else _from_masks
+    read = _from_coco if "COCO" in kinds.values() else _from_labelme
+    return read(source.parent if source.is_file() else source, list(kinds))
 
 
 def _kind(path: Path) -> str | None:
@@ -97,14 +104,14 @@ def _from_masks(source: Path) -> Converted:
 
     def examples() -> Iterator[Example]:
         for name, (image, mask) in layout.pairs.items():
-            label = read_mask(mask, first.table)
-            yield name, image.suffix.lower(), image.read_bytes(), label
+            yield name + image.suffix.lower(), image.read_bytes(), read_mask(mask, first.table)
 
     return first.classes, first.palette, examples(), lists, list(first.notes)
 
 
-def _legend(names: Sequence[str]) -> tuple[dict[str, int], tuple[str, ...], np.ndarray]:
+def _legend(names: Iterable[str]) -> tuple[dict[str, int], tuple[str, ...], np.ndarray]:
     """Class ids by name, with a background before all others and 255 for void."""
+    names = dict.fromkeys(names)
     classes = [name for name in names if name.casefold() not in VOID_NAMES]
     backgrounds = [name for name in classes if name.strip("_").casefold() == BACKGROUND]
     rest = [name for name in classes if name not in backgrounds]
@@ -118,25 +125,21 @@ def _legend(names: Sequence[str]) -> tuple[dict[str, int], tuple[str, ...], np.n
     return ids | dict.fromkeys(backgrounds, 0), ordered, voc_palette(len(ordered))
 
 
-def _from_labelme(source: Path) -> Converted:
-    files = [path for path in sorted(source.rglob("*.json")) if _kind(path) == "LabelMe"]
+def _from_labelme(top: Path, files: Sequence[Path]) -> Converted:
     shapes = {path: [_shape(each, path) for each in _json(path)["shapes"]] for path in files}
-    names = sorted({label for each in shapes.values() for label, *_ in each})
-    ids, classes, palette = _legend(names)
-    lines = [kind for each in shapes.values() for _, kind, *_ in each if kind not in DRAWN]
-    notes = [f"{len(lines)} points and lines were left out."] if lines else []
+    ids, classes, palette = _legend(sorted(each[0] for path in files for each in shapes[path]))
+    lines = [each for path in files for each in shapes[path] if each[1] not in DRAWN]
+    notes = [f"Left out: {counted(len(lines), 'shape')} without an area."] if lines else []
 
     def examples() -> Iterator[Example]:
         for path in files:
             suffix, content = _labelme_image(path)
             size = read_image(content, path).shape[1::-1]
-            kept = [shape for shape in shapes[path] if shape[1] in DRAWN]
-            kept.sort(key=lambda shape: -np.count_nonzero(_painted(shape, size)))
+            areas = [(_painted(each, size), each[0]) for each in shapes[path] if each[1] in DRAWN]
             painted = np.zeros(size[::-1], np.uint8)
-            for shape in kept:
-                painted[_painted(shape, size)] = ids[shape[0]]
-            name = path.relative_to(source).with_suffix("").as_posix()
-            yield name, suffix, content, painted
+            for area, name in sorted(areas, key=lambda each: -np.count_nonzero(each[0])):
+                painted[area] = ids[name]
+            yield path.relative_to(top).with_suffix(suffix).as_posix(), content, painted
 
     return classes, palette, examples(), {}, notes
 
@@ -189,38 +192,30 @@ def _labelme_image(path: Path) -> tuple[str, bytes]:
     raise InputError(f"the image {named} of {path} is missing: put it beside that file.")
 
 
-def _from_coco(source: Path) -> Converted:
-    files = [source] if source.is_file() else sorted(source.rglob("*.json"))
-    contents = {path: _json(path) for path in files if _kind(path) == "COCO"}
-    if not contents:
-        raise InputError(f"{source} holds no COCO JSON: give a file with images and annotations.")
+def _from_coco(top: Path, files: Sequence[Path]) -> Converted:
     advice = 'run pip install "fcn-tutorial[coco]" first'
     with explained("COCO needs pycocotools", advice, (ImportError,)):
         from pycocotools import mask as tools
-    top = (source.parent if source.is_file() else source).resolve()
-    with explained(f"the categories of {source} cannot be read", "export it again"):
-        of = {
-            path: {category["id"]: str(category["name"]) for category in content["categories"]}
-            for path, content in contents.items()
-        }
-    names = dict.fromkeys(name for each in of.values() for name in each.values())
-    ids, classes, palette = _legend(list(names))
+    top, contents, names = top.resolve(), {path: _json(path) for path in files}, {}
+    for path, content in contents.items():
+        with explained(f"the categories of {path} cannot be read", "export it again"):
+            names[path] = {each["id"]: str(each["name"]) for each in content["categories"]}
+    ids, classes, palette = _legend(name for each in names.values() for name in each.values())
 
     def examples() -> Iterator[Example]:
         for path, content in contents.items():
             with explained(f"{path} cannot be read as COCO", "export it again"):
-                shapes: dict[Any, list] = {}
+                shapes: defaultdict[Any, list] = defaultdict(list)
                 for each in content["annotations"]:
-                    shape = ids[of[path][each["category_id"]]], each["segmentation"]
-                    shapes.setdefault(each["image_id"], []).append(shape)
+                    shape = ids[names[path][each["category_id"]]], each["segmentation"]
+                    shapes[each["image_id"]].append(shape)
                 for entry in content["images"]:
                     image = _coco_image(path, str(entry["file_name"]))
-                    size = read_image(image).shape[:2]
-                    label = _coco_label(tools, shapes.get(entry["id"], []), size)
+                    label = _coco_label(tools, shapes[entry["id"]], read_image(image).shape[:2])
                     inside = image.is_relative_to(top)
                     name = image.relative_to(top) if inside else Path(image.name)
-                    bare = name.with_suffix("").as_posix()
-                    yield bare, image.suffix.lower(), image.read_bytes(), label
+                    name = name.with_suffix(name.suffix.lower())
+                    yield name.as_posix(), image.read_bytes(), label
 
     return classes, palette, examples(), {}, []
 

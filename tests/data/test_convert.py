@@ -53,7 +53,7 @@ def test_labelme_with_the_image_inside_circles_masks_points_and_void(tmp_path):
         (tmp_path / "in" / "sub").mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / "sub" / f"{number}.json").write_text(json.dumps(entry))
     count, classes, notes = convert(tmp_path / "in", tmp_path / "out")
-    assert (count, classes) == (3, ("background", "leaf")) and "3 points" in notes[0]
+    assert (count, classes) == (3, ("background", "leaf")) and "3 shapes" in notes[0]
     label = masks_of(tmp_path / "out")[0]["sub/0"]
     assert (label[2:6, 1:7] == 255).all() and (label == 255).sum() == 24
     assert label[20, 24] == 1 and label[20, 27] == 0
@@ -91,6 +91,22 @@ def test_coco_becomes_masks_with_the_smaller_shape_on_top(tmp_path, file):
     wanted[:3, 0] = 3
     for mask in masks.values():
         np.testing.assert_array_equal(mask, wanted)
+
+
+def test_one_file_of_labelme_becomes_one_image_and_its_mask(tmp_path, command_line):
+    labelme(tmp_path / "in")
+    source, output = tmp_path / "in" / "1.json", tmp_path / "out"
+    code, out, _ = command_line("data", "convert", source, "--output", output)
+    assert code == 0 and "Wrote 1 image and its mask, and classes.csv" in out
+    assert [path.name for path in (output / "masks").iterdir()] == ["1.png"]
+
+
+def test_a_photo_is_not_a_file_of_polygons(tmp_path, command_line):
+    save(tmp_path / "photo.jpg", example(0)[0])
+    source, output = tmp_path / "photo.jpg", tmp_path / "out"
+    code, _, error = command_line("data", "convert", source, "--output", output)
+    assert code == 2 and f"{source} is not a JSON file of LabelMe or COCO" in error
+    assert not output.exists()
 
 
 @pytest.mark.parametrize("kind", LAYOUTS)
