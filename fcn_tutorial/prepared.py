@@ -9,6 +9,7 @@ from fcn_tutorial.data.pairs import given
 from fcn_tutorial.data.records import open_records
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.recipe import Recipe
+from fcn_tutorial.tables import counted
 
 FEW = 50  # images
 
@@ -37,7 +38,7 @@ def prepared(
         data = data or splits(recipe)
         recipe = fitted(recipe, *data)
         if verbose:
-            print(f"{len(data[0])} images to train on: {summary(recipe)}.")
+            print(f"{counted(len(data[0]), 'image')} to train on: {summary(recipe)}.")
     return recipe, data
 
 
@@ -85,6 +86,6 @@ def summary(recipe: Recipe) -> str:
     end = f"stops after {recipe.patience} without a better one" * bool(recipe.patience)
     start = recipe.initial or f"{recipe.backbone} with weights {recipe.weights}"
     return (
-        f"crops of {recipe.crop_size} pixels, {recipe.epochs} epochs of {recipe.steps_per_epoch} "
-        f"steps; {end or 'keeps the last'}; starts from {start}"
+        f"crops of {counted(recipe.crop_size, 'pixel')}, {counted(recipe.epochs, 'epoch')} of "
+        f"{counted(recipe.steps_per_epoch, 'step')}; {end or 'keeps the last'}; starts from {start}"
     )

@@ -154,6 +154,7 @@ def test_the_recipe_own_is_fitted_to_the_data(count, changes, chosen):
     found = (recipe.crop_size, recipe.epochs, recipe.steps_per_epoch, recipe.keep, recipe.patience)
     assert found == chosen and not recipe.fit_to_data
     assert all(str(value) in summary(recipe) for value in chosen[:3])
+    assert "1 epoch of 1 step;" in summary(replace(recipe, epochs=1, steps_per_epoch=1))
 
 
 def test_class_weights_by_name_multiply_those_by_frequency(refusal):

@@ -144,7 +144,8 @@ def compare_with_training(opened: Iterable, examples) -> dict[str, int]:
         elif lacking:
             print(f"{path} does not say which {', '.join(lacking)} the training had.")
     if known and seen:
-        print(f"{len(seen)} of these {len(examples)} examples were used for training.")
+        verb = "was" if len(seen) == 1 else "were"
+        print(f"{len(seen)} of these examples {verb} used for training.")
     return {"overlap": len(seen)} if known else {}
 
 

@@ -153,5 +153,6 @@ def _write(files, label_of, run, folder, only_labels=False):
         what = f"{maps} (-label.png), overlays (-overlay.png) and legend.png"
     print(f"Wrote {what} to {folder}.")
     if len(written) < len(files):
-        common.say(f"{len(files) - len(written)} of {len(files)} images could not be read.")
+        left = len(files) - len(written)
+        common.say(f"{left} of {counted(len(files), 'image')} could not be read.")
         raise Exit(1)

@@ -32,6 +32,7 @@ from fcn_tutorial.data.layouts import SPLITS, Layout, find
 from fcn_tutorial.data.masks import Row, Table
 from fcn_tutorial.errors import InputError, check_choice, explained, shown
 from fcn_tutorial.files import in_threads
+from fcn_tutorial.tables import counted
 
 SETTINGS = "dataset.toml"
 SHARES = (80, 10, 10)
@@ -138,8 +139,8 @@ def hashed(
     splits = [split for split, share in zip(SPLITS, shares, strict=True) if share]
     if len(digests) < len(splits):
         raise InputError(
-            f"{where} has {len(digests)} {'groups' if group else 'examples'}, too few for the "
-            f"splits {', '.join(splits)}: add some, or write lists train.txt and val.txt."
+            f"{where} has {counted(len(digests), 'group' if group else 'example')}, too few for "
+            f"the splits {', '.join(splits)}: add some, or write lists train.txt and val.txt."
         )
     limits = np.cumsum([share for share in shares if share]) / sum(shares)
     parts: list[list[str]] = [[] for _ in splits]

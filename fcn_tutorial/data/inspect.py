@@ -10,6 +10,7 @@ from fcn_tutorial.data.catalog import ARCHIVES, load_dataset, source
 from fcn_tutorial.data.dataset import data_root, remedy
 from fcn_tutorial.data.images import read_image
 from fcn_tutorial.errors import InputError
+from fcn_tutorial.tables import counted
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Report:
         return self.published in (None, self.count)
 
     def __str__(self) -> str:
-        text = f"{self.good} of {self.count} examples are good"
+        text = f"{counted(self.count, 'example')}, {self.good} good"
         if not self.count:
             text = "nothing is known without its list"
         elif not self.is_published:

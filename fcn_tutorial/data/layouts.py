@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from fcn_tutorial.data.dataset import Files
 from fcn_tutorial.errors import InputError, shown
+from fcn_tutorial.tables import counted
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 MASKS = ("masks", "labels", "annotations")
@@ -205,13 +206,15 @@ def _matched(kind: str, images: Pictures, masks: Pictures, before: str = "") -> 
         if of.setdefault(key, path) != path:
             raise InputError(f"{of[key]} and {path} are masks of the same image: remove one.")
     pairs = {before + name: (path, of[key]) for key, (name, path) in images.items() if key in of}
-    notes = []
-    for what, lone in (
-        ("images have no mask", [path for key, (_, path) in images.items() if key not in of]),
-        ("masks have no image", [path for key, path in of.items() if key not in images]),
-    ):
-        if lone:
-            notes.append(f"{len(lone)} {what} and are left out, such as {lone[0]}.")
+    lone = {
+        ("image", "mask"): [path for key, (_, path) in images.items() if key not in of],
+        ("mask", "image"): [path for key, path in of.items() if key not in images],
+    }
+    notes = [
+        f"Left out: {counted(len(paths), what)} without {other}, such as {paths[0]}."
+        for (what, other), paths in lone.items()
+        if paths
+    ]
     return Layout(kind, pairs, notes=notes)
 
 

@@ -23,6 +23,7 @@ from fcn_tutorial.data.dataset import VOID, VOID_COLOR
 from fcn_tutorial.data.images import read_as
 from fcn_tutorial.data.voc import voc_palette
 from fcn_tutorial.errors import InputError, explained, shown
+from fcn_tutorial.tables import counted
 
 VOID_NAMES = {"void", "ignore", "ignored", "__ignore__", "unlabeled", "unlabelled"}
 MOST_CLASSES = 255
@@ -181,8 +182,7 @@ def _counts(values: np.ndarray) -> dict[int, int]:
 def _without_row(wrong, by_ids, where, table):
     value = max(wrong, key=wrong.__getitem__)
     what = f"id {value}" if by_ids else f"colour #{value:06x}"
-    rest = len(wrong) - 1
-    others = f" (and {rest} other value{'s' * (rest > 1)})" if rest else ""
+    others = f" (and {counted(len(wrong) - 1, 'other value')})" if len(wrong) > 1 else ""
     advice = f"correct the mask, or name it in {table.where}"
     if is_lossy(where):
         advice = LOSSY
@@ -193,8 +193,8 @@ def _without_row(wrong, by_ids, where, table):
     else:
         advice = "list colours in classes.csv, with the columns id, name and color, instead"
     return InputError(
-        f"mask {where} has {what}{others} in {wrong.total():,} pixels, which is not a class "
-        f"in {table.where}: {advice}."
+        f"mask {where} has {what}{others} in {counted(wrong.total(), 'pixel')}, which is not a "
+        f"class in {table.where}: {advice}."
     )
 
 

@@ -143,7 +143,7 @@ def test_a_value_without_a_row_names_file_value_and_pixels(tmp_path, refusal):
     rows = "id,name\n0,ground\n7,leaf\n"
     dataset = one_mask(tmp_path, IDS, rows=rows)
     message = refusal(lambda: dataset[0])
-    assert "0.png" in message and "id 24" in message and "1 pixels" in message
+    assert "0.png" in message and "id 24" in message and "1 pixel," in message
     dataset = one_mask(tmp_path, TONES, rows="name,color\nground,#090909\nstem,#c80000\n")
     message = refusal(lambda: dataset[0])
     assert "#00c800" in message and "4 pixels" in message and "classes.csv" in message
@@ -197,7 +197,7 @@ FAULTS = {
     "an id of 0.9": (lambda f: write(f / "dataset.toml", "classes.a = 0.9"), ("dataset.toml",)),
     "a broken group": (lambda f: write(f / "dataset.toml", "group = '('"), ("dataset.toml",)),
     "broken shares": (lambda f: write(f / "dataset.toml", "split = [9, 1]"), ("[80, 10, 10]",)),
-    "one group": (lambda f: write(f / "dataset.toml", "group = '^B'"), ("1 groups",)),
+    "one group": (lambda f: write(f / "dataset.toml", "group = '^B'"), ("1 group,",)),
 }
 
 

@@ -22,7 +22,7 @@ def test_missing_and_damaged_files_are_named(folder, camvid_root, capsys):
     report = check_files("camvid", "train", camvid_root)
     assert (report.count, report.good, len(report.faults)) == (6, 1, 6)
     assert not report.is_published
-    assert "1 of 6" in str(report) and "367" in str(report)
+    assert "6 examples, 1 good" in str(report) and "367" in str(report)
     said = capsys.readouterr().out.splitlines()
     assert said == list(report.faults)
     for line, (named, fault) in zip(
@@ -46,7 +46,7 @@ def test_a_list_that_is_missing_or_empty_is_a_fault_of_the_split(folder, camvid_
     for split, state in (("val", "missing"), ("test", "empty")):
         report = check_files("camvid", split, camvid_root)
         assert (report.count, report.good, len(report.faults)) == (0, 0, 1)
-        assert "0 of 0" not in str(report)
+        assert "0 good" not in str(report)
         assert f"{folder}/{split}.txt is {state}" in capsys.readouterr().out
     assert check_files("camvid", "train", camvid_root).good == 6
 

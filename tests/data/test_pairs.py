@@ -66,8 +66,8 @@ def test_data_that_are_no_pairs_are_refused(refusal, arguments, named):
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        ("names", ["a"], "1 names for 2 examples"),
-        ("palette", [(0, 0, 0)], "1 colours for 2 classes"),
+        ("names", ["a"], "1 name: give 2, one for each example"),
+        ("palette", [(0, 0, 0)], "1 colour: give 2, one for each class"),
         ("palette", np.zeros((2, 3)), "whole numbers"),
     ],
 )
