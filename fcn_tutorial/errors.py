@@ -5,7 +5,7 @@ import os
 import re
 import warnings
 from collections.abc import Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from numbers import Integral, Real
 from typing import Any
 
@@ -44,11 +44,7 @@ def warn(sentence: str) -> None:
 
 def shown(value: Any) -> str:
     """A value as messages show it: its `repr`, or the first 40 characters of a longer one."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python does not write integers of more than 4,300 digits
-        return "a number with thousands of digits"
-    text = text.replace("\n", "")  # as of arrays
+    text = repr(value).replace("\n", "")  # as of arrays
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
@@ -60,38 +56,33 @@ def check_choice(field: str, value: Any, known: Iterable[object]) -> None:
         raise InputError(f"unknown {field} {shown(value)}: use one of {choices}.")
 
 
-def check_whole(field: str, value: Any, low: int, high: int | None = None) -> int:
+def check_whole(field: str, value: Any, low: int, high: float = math.inf) -> int:
     """A value as an int; InputError, with `field`, unless it is whole and in `low`..`high`."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < low or (high is not None and value > high):
-        allowed = f"of at least {low}" if high is None else f"from {low} to {high}"
-        raise InputError(f"{field} must be a whole number {allowed}, got {shown(value)}.")
-    return int(value)
+    return int(_in_range("a whole number", Integral, field, value, low, high))
 
 
 def check_number(field: str, value: Any, low: float, high: float = math.inf) -> float:
     """As `check_whole`, for any finite number from `low` to `high`; returns it as a float."""
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not low <= value <= high or value == math.inf:
+    return float(_in_range("a number", Real, field, value, low, high))
+
+
+def _in_range(what: str, kind: type, field: str, value: Any, low: float, high: float) -> Any:
+    right = isinstance(value, kind) and not isinstance(value, bool)
+    if not right or not low <= value <= high or value == math.inf:
         allowed = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
-        raise InputError(f"{field} must be a number {allowed}, got {shown(value)}.")
-    return float(value)
+        raise InputError(f"{field} must be {what} {allowed}, got {shown(value)}.")
+    return value
 
 
 def check_scales(what: str, values: Any) -> tuple[float, ...]:
     """Factors, one or several, by which images are resized; InputError, with `what`, for others."""
-    try:
-        factors = tuple(np.ravel(np.asarray(values, float)).tolist())
-    except (TypeError, ValueError):
-        factors = ()
-    wrong = [each for each in factors if not SMALLEST_SCALE <= each <= LARGEST_SCALE]
-    if wrong or not factors:
-        found = f" ({wrong[0]:g} is not)" if wrong else ""
-        raise InputError(
-            f"{what} must be numbers from {SMALLEST_SCALE} to {LARGEST_SCALE}, such as "
-            f"0.75,1{found}."
-        )
-    return factors
+    with suppress(TypeError, ValueError):
+        factors = np.ravel(np.asarray(values, float)).tolist()
+        if factors and all(SMALLEST_SCALE <= each <= LARGEST_SCALE for each in factors):
+            return tuple(factors)
+    raise InputError(
+        f"{what} must be numbers from {SMALLEST_SCALE} to {LARGEST_SCALE}, such as 0.75,1."
+    )
 
 
 def as_array(what: str, values: Any, kinds: str = "buif") -> np.ndarray:
@@ -132,6 +123,8 @@ def reason_of(error: BaseException) -> str:
 
     HDF5 hides the system's error number in a line about its own calls.
     """
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text in UTF-8"
     text = str(error).strip() or type(error).__name__
     if number := re.search(r"errno = (\d+)", text):
         return os.strerror(int(number.group(1)))

@@ -8,7 +8,6 @@ from fcn_tutorial.errors import InputError, check_number, check_whole, explained
 
 def test_a_long_value_is_shortened():
     assert shown("x" * 40_000) == "'" + "x" * 39 + "..."
-    assert len(shown(10**5000)) < 60  # more digits than Python writes
     assert shown([1, 2]) == "[1, 2]"
     assert "\n" not in shown(np.zeros((2, 2)))
 

@@ -2,7 +2,6 @@
 
 import operator
 import os
-import re
 import warnings
 from base64 import b64encode
 from collections.abc import Callable
@@ -47,12 +46,12 @@ def read_image(file: str | os.PathLike | bytes, where: Any = None) -> np.ndarray
         InputError: the file is missing, damaged or not an image, has more than LARGEST pixels, or
             holds values that are not on the scale of its type.
     """
-    return _decoded(file, _called(file, where), _upright_rgb)[0]
+    return _decoded(file, where, _upright_rgb)[0]
 
 
 def read_as(path: str | os.PathLike, read: Callable[[Any], Any]) -> Any:
     """Open an image file and `read` it, given Pillow's image; errors are those of `read_image`."""
-    return _decoded(path, path, lambda image, where: read(_upright(image)))
+    return _decoded(path, None, lambda image, where: read(_upright(image)))
 
 
 def encode_png(array: np.ndarray) -> bytes:
@@ -82,7 +81,6 @@ def read_label(
     file, where: as for `read_image`. Void becomes 255. InputError where the file is missing,
     damaged, coloured, or has another id.
     """
-    where = _called(file, where)
 
     def read(image: Any, where: Any) -> np.ndarray:
         if image.mode not in ("P", "L"):
@@ -90,9 +88,9 @@ def read_label(
                 f"label {where} has mode {image.mode}: a label is a palette or greyscale PNG of "
                 "ids."
             )
-        return np.array(_upright(image))
+        return check_ids(np.array(_upright(image)), where, num_classes, void)
 
-    return check_ids(_decoded(file, where, read), where, num_classes, void)
+    return _decoded(file, where, read)
 
 
 def check_ids(ids: np.ndarray, where: Any, num_classes: int, void: int = VOID) -> np.ndarray:
@@ -129,7 +127,7 @@ def read_image_of(
         size = size if orientation in range(5, 9) else size[::-1]
         return pixels, orientation, size if side else pixels.shape[:2]
 
-    pixels, orientation, size = _decoded(path, path, read)
+    pixels, orientation, size = _decoded(path, None, read)
     if orientation in range(5, 9) and shape == size[::-1] != size:
         raise InputError(
             f"label {label_path} fits {path} only before EXIF orientation {orientation} turns it: "
@@ -260,20 +258,16 @@ def _rgb(image, white, where):
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def _called(file, where):
-    """What errors call an image or a label: bytes would fill a message, and take long to write."""
-    if where is not None:
-        return where
-    return "given as bytes" if isinstance(file, bytes) else file
-
-
 def _decoded(source, where, read):
-    """Decode an image, a path or the bytes of a file, and `read` it.
+    """Decode an image, a path or the bytes of a file, and `read` it, given what errors call it.
 
-    Whatever goes wrong becomes one sentence that says where.
+    Whatever goes wrong becomes one sentence that says `where`; None = the path.
     """
-    if not isinstance(source, bytes):
+    if isinstance(source, bytes):  # they would fill a message, and take long to write
+        where = where or "given as bytes"
+    else:
         check_file(source, "image", LOST)
+        where = where or source
     # Broken files make Pillow raise OSError, SyntaxError, ValueError and more.
     with explained(f"image {where} cannot be read", "replace it"):
         try:
@@ -283,16 +277,12 @@ def _decoded(source, where, read):
                 Image.open(stream, formats=FORMATS) as image,
             ):
                 if image.width * image.height > LARGEST:
-                    raise _too_large(image.width * image.height, where)
+                    raise Image.DecompressionBombError
                 if getattr(image, "is_animated", False) and image.format != "MPO":
                     warn(f"image {where} has several frames: only the first is read.")
                 return read(image, where)
         except Image.DecompressionBombError as error:
-            raise _too_large(int(re.search(r"\d+", str(error)).group()), where) from error
-
-
-def _too_large(count, where):
-    return InputError(
-        f"image {where} has {count:,} pixels, more than the {LARGEST:,} that are read: cut it into "
-        "parts or make it smaller."
-    )
+            raise InputError(
+                f"image {where} has more than the {LARGEST:,} pixels that are read: cut it into "
+                "parts or make it smaller."
+            ) from error

@@ -42,7 +42,7 @@ class Records(Dataset):
         self.name, self.split = str(index["name"]), str(index["split"])
         self.classes = tuple(map(str, index["classes"]))
         self.palette = np.array(index["palette"], np.uint8).reshape(len(self.classes), 3)
-        self.shards = [folder / _shard(file) for file in index["shards"]]
+        self.shards = [folder / file for file in index["shards"]]
         rows = index["examples"]
         self.names = tuple(str(row["name"]) for row in rows)
         self.places = [
@@ -69,10 +69,10 @@ class Records(Dataset):
         index = range(len(self))[operator.index(index)]
         path, offset, crc = self.places[index]
         where = f"{self.names[index]!r} in {path}"
-        payload = _read(path, offset, crc, where)
         tf = _tensorflow()
-        with explained(f"the record {where} cannot be read", AGAIN):
-            features = tf.train.Example.FromString(payload).features.feature
+        check_file(path, "the shard", AGAIN)
+        with explained(f"the record {where} cannot be read", f"delete the shard and {AGAIN}"):
+            features = tf.train.Example.FromString(_read(path, offset, crc)).features.feature
             return *(features[key].bytes_list.value[0] for key in ("image", "label")), where
 
 
@@ -114,7 +114,7 @@ def write_records(
     files = [f"{shard:05d}-of-{shards:05d}.tfrecord" for shard in range(shards)]
     jobs = [(dataset, part, folder / file) for part, file in zip(parts, files, strict=True)]
     with held(folder, "records.lock", "written to"):
-        _check_folder(folder, dataset, files)
+        _check_folder(folder, dataset)
         with tqdm(total=len(dataset), desc="records", disable=not progress) as bar:
             rows = _write_shards(jobs, processes, bar)
         index = {
@@ -137,11 +137,8 @@ def _tensorflow():
     return tf
 
 
-def _check_folder(folder, dataset, files):
+def _check_folder(folder, dataset):
     """Make sure that what the folder holds are records of this data set, if any."""
-    others = {path.name for path in folder.glob("[0-9]*.tfrecord")} - set(files)
-    if others:
-        raise InputError(f"{folder} holds another shard, {min(others)}: choose another folder.")
     try:
         found = open_records(folder)
     except InputError:  # missing or broken: it is written again
@@ -210,23 +207,14 @@ def _payloads(dataset, indices, rows):
         yield payload
 
 
-def _shard(name):
-    """The name of a shard, as the index has it; ValueError where it is not a plain file name."""
-    if name != Path(name).name or not name.isprintable():
-        raise ValueError(name)
-    return name
-
-
-def _read(path, offset, crc, where):
+def _read(path, offset, crc):
     """The payload of the record that starts at a byte of a shard, checked against its CRC."""
-    check_file(path, "the shard", AGAIN)
     with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        file.seek(offset if 0 <= offset < size else size)
+        file.seek(offset)
         length = int.from_bytes(file.read(HEADER)[:8], "little")
         # A damaged length could ask for more memory than there is.
-        payload = file.read(min(length, size))
+        payload = file.read(min(length, path.stat().st_size))
     # Against the index, since Python has no fast function for the record's own CRC-32C.
-    if not payload or zlib.crc32(payload) != crc:
-        raise InputError(f"the record {where} is damaged: delete the shard and write it again.")
+    if zlib.crc32(payload) != crc:
+        raise ValueError("it is damaged")
     return payload
