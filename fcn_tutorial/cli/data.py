@@ -121,7 +121,7 @@ def records(
     processes: Annotated[int, Option(min=1, help="Files to write in parallel.")] = 1,
     root: Root = None,
 ) -> None:
-    """Pack a split into a few large files of encoded images and labels; resumes if interrupted."""
+    """Pack a split into a few large files of encoded images and labels."""
     with quiet_import():
         from fcn_tutorial.data.catalog import load_dataset
         from fcn_tutorial.data.records import write_records

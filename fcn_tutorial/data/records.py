@@ -13,8 +13,6 @@ import os
 import zlib
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,7 @@ from fcn_tutorial.files import held, write_text, write_whole
 
 HEADER, FOOTER = 12, 4  # bytes of a TFRecord before and after its payload
 AGAIN = "write the records again"
-STOPPED = "take fewer processes, as memory may be short, and start again; complete shards are kept"
+STOPPED = "take fewer processes, as memory may be short, and start again"
 
 
 class Records(Dataset):
@@ -91,7 +89,7 @@ def open_records(folder: str | os.PathLike) -> Records:
 def write_records(
     dataset: Dataset, folder: Path | str, shards: int = 8, processes: int = 1, progress=False
 ) -> Records:
-    """Write a data set as records; complete shards that are already there are kept.
+    """Write a data set as records; shards that a stopped process left are replaced.
 
     Args:
         dataset: what to write.
@@ -166,17 +164,8 @@ def _write_shards(jobs, processes, bar):
 def _write_shard(dataset, indices, path, advance=lambda count: None):
     """Write the examples at `indices` into one file; returns their rows of the index."""
     tf, rows = _tensorflow(), []
-    if path.is_file():
-        stored = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
-        with suppress(tf.errors.DataLossError):  # it is damaged, so it is written again
-            # The same names may stand for other images or labels by now.
-            pairs = zip_longest(stored, _payloads(dataset, indices, rows))
-            if all(one == other for one, other in pairs):
-                advance(len(rows))
-                return rows
 
     def write(temporary):
-        rows.clear()
         with tf.io.TFRecordWriter(str(temporary)) as writer:
             for payload in _payloads(dataset, indices, rows):
                 writer.write(payload)
