@@ -27,7 +27,7 @@ import numpy as np
 
 from fcn_tutorial.data import masks
 from fcn_tutorial.data.dataset import VOID, Files
-from fcn_tutorial.data.images import ImageFiles, read_image_of
+from fcn_tutorial.data.images import ImageFiles
 from fcn_tutorial.data.layouts import SPLITS, Layout, find
 from fcn_tutorial.data.masks import Row, Table
 from fcn_tutorial.errors import InputError, check_choice, explained, shown
@@ -54,15 +54,6 @@ class Folder(ImageFiles):
 
     def read_label(self, index: int) -> np.ndarray:
         return masks.read_mask(self.label_file(index), self.table)
-
-    def glance(self, index: int, side: int) -> tuple[tuple[int, ...], np.ndarray, np.ndarray]:
-        """What a survey needs of an example: (H, W), pixels of each id int64 (256,), thumbnail."""
-        path, contents = self.label_file(index), masks.contents_of(self.label_file(index))
-        counts = np.zeros(256, np.int64)
-        for value, label in contents.labels(self.table, path).items():
-            counts[label] += contents.counts[value]
-        thumbnail = read_image_of(contents.shape, self.image_file(index), path, side)
-        return contents.shape, counts, thumbnail
 
 
 def load(folder: str | os.PathLike, split: str) -> Folder:
@@ -162,7 +153,8 @@ def _group_of(name: str, group: str) -> str:
 
 def _values(mask: Path) -> set[int]:
     with suppress(InputError):  # which comes when the example is read
-        return masks.values_of(mask)
+        status = mask.stat()
+        return masks.values_of(mask, (status.st_mtime_ns, status.st_size))
     return set()
 
 

@@ -110,24 +110,15 @@ def check_ids(ids: np.ndarray, where: Any, num_classes: int, void: int = VOID) -
 
 
 def read_image_of(
-    shape: tuple[int, ...], path: str | os.PathLike, label_path: str | os.PathLike, side: int = 0
+    shape: tuple[int, ...], path: str | os.PathLike, label_path: str | os.PathLike
 ) -> np.ndarray:
     """Read the image, RGB uint8 (H, W, 3), of a label of `shape` (H, W), as `read_image`.
 
     Where EXIF turns an image, its label may have been drawn on the pixels as they lie in the file.
     It is refused where its size shows that; where its size cannot show it, there is a warning.
-    With `side`, only a thumbnail uint8 (side, side, 3) is read.
     """
-
-    def read(image: Any, where: Any) -> tuple[np.ndarray, int, tuple[int, ...]]:
-        size = image.size
-        if side:  # a JPEG is decoded at an eighth of its size, or more, in half the time
-            image.draft(None, (4 * side, 4 * side))
-        pixels, orientation = _upright_rgb(image, where)
-        size = size if orientation in range(5, 9) else size[::-1]
-        return pixels, orientation, size if side else pixels.shape[:2]
-
-    pixels, orientation, size = _decoded(path, None, read)
+    pixels, orientation = _decoded(path, None, _upright_rgb)
+    size = pixels.shape[:2]
     if orientation in range(5, 9) and shape == size[::-1] != size:
         raise InputError(
             f"label {label_path} fits {path} only before EXIF orientation {orientation} turns it: "
@@ -140,12 +131,7 @@ def read_image_of(
             "labels were drawn on upright images: look at some overlays, or save these images "
             "upright before labelling them."
         )
-    return shrunk(pixels, side) if side else pixels
-
-
-def shrunk(image: np.ndarray, side: int) -> np.ndarray:
-    """An image uint8 (H, W, 3) averaged to (side, side, 3)."""
-    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX))
+    return pixels
 
 
 class ImageFiles(Dataset):

@@ -8,6 +8,8 @@
    and _classes.csv.
 4. Plain: images/ and masks/ (or labels/, annotations/) with equal names; folders of splits inside
    or around them, or lists of names in train.txt, val.txt, ...; classes.csv or classes.txt.
+
+The table of another layout does as well.
 """
 
 import re
@@ -17,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from fcn_tutorial.data.dataset import Files
+from fcn_tutorial.data.masks import TABLES
 from fcn_tutorial.errors import InputError, shown
 from fcn_tutorial.tables import counted
 
@@ -75,6 +78,8 @@ def find(folder: Path) -> Layout:
             f"{folder} ({found[0].kind}) has no image with a mask of the same name: name them "
             "alike, such as a.jpg and a.png or a_mask.png."
         )
+    tables = (folder / name for name in TABLES if (folder / name).is_file())
+    found[0].table = found[0].table or next(tables, None)
     return found[0]
 
 
@@ -84,7 +89,7 @@ def _voc(folder: Path) -> Layout | None:
         return None
     layout = _matched("VOC", _pictures(images), _pictures(masks))
     layout.splits = _listed(layout, folder, folder.glob("ImageSets/Segmentation/*.txt"))
-    return _with_table(layout, folder, "labelmap.txt")
+    return layout
 
 
 def _camvid(folder: Path) -> Layout | None:
@@ -101,7 +106,7 @@ def _camvid(folder: Path) -> Layout | None:
             name = image.relative_to(folder).with_suffix("").as_posix()
             layout.pairs[name] = image, mask
             names.append(name)
-    return _with_table(layout, folder, "label_colors.txt")
+    return layout
 
 
 def _pair_of(line: str, files: dict[str, Path], where: Path) -> tuple[Path, Path]:
@@ -126,32 +131,28 @@ def _roboflow(folder: Path) -> Layout | None:
         raise InputError(f"{tables[0]} and {other[0]} differ: make them the same.")
     whole = Layout("Roboflow", {}, table=tables[0])
     for table in tables:
-        pictures = _pictures(table.parent, folder)
+        pictures = _pictures(table.parent)
         masks = {key: each for key, each in pictures.items() if key.endswith("_mask")}
         images = {key: each for key, each in pictures.items() if key not in masks}
-        _add(whole, split_name(table.parent.name), _matched("Roboflow", images, masks))
+        _add(whole, table.parent.name, images, masks)
     return whole
 
 
 def _plain(folder: Path) -> Layout | None:
-    whole = Layout("plain", {})
-    for path in sorted(folder.iterdir()):
-        if _is_split(path) and (halves := _halves(path)):
-            images, masks = map(_pictures, halves)
-            part = _matched("plain", images, masks, f"{path.name}/")
-            _add(whole, split_name(path.name), part)
+    parts = {path.name: _halves(path) for path in sorted(folder.iterdir()) if _is_split(path)}
     halves = _halves(folder)
-    if halves is None:
-        return _with_table(whole, folder, "classes.csv", "classes.txt") if whole.splits else None
-    inner = [path for path in sorted(halves[0].iterdir()) if _is_split(path)]
-    for path in inner:
-        images, masks = (_pictures(half / path.name, half) for half in halves)
-        _add(whole, split_name(path.name), _matched("plain", images, masks))
-    if not inner:
+    if halves:
+        inside = [path.name for path in sorted(halves[0].iterdir()) if _is_split(path)]
+        parts |= {name: (halves[0] / name, halves[1] / name) for name in inside}
+    whole = Layout("plain", {})
+    for name, part in parts.items():
+        if part:
+            _add(whole, name, *map(_pictures, part))
+    if halves and not whole.splits:
         whole = _matched("plain", _pictures(halves[0]), _pictures(halves[1]))
         lists = [path for path in folder.glob("*.txt") if _is_split(path)]
         whole.splits = _listed(whole, folder, lists)
-    return _with_table(whole, folder, "classes.csv", "classes.txt")
+    return whole if halves or whole.splits else None
 
 
 def _halves(folder: Path) -> tuple[Path, Path] | None:
@@ -183,14 +184,14 @@ def _key(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _pictures(folder: Path, root: Path | None = None) -> Pictures:
-    """The pictures below a folder: name (the path below `root`, without suffix) and file by key."""
+def _pictures(folder: Path) -> Pictures:
+    """The pictures below a folder: name (the path below it, without suffix) and file by key."""
     found: Pictures = {}
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
         if path.suffix.lower() not in SUFFIXES or hidden or not path.is_file():
             continue
-        name = path.relative_to(root or folder).with_suffix("").as_posix()
+        name = path.relative_to(folder).with_suffix("").as_posix()
         name = unicodedata.normalize("NFC", name)
         _, other = found.setdefault(_key(name), (name, path))
         if other != path:
@@ -218,15 +219,12 @@ def _matched(kind: str, images: Pictures, masks: Pictures, before: str = "") -> 
     return Layout(kind, pairs, notes=notes)
 
 
-def _add(whole: Layout, split: str, part: Layout) -> None:
+def _add(whole: Layout, name: str, images: Pictures, masks: Pictures) -> None:
+    """Add the pairs of a split, which is named as its folder is."""
+    part = _matched(whole.kind, images, masks, f"{name}/")
     whole.pairs |= part.pairs
-    whole.splits.setdefault(split, []).extend(part.pairs)
+    whole.splits.setdefault(split_name(name), []).extend(part.pairs)
     whole.notes += part.notes
-
-
-def _with_table(layout: Layout, folder: Path, *names: str) -> Layout:
-    layout.table = next((folder / name for name in names if (folder / name).is_file()), None)
-    return layout
 
 
 def _listed(layout: Layout, folder: Path, lists: Iterable[Path]) -> dict[str, list[str]]:

@@ -9,9 +9,7 @@ void colour where no row names them.
 import csv
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -88,43 +86,12 @@ class Table:
         self.ids.update(dict.fromkeys(void, VOID))
 
 
-@dataclass(frozen=True)
-class Contents:
-    """What a mask holds, without its pixels.
-
-    shape: (H, W). counts: pixels of each value. ids, colors: the id and the colour's code that a
-    value stands for, or None. palette: whether values are indices of a palette.
-    """
-
-    shape: tuple[int, ...]
-    counts: dict[int, int]
-    ids: dict[int, int] | None
-    colors: dict[int, int] | None
-    palette: bool
-
-    def labels(self, table: Table, where: Any) -> dict[int, int]:
-        """The class id of each value; InputError, which names the mask, if the table lacks one."""
-        readings = [(self.colors, table.colors), (self.ids, table.ids)]
-        if self.palette and table.numbered:  # its colours are only how a viewer shows the ids
-            readings.reverse()
-        there = [(values, known) for values, known in readings if values is not None]
-        for values, known in there:
-            if known.keys() >= set(values.values()):
-                return {value: known[each] for value, each in values.items()}
-        values, known = there[-1]
-        wrong: Counter[int] = Counter()
-        for value, each in values.items():
-            if each not in known:
-                wrong[each] += self.counts[value]
-        raise _without_row(wrong, known is table.ids, where, table)
-
-
 def read_mask(path: str | os.PathLike, table: Table) -> np.ndarray:
     """Read a mask of any kind, by a table, as class ids uint8 (H, W), 255 = void."""
 
     def read(image):
-        pixels, contents = _contents(image, path)
-        labels = contents.labels(table, path)
+        pixels, ids, colors = _readings(image, path)
+        labels = _labels(pixels, ids, colors, image.mode == "P", table, path)
         keys = np.array(sorted(labels))
         values = np.array([labels[key] for key in keys], np.uint8)
         if pixels.dtype == np.uint8:
@@ -136,66 +103,63 @@ def read_mask(path: str | os.PathLike, table: Table) -> np.ndarray:
     return read_as(path, read)
 
 
-def contents_of(path: str | os.PathLike) -> Contents:
-    """What a mask holds, kept until the file changes; as `read_mask` raises."""
-    status = None
-    with suppress(OSError):  # a missing file is refused when it is read
-        status = os.stat(path)
-    return _contents_of(os.fspath(path), (status.st_mtime_ns, status.st_size) if status else None)
+def _readings(image, where):
+    """The pixels of a mask, whole numbers (H, W); the id of each value; and its colour's code.
 
-
-@lru_cache(2**16)
-def _contents_of(path: str, stamp: tuple[int, int] | None) -> Contents:
-    return read_as(path, lambda image: _contents(image, path)[1])
-
-
-def _contents(image, where):
-    """The pixels of a mask, whole numbers (H, W), and what they stand for."""
+    None in place of ids where they are colours, and in place of colours where they are ids.
+    """
     pixels = np.asarray(image.getchannel(0) if image.mode == "LA" else image)
-    palette = image.mode == "P"
     if image.mode in ("RGB", "RGBA"):
         channels = pixels[..., :3].astype(np.int32)
         pixels = channels[..., 0] << 16 | channels[..., 1] << 8 | channels[..., 2]
-        counts = _counts(pixels)
+        values = _distinct(pixels)
         grey = (channels == channels[..., :1]).all()
-        ids = {code: code & 255 for code in counts} if grey else None
-        return pixels, Contents(pixels.shape, counts, ids, {code: code for code in counts}, False)
+        ids = {code: code & 255 for code in values} if grey else None
+        return pixels, ids, {code: code for code in values}
     if image.mode not in ("1", "L", "LA", "P") and not image.mode.startswith("I"):
         raise InputError(f"mask {where} has mode {image.mode}: save it as a PNG of ids or colours.")
     pixels = pixels.astype(np.int32 if image.mode.startswith("I") else np.uint8)
-    counts, colors = _counts(pixels), None
-    if palette:
+    values, colors = _distinct(pixels), None
+    if image.mode == "P":
         known = bytes(image.getpalette("RGB")).ljust(3 * 256, b"\0")
-        colors = {v: int.from_bytes(known[3 * v : 3 * v + 3]) for v in counts}
-    return pixels, Contents(pixels.shape, counts, {id_: id_ for id_ in counts}, colors, palette)
+        colors = {v: int.from_bytes(known[3 * v : 3 * v + 3]) for v in values}
+    return pixels, {id_: id_ for id_ in values}, colors
 
 
-def _counts(values: np.ndarray) -> dict[int, int]:
+def _distinct(pixels: np.ndarray) -> list[int]:
     # Sorting every pixel of a large mask takes longer than all else; most repeat the one before.
-    flat = values.ravel()
-    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
-    found, runs = np.unique(flat[starts], return_inverse=True)
-    counts = np.bincount(runs, np.diff(starts, append=len(flat)))
-    return dict(zip(found.tolist(), counts.astype(int).tolist(), strict=True))
+    flat = pixels.ravel()
+    differs = np.concatenate([[True], flat[1:] != flat[:-1]])
+    return np.unique(flat[differs]).tolist()
 
 
-def _without_row(wrong, by_ids, where, table):
-    value = max(wrong, key=wrong.__getitem__)
-    what = f"id {value}" if by_ids else f"colour #{value:06x}"
+def _labels(pixels, ids, colors, is_palette, table, where):
+    """The class id of each value of a mask; InputError, which names it, if the table lacks one."""
+    readings = [(colors, table.colors), (ids, table.ids)]
+    if is_palette and table.numbered:  # its colours are only how a viewer shows the ids
+        readings.reverse()
+    there = [(values, known) for values, known in readings if values is not None]
+    for values, known in there:
+        if known.keys() >= set(values.values()):
+            return {value: known[each] for value, each in values.items()}
+    values, known = there[-1]
+    wrong = [value for value, each in values.items() if each not in known]
+    first = f"id {values[wrong[0]]}" if known is table.ids else f"colour #{values[wrong[0]]:06x}"
     others = f" (and {counted(len(wrong) - 1, 'other value')})" if len(wrong) > 1 else ""
-    advice = f"correct the mask, or name it in {table.where}"
-    if is_lossy(where):
-        advice = LOSSY
-    elif not table.numbered or Path(table.where).name != "classes.txt":
-        pass
-    elif by_ids:
-        advice += ", whose first line is id 0"
-    else:
-        advice = "list colours in classes.csv, with the columns id, name and color, instead"
-    return InputError(
-        f"mask {where} has {what}{others} in {counted(wrong.total(), 'pixel')}, which is not a "
-        f"class in {table.where}: {advice}."
+    count = counted(int(np.isin(pixels, wrong).sum()), "pixel")
+    raise InputError(
+        f"mask {where} has {first}{others} in {count}, which is not a class in {table.where}: "
+        f"{_advice(where, table, known is table.ids)}."
     )
+
+
+def _advice(where, table, by_ids):
+    if is_lossy(where):
+        return LOSSY
+    of_names = Path(table.where).name == "classes.txt"
+    if of_names and not by_ids:
+        return "list colours in classes.csv, with the columns id, name and color, instead"
+    return f"correct the mask, or name it in {table.where}{', whose first line is id 0' * of_names}"
 
 
 def is_lossy(path: str | os.PathLike) -> bool:
@@ -203,12 +167,14 @@ def is_lossy(path: str | os.PathLike) -> bool:
     return Path(path).suffix.lower() in (".jpg", ".jpeg")
 
 
-def values_of(path: str | os.PathLike) -> set[int]:
-    """The ids in a mask or, plus COLORS each, the codes of its colours; as `read_mask` raises."""
-    contents = contents_of(path)
-    if contents.ids is not None:
-        return set(contents.ids.values())
-    return {COLORS + code for code in contents.colors or ()}
+@lru_cache(2**16)
+def values_of(path: str | os.PathLike, stamp: Any) -> set[int]:
+    """The ids in a mask or, plus COLORS each, the codes of its colours; as `read_mask` raises.
+
+    They are kept as long as the `stamp` is the same.
+    """
+    _, ids, colors = read_as(path, lambda image: _readings(image, path))
+    return {COLORS + code for code in colors} if ids is None else set(ids.values())
 
 
 def table_of_values(values: set[int], where: Any, names: Sequence[str] = ()) -> Table:

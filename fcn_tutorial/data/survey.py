@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
+from PIL import Image
 from scipy.spatial.distance import cdist
 from tqdm import tqdm
 
 from fcn_tutorial.data.catalog import load_dataset, splits_of
 from fcn_tutorial.data.dataset import VOID, Dataset
-from fcn_tutorial.data.folder import Folder
-from fcn_tutorial.data.images import shrunk
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import in_threads
 from fcn_tutorial.tables import counted, percent
@@ -91,16 +90,14 @@ def _glances(dataset: Dataset) -> list[_Glance | str]:
 
     def glance(index: int) -> _Glance | str:
         try:
-            if isinstance(dataset, Folder):
-                shape, counts, thumbnail = dataset.glance(index, THUMBNAIL)
-            else:
-                image, label = dataset[index]
-                shape, counts = label.shape, np.bincount(label.ravel(), minlength=256)
-                thumbnail = shrunk(image, THUMBNAIL)
+            image, label = dataset[index]
         except InputError as error:
             return str(error)
+        counts = np.bincount(label.ravel(), minlength=256)
+        small = Image.fromarray(image).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+        thumbnail = np.asarray(small, np.float32).ravel()
         where = dataset.split, index, dataset.names[index]
-        return _Glance(*where, shape[::-1], counts, thumbnail.ravel().astype(np.float32))
+        return _Glance(*where, label.shape[::-1], counts, thumbnail)
 
     found = in_threads(glance, range(len(dataset)))
     return list(tqdm(found, f"inspect {dataset.split}", len(dataset)))
