@@ -94,19 +94,6 @@ def test_evaluate_says_what_was_otherwise_in_training(run, tmp_path, command_lin
     assert "3.0.1" in said and "shapes train" in said and "shapes val" not in said
 
 
-def test_evaluate_says_what_the_record_of_a_run_lacks(run, tmp_path, command_line):
-    folder = shutil.copytree(run, tmp_path / "run")
-    path = folder / "environment.json"
-    around = json.loads(path.read_text())
-    del around["settings"], around["processor"]
-    path.write_text(json.dumps(around))
-    _, out, _ = command_line("evaluate", folder, "--limit", 1)
-    assert f"{path} does not say" in out and "processor, settings" in out
-    path.unlink()
-    _, out, _ = command_line("evaluate", folder, "--limit", 1)
-    assert f"{path} is missing" in out
-
-
 def test_resuming_elsewhere_keeps_the_earlier_surroundings(run, tmp_path):
     folder = shutil.copytree(run, tmp_path / "run")
     now = {**json.loads((folder / "environment.json").read_text()), "keras": "99"}

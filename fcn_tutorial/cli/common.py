@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 from typer import Option
 
-from fcn_tutorial.errors import InputError, InputWarning, explained, reason_of, shown
+from fcn_tutorial.errors import InputError, InputWarning, explained, reason_of
 from fcn_tutorial.files import quiet
 
 Dataset = Annotated[
@@ -22,7 +22,6 @@ Scales = Annotated[
     str, Option(help="Average over resized copies: scale factors, separated by commas.")
 ]
 Flip = Annotated[bool, Option("--flip", help="Also average over the mirror image.")]
-LONGEST_WORD = 10_000  # characters of an argument
 STOPPED = 130  # exit code after Ctrl+C
 
 
@@ -48,9 +47,6 @@ def run_command(app: Callable[..., object]) -> None:
         warnings.showwarning = say  # type: ignore[assignment]
     try:
         try:
-            if endless := [word for word in sys.argv if len(word) > LONGEST_WORD]:
-                # Typer would repeat it over many pages.
-                raise InputError(f"the argument {shown(endless[0])} is too long: shorten it.")
             app(prog_name="fcn-tutorial")
         finally:
             _flush()
@@ -83,7 +79,7 @@ def say(sentence: object, *where: object) -> None:
 
 
 def _refuse(sentence: object) -> NoReturn:
-    say(sentence)
+    say(InputError(str(sentence)))  # which shortens a path of megabytes
     sys.exit(2)
 
 
@@ -136,13 +132,6 @@ def compare_with_training(opened: Iterable, examples) -> dict[str, int]:
         changed = [f"{key} was {str(old)[:20]}, is now {str(new)[:20]}" for key, old, new in pairs]
         if changed:
             print(f"Changed since {run.folder} was trained: {'; '.join(changed)}.")
-        path, lacking = run.folder / "environment.json", [key for key in now if key not in then]
-        if not run.history:
-            continue  # a network without a run: nothing says what it was trained in
-        if not then:
-            print(f"{path} is missing: nothing says what has changed since the run was trained.")
-        elif lacking:
-            print(f"{path} does not say which {', '.join(lacking)} the training had.")
     if known and seen:
         verb = "was" if len(seen) == 1 else "were"
         print(f"{len(seen)} of these examples {verb} used for training.")

@@ -1,7 +1,6 @@
 """`fcn-tutorial evaluate`: scores, the files they go to, and label maps."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -65,30 +64,6 @@ def test_examples_of_the_training_are_counted(call, runs):
     scores = stored(runs / "voc0" / "scores-voc2012-train.json")
     assert scores["overlap"] == scores["examples"] > 0
     assert code == 0 and f"{scores['overlap']} of these" in out
-
-
-def test_scores_with_another_run_of_the_same_name_are_not_overwritten(call, runs, tmp_path):
-    twin = shutil.copytree(runs / "voc1", tmp_path / "voc1")
-    assert call("evaluate", runs / "voc0", runs / "voc1", "--flip")[0] == 0
-    path = runs / "voc0" / "scores-voc2012-val-flip-with-voc1.json"
-    before = path.read_bytes()
-    code, _, error = call("evaluate", runs / "voc0", twin, "--flip")
-    assert code == 2 and str(path) in error and str(runs / "voc1") in error
-    assert path.read_bytes() == before
-    assert call("evaluate", runs / "voc0", runs / "voc1", "--flip")[0] == 0
-
-
-@pytest.mark.parametrize(
-    ("content", "refused"),
-    [('{"members": [1]}', True), ('{"members": 5}', True), ("[" * 200_000, False), ("\xff", False)],
-)
-def test_a_damaged_score_file_is_named_or_overwritten(call, made, tmp_path, content, refused):
-    folder = shutil.copytree(made, tmp_path / "run")
-    path = folder / "scores-shapes-test-first1.json"
-    path.write_text(content, encoding="latin-1")
-    code, _, error = call("evaluate", folder, "--limit", 1)
-    assert code == 2 * refused and (str(path) in error) == refused
-    assert refused or stored(path)["limit"] == 1
 
 
 def test_a_table_has_the_baseline_beside_the_model(call, made):

@@ -136,7 +136,6 @@ def write_run(folder):
     around = {"keras": "3", "data": {"shapes train": "0"}}
     (folder / "environment.json").write_text(json.dumps(around))
     (folder / "history.csv").write_text("epoch,loss,val_mean_iou\n1,2.5,0.25\n")
-    (folder / SCORES).write_text(json.dumps({"members": [], "iou": {"a": 0.5}}))
 
 
 def root_of(path):
@@ -210,8 +209,7 @@ def test_a_recipe_of_any_keys_and_values(samples, values):
         ends_well(fcn.Recipe.load, path)
 
 
-SCORES = "scores-shapes-test-first1.json"  # which the command below writes
-DAMAGED = ("classes.json", "history.csv", "recipe.toml", SCORES)
+DAMAGED = ("classes.json", "history.csv", "recipe.toml")
 
 
 def said(command_line, *arguments):
