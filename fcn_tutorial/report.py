@@ -7,7 +7,6 @@ it labels worst, and those around the median. What it says around them is in rep
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,23 +30,15 @@ CONFUSIONS = 10
 # Longest side of an image in pixels, and quality as JPEG; the first with which the file is small
 # enough is taken.
 SIZES = ((640, 85), (640, 60), (480, 60), (320, 50), (160, 40), (80, 30), (16, 30))
+CURVES = (
+    ("loss", {"training": "loss"}),
+    ("mean IoU", {"training": "mean_iou", "validation": "val_mean_iou"}),
+)
+FORM = {"RGB": "JPEG", "P": "PNG"}
 ERROR_COLORS = np.array([[225, 225, 225], [213, 94, 0]], np.uint8)  # right, wrong
 
 
-@dataclass(frozen=True)
-class Example:
-    """One image of the report, and how well it is labelled.
-
-    score: mean IoU over the classes in the label. wrong: share of the labelled pixels.
-    """
-
-    name: str
-    score: float
-    wrong: float
-    image: Image.Image
-    truth: np.ndarray
-    prediction: np.ndarray
-
+Pictures = list[tuple[str, Image.Image, str]]  # kind, picture, text alternative
 
 HERE = jinja2.FileSystemLoader(Path(__file__).parent)
 PAGES = jinja2.Environment(loader=HERE, autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -81,8 +72,7 @@ def write_report(
     parts = {
         **{"run": run, "dataset": dataset, "overlap": overlap},
         **{"result": result, "baseline": baseline, "constant": run.classes[constant]},
-        "curves": _curve(run.history, "loss", {"training": "loss"})
-        + _curve(run.history, "mean IoU", {"training": "mean_iou", "validation": "val_mean_iou"}),
+        "curves": [_curve(run.history, *each) for each in CURVES] if run.history else [],
         "rows": list(zip(run.classes, colors, result.iou, shares, images, strict=False)),
         "legend": [
             *zip(run.classes, colors, strict=False),
@@ -95,7 +85,7 @@ def write_report(
     }
     template = PAGES.get_template("report.html")
     for side, quality in SIZES:
-        worst, typical = ([_shown(run, each, side, quality) for each in kind] for kind in kinds)
+        worst, typical = ([_shown(each, side, quality) for each in kind] for kind in kinds)
         page = template.render(parts, worst=worst, typical=typical)
         if len(page.encode()) <= LARGEST:
             write_text(path, page)
@@ -126,33 +116,46 @@ def _chosen(values: np.ndarray) -> tuple[list[int], list[int]]:
     return order[:worst], order[first : first + SHOWN]
 
 
-def _example(run: Run, dataset: Dataset, index: int, values: np.ndarray) -> Example:
-    """Label an image once more, and keep it no larger than it is ever shown."""
+def _example(run: Run, dataset: Dataset, index: int, values: np.ndarray) -> dict[str, Any]:
+    """One example, labelled once more; its pictures are no larger than they are ever shown."""
     image, label = dataset[index]
-    prediction = segment(run.model, image)
-    wrong = float((label != prediction)[label != VOID].mean())
-    picture = Image.fromarray(image)
-    picture.thumbnail((SIZES[0][0],) * 2)
-    maps = [_resized(each, picture.size) for each in (label, prediction)]
-    return Example(dataset.names[index], values[index], wrong, picture, *maps)
+    prediction, name = segment(run.model, image), dataset.names[index]
+    error = np.where(label == VOID, VOID, label != prediction).astype(np.uint8)
+    wrong = f"{percent(error[label != VOID].mean())} of the labelled pixels"
+    truth, guess = (_content(ids, run.classes) for ids in (label, prediction))
+    pictures = [
+        ("image", Image.fromarray(image), f"image {name}"),
+        ("truth", paletted(label, run.palette), f"ground truth: {truth}"),
+        ("prediction", paletted(prediction, run.palette), f"prediction: {guess}"),
+        ("error", paletted(error, ERROR_COLORS), f"where the prediction is wrong: {wrong}"),
+    ]
+    small = _smaller(pictures, SIZES[0][0])
+    return {"name": name, "score": values[index], "wrong": wrong, "pictures": small}
 
 
-def _resized(ids: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return np.array(Image.fromarray(ids).resize(size, Image.Resampling.NEAREST))
+def _smaller(pictures: Pictures, side: int) -> Pictures:
+    copies = [(kind, picture.copy(), alt) for kind, picture, alt in pictures]
+    for _, picture, _ in copies:
+        picture.thumbnail((side, side))
+    return copies
 
 
-def _curve(
-    history: Sequence[dict], title: str, columns: Mapping[str, str]
-) -> list[tuple[str, str]]:
-    """A figure, in a list, of some columns of the history, for which `columns` gives names."""
-    lines, ends = {}, []
-    for name, column in columns.items():
-        points = [(row["epoch"], row[column]) for row in history if column in row]
-        if points:
-            lines[name] = tuple(zip(*points, strict=True))
-            ends.append(f"{name} from {points[0][1]:.3g} to {points[-1][1]:.3g}")
+def _shown(example: dict[str, Any], side: int, quality: int) -> dict[str, Any]:
+    """An example with its pictures as (kind, address, text alternative), as small as asked for."""
+    pictures = [
+        (kind, data_uri(small, FORM[small.mode], quality=quality, optimize=True), alt)
+        for kind, small, alt in _smaller(example["pictures"], side)
+    ]
+    return example | {"pictures": pictures}
+
+
+def _curve(history: Sequence[dict], title: str, columns: Mapping[str, str]) -> tuple[str, str]:
+    """A figure of some columns of the history, for which `columns` gives names."""
+    epochs = [row["epoch"] for row in history]
+    lines = {name: (epochs, [row[column] for row in history]) for name, column in columns.items()}
+    ends = [f"{name} from {y[0]:.3g} to {y[-1]:.3g}" for name, (_, y) in lines.items()]
     alt = f"Curve of the {title} over {counted(len(history), 'epoch')}: {', '.join(ends)}."
-    return [(_drawn(plotting.plot_lines, lines, "epoch", title), alt)] if lines else []
+    return _drawn(plotting.plot_lines, lines, "epoch", title), alt
 
 
 def _confusions(confusion: np.ndarray, classes: Sequence[str]) -> list[tuple[str, str, float]]:
@@ -162,23 +165,6 @@ def _confusions(confusion: np.ndarray, classes: Sequence[str]) -> list[tuple[str
     cells = [np.unravel_index(place, share.shape) for place in np.argsort(-share, axis=None)]
     found = [(classes[true], classes[guess], share[true, guess]) for true, guess in cells]
     return [each for each in found[:CONFUSIONS] if each[2] > 0]
-
-
-def _shown(run: Run, example: Example, side: int, quality: int) -> dict[str, Any]:
-    """One example with its pictures, (kind, address, text alternative), as small as asked for."""
-    picture = example.image.copy()
-    picture.thumbnail((side, side))
-    truth, guess = (_resized(ids, picture.size) for ids in (example.truth, example.prediction))
-    error = np.where(truth == VOID, VOID, truth != guess).astype(np.uint8)
-    wrong = f"{percent(example.wrong)} of the labelled pixels"
-    photo = data_uri(picture, "JPEG", quality=quality, optimize=True)
-    pictures = [
-        ("image", photo, f"image {example.name}"),
-        ("truth", _map(truth, run.palette), f"ground truth: {_content(truth, run.classes)}"),
-        ("prediction", _map(guess, run.palette), f"prediction: {_content(guess, run.classes)}"),
-        ("error", _map(error, ERROR_COLORS), f"where the prediction is wrong: {wrong}"),
-    ]
-    return {"name": example.name, "score": example.score, "wrong": wrong, "pictures": pictures}
 
 
 def _content(ids: np.ndarray, classes: Sequence[str]) -> str:
@@ -192,7 +178,3 @@ def _content(ids: np.ndarray, classes: Sequence[str]) -> str:
 def _drawn(draw: Any, *arguments: Any) -> str:
     picture = plotting.picture_of(draw, *arguments, scale=2)
     return data_uri(Image.fromarray(picture), "PNG", optimize=True)
-
-
-def _map(ids: np.ndarray, palette: np.ndarray) -> str:
-    return data_uri(paletted(ids, palette), "PNG", optimize=True)
