@@ -67,7 +67,14 @@ def export(
             runs on another backend than TensorFlow, or a file cannot be written.
     """
     file, shape, precision = _checked(Path(path), size, precision)
-    texts = {file.with_name(f"{file.name}.json"): _legend(classes, palette, shape, precision)}
+    legend = {
+        "classes": list(classes),
+        "palette": [list(map(int, color)) for color in palette],
+        "input": {"name": "image", "shape": [*shape, 3], "dtype": "float32", "range": [0, 255]},
+        "output": {"shape": [*shape, len(classes)], "dtype": "float32", "is": "logits"},
+        "weights": precision,
+    }
+    texts = {file.with_name(f"{file.name}.json"): json.dumps(legend, indent=1) + "\n"}
     if demo and file.suffix != ".onnx":
         raise InputError(f"a demo needs an ONNX file, which {file} is not: choose the format onnx.")
     if demo:
@@ -81,24 +88,12 @@ def export(
     model = _in_32_bits(model)
     signature = [keras.InputSpec(shape=(*shape, 3), dtype="float32", name="image")]
     convert, describe = CONVERTERS[file.suffix]
-    content = describe(convert(model, signature, precision), next(iter(texts.values())))
+    content = describe(convert(model, signature, precision), legend)
     make_folder(file.parent)
     write_whole(file, lambda temporary: temporary.write_bytes(content))
     for place, text in texts.items():
         write_text(place, text)
     return file, *texts
-
-
-def _legend(classes, palette, shape, precision):
-    """What a program must know to use the file, as JSON."""
-    legend = {
-        "classes": list(classes),
-        "palette": [list(map(int, color)) for color in palette],
-        "input": {"name": "image", "shape": [*shape, 3], "dtype": "float32", "range": [0, 255]},
-        "output": {"shape": [*shape, len(classes)], "dtype": "float32", "is": "logits"},
-        "weights": precision,
-    }
-    return json.dumps(legend, indent=1) + "\n"
 
 
 def _check_places(texts):
@@ -122,20 +117,15 @@ def _checked(path, size, precision):
     if path.suffix not in PRECISIONS:
         raise InputError(f"{path} must end in {' or '.join(PRECISIONS)}: change its ending.")
     known = PRECISIONS[path.suffix]
-    precision = known[0] if precision is None else precision
+    precision = precision or known[0]
     check_choice(f"precision of {path.suffix}", precision, known)
     if size is None and path.suffix == ".onnx":
-        shape = (None, None, None)
-    else:
-        shape = (1, *_sides(SIDE if size is None else size))
-    return path, shape, precision
-
-
-def _sides(size):
-    sides = size if isinstance(size, tuple | list) else [size]
+        return path, (None, None, None), precision
+    sides = size if isinstance(size, tuple | list) else [SIDE if size is None else size]
     if not 1 <= len(sides) <= 2:
         raise InputError(f"size must be one or two numbers of pixels, got {size!r}.")
-    return tuple(check_whole("size", sides[place], SMALLEST, LARGEST) for place in (0, -1))
+    sides = [check_whole("size", sides[place], SMALLEST, LARGEST) for place in (0, -1)]
+    return path, (1, *sides), precision
 
 
 def _in_32_bits(model):
@@ -185,23 +175,20 @@ def _with_entries(content, legend):
     """An ONNX file with the classes and palette of a legend among its metadata."""
     import onnx
 
-    entries = {key: json.dumps(value) for key, value in json.loads(legend).items()}
+    entries = {key: json.dumps(legend[key]) for key in ("classes", "palette")}
     described = onnx.ModelProto()
-    onnx.helper.set_model_props(described, {key: entries[key] for key in ("classes", "palette")})
+    onnx.helper.set_model_props(described, entries)
     # Messages of this kind are merged by joining their bytes; nothing of the network is decoded.
     return content + described.SerializeToString()
 
 
 def _with_files(content, legend):
     """A LiteRT file with labels.txt, a class a line, and legend.json zipped behind the network."""
-    file = BytesIO(content)
+    file, names = BytesIO(content), "\n".join(legend["classes"])
     with zipfile.ZipFile(file, "a") as archive:
-        for name, text in (
-            ("labels.txt", "\n".join(json.loads(legend)["classes"]) + "\n"),
-            ("legend.json", legend),
-        ):
-            # At a fixed time, so that the same network makes the same file.
-            archive.writestr(zipfile.ZipInfo(name), text)
+        # At a fixed time, so that the same network makes the same file.
+        archive.writestr(zipfile.ZipInfo("labels.txt"), f"{names}\n")
+        archive.writestr(zipfile.ZipInfo("legend.json"), json.dumps(legend, indent=1))
     return file.getvalue()
 
 
