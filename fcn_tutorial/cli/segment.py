@@ -100,10 +100,10 @@ def _images_in(folder, recursive, output):
 
 def _listed(files, path):
     """The files whose names a text file lists (without suffix), by name in the list's order."""
+    from fcn_tutorial.data.dataset import read_lines
+
     check_file(path, "list", "check the path")
-    names = path.read_text(errors="replace").split()
-    if not names:
-        raise InputError(f"list {path} is empty: give one with image names.")
+    names = read_lines(path)
     found = {file.stem: file for file in files.values()}
     missing = [name for name in names if name not in found]
     if missing:

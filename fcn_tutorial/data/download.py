@@ -28,7 +28,7 @@ from tqdm import tqdm
 from fcn_tutorial.data.catalog import ARCHIVES, Archive, load_dataset, splits_of
 from fcn_tutorial.data.dataset import data_root
 from fcn_tutorial.data.unpack import gzip_is_complete, unpack
-from fcn_tutorial.errors import InputError, check_choice, reason_of
+from fcn_tutorial.errors import InputError, check_choice, explained, reason_of
 from fcn_tutorial.files import held
 
 TRIES = 5  # for each mirror, in a row without progress
@@ -37,6 +37,10 @@ STALL = 30  # seconds without another chunk after which a connection counts as c
 CHUNK = 2**14  # bytes
 LATER = (408, 429, 500, 502, 503, 504)  # HTTP codes after which another try may succeed
 
+FULL = (
+    "free some space, or set FCN_DATA to another folder, and fetch again; what was downloaded is "
+    "kept"
+)
 CUT = (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError)
 ODD = (requests.RequestException, ValueError)  # what a server says that makes no sense
 
@@ -56,14 +60,8 @@ def fetch(
     check_choice("archive", name, sorted(archives))
     archive, folder = archives[name], data_root(root)
     if not (folder / archive.folder).exists():
-        try:
+        with explained(f"{folder} cannot be written to", FULL, (OSError,)):
             _fetch(name, archive, folder, progress)
-        except OSError as error:
-            raise InputError(
-                f"{error.filename or folder} cannot be written ({reason_of(error)}): free some "
-                "space, or set FCN_DATA to another folder, and fetch again; what was downloaded is "
-                "kept."
-            ) from error
     return folder / archive.folder
 
 
