@@ -36,20 +36,19 @@ def segment(
     """Label every pixel of photos, and write label maps, overlays and a colour legend."""
     factors = check_scales(f"--scales {shown(scales)}", scales.split(","))
     files = _image_files(images, recursive, output)
-    files = files if voc_list is None else _listed(files, voc_list)
+    if voc_list is not None:
+        files = _listed(files, voc_list)
     with common.quiet_import():
         from fcn_tutorial import inference
         from fcn_tutorial.data.voc import CLASSES as VOC_CLASSES
     opened = common.open_runs([run, *(also or [])])
     models = [each.model for each in opened]
     label_of = partial(inference.segment, models, scales=factors, flip=flip, progress=True)
-    if voc_list is None:
-        _write(files, label_of, opened[0], output)
-    elif opened[0].classes != VOC_CLASSES:
-        raise InputError(f"{run} does not have VOC's classes: give a run trained on VOC.")
-    else:
-        folder = common.server_folder(output, voc_list.stem)
-        _write(files, label_of, opened[0], folder, only_labels=True)
+    if voc_list is not None:
+        output = common.server_folder(output, voc_list.stem)
+        if opened[0].classes != VOC_CLASSES:
+            raise InputError(f"{run} does not have VOC's classes: give a run trained on VOC.")
+    _write(files, label_of, opened[0], output, only_labels=voc_list is not None)
 
 
 def _image_files(paths, recursive, output):
@@ -132,12 +131,13 @@ def _write(files, label_of, run, folder, only_labels=False):
         if os.path.realpath(file) in made:
             raise InputError(f"{file} would be overwritten: choose another --output.")
     make_folder(folder)
-    written = []
+    unread = 0
     for name, file in tqdm(files.items(), desc="segment", disable=len(files) == 1):
         try:
             image = read_image(file)
         except InputError as error:
             common.say(error)
+            unread += 1
             continue
         label = label_of(image)
         make_folder((folder / name).parent)
@@ -145,14 +145,11 @@ def _write(files, label_of, run, folder, only_labels=False):
         if not only_labels:
             picture = plotting.overlay(image, label, run.palette)
             write_image(folder / f"{name}-overlay.png", picture)
-        written.append(name)
-    maps = counted(len(written), "label map")
-    what = f"{maps} (NAME.png)"
+    what = "(NAME.png)"
     if not only_labels:
         write_whole(folder / "legend.png", partial(plotting.draw_legend, run.classes, run.palette))
-        what = f"{maps} (-label.png), overlays (-overlay.png) and legend.png"
-    print(f"Wrote {what} to {folder}.")
-    if len(written) < len(files):
-        left = len(files) - len(written)
-        common.say(f"{left} of {counted(len(files), 'image')} could not be read.")
+        what = "(-label.png), overlays (-overlay.png) and legend.png"
+    print(f"Wrote {counted(len(files) - unread, 'label map')} {what} to {folder}.")
+    if unread:
+        common.say(f"{unread} of {counted(len(files), 'image')} could not be read.")
         raise Exit(1)

@@ -44,18 +44,15 @@ ARCHIVES = {
         Path(__file__).with_name("archives.toml").read_text(encoding="utf-8")
     ).items()
 }
+BOTH = "voc2012", "sbd"
 SOURCES = {
     "shapes": Source(shapes.load, {"train": None, "val": None, "test": None}),
     "photos": Source(photos.load, {"all": 4}),
     "camvid": Source(camvid.load, {"train": 367, "val": 101, "test": 233}, ("camvid",)),
     "voc2012": Source(voc.load, {"train": 1464, "val": 1449}, ("voc2012",)),
     "sbd": Source(sbd.load, {"train": 8498, "val": 2857}, ("sbd",)),
-    "voc2012_trainaug": Source(
-        sbd.load_trainaug, {"train": 10_582, "val": 1449}, ("voc2012", "sbd")
-    ),
-    "voc2012_keras_fcn": Source(
-        sbd.load_keras_fcn, {"train": 10_831, "val": 1200}, ("voc2012", "sbd")
-    ),
+    "voc2012_trainaug": Source(sbd.load_trainaug, {"train": 10_582, "val": 1449}, BOTH),
+    "voc2012_keras_fcn": Source(sbd.load_keras_fcn, {"train": 10_831, "val": 1200}, BOTH),
 }
 
 

@@ -99,8 +99,9 @@ def _json(path: Path) -> Any:
 
 def _from_masks(source: Path) -> Converted:
     layout, first = find(source), folder.load(source, folder.splits_of(source)[0])
-    settings = folder.read_settings(source)
-    lists = folder.all_splits(layout, settings, source) if settings else layout.splits
+    lists = layout.splits
+    if (source / folder.SETTINGS).is_file():
+        lists = folder.all_splits(layout, folder.read_settings(source), source)
 
     def examples() -> Iterator[Example]:
         for name, (image, mask) in layout.pairs.items():
@@ -135,10 +136,11 @@ def _from_labelme(top: Path, files: Sequence[Path]) -> Converted:
         for path in files:
             suffix, content = _labelme_image(path)
             size = read_image(content, path).shape[1::-1]
-            areas = [(_painted(each, size), each[0]) for each in shapes[path] if each[1] in DRAWN]
+            kept = [shape for shape in shapes[path] if shape[1] in DRAWN]
+            kept.sort(key=lambda shape: -np.count_nonzero(_painted(shape, size)))
             painted = np.zeros(size[::-1], np.uint8)
-            for area, name in sorted(areas, key=lambda each: -np.count_nonzero(each[0])):
-                painted[area] = ids[name]
+            for shape in kept:
+                painted[_painted(shape, size)] = ids[shape[0]]
             yield path.relative_to(top).with_suffix(suffix).as_posix(), content, painted
 
     return classes, palette, examples(), {}, notes

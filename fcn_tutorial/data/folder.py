@@ -36,6 +36,7 @@ from fcn_tutorial.tables import counted
 
 SETTINGS = "dataset.toml"
 SHARES = (80, 10, 10)
+DEFAULTS: dict[str, Any] = {"group": "", "split": SHARES, "void": [], "classes": {}}
 
 
 class Folder(ImageFiles):
@@ -76,23 +77,19 @@ def splits_of(folder: str | os.PathLike) -> tuple[str, ...]:
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """What dataset.toml of a folder says; {} where there is none; InputError if it is unusable."""
-    path = folder / SETTINGS
-    if not path.is_file():
-        return {}
+    """What dataset.toml of a folder says, or leaves open; InputError if it is unusable."""
+    path, settings = folder / SETTINGS, DEFAULTS
     with explained(f"{path} cannot be used", "correct it"):
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-        unknown = settings.keys() - {"group", "split", "void", "classes"}
-        if unknown:
-            raise ValueError(f"{shown(min(unknown))} is none of group, split, void and classes")
-        shares = settings.setdefault("split", SHARES)
+        if path.is_file():
+            settings = DEFAULTS | tomllib.loads(path.read_text(encoding="utf-8"))
+        if unknown := settings.keys() - DEFAULTS.keys():
+            raise ValueError(f"{shown(min(unknown))} is none of {', '.join(DEFAULTS)}")
+        group, shares, void, classes = (settings[key] for key in DEFAULTS)
         if len(shares) != 3 or min(shares) < 0 or 0 in shares[:2]:
             raise ValueError("split needs shares of train, val and test, such as [80, 10, 10]")
-        void = settings.get("void", [])
-        settings["void"] = list(map(index, void if isinstance(void, list) else [void]))
-        settings["classes"] = [_row(*item) for item in settings.get("classes", {}).items()]
-        re.compile(settings.setdefault("group", ""))
-    return settings
+        re.compile(group)
+        ids = list(map(index, void if isinstance(void, list) else [void]))
+        return settings | {"void": ids, "classes": [_row(*item) for item in classes.items()]}
 
 
 def _row(name: str, values: Any) -> Row:
@@ -103,8 +100,7 @@ def _row(name: str, values: Any) -> Row:
 
 def all_splits(layout: Layout, settings: dict, where: Any) -> dict[str, list[str]]:
     """The names in each split: as lists or folders say, and what they leave open by a hash."""
-    given, shares = dict(layout.splits), settings.get("split", SHARES)
-    group = settings.get("group", "")
+    given, shares, group = dict(layout.splits), settings["split"], settings["group"]
     if given.keys().isdisjoint(SPLITS):  # such as the list "default" of an export without splits
         named = [name for names in given.values() for name in names]
         return given | hashed(named or list(layout.pairs), shares, group, where)
@@ -160,20 +156,20 @@ def _values(mask: Path) -> set[int]:
 
 def _table(layout: Layout, settings: dict, folder: Any) -> tuple[Table, list[str]]:
     """The table of a folder's classes, and what to say about it."""
-    void = settings.get("void", [])
-    if rows := settings.get("classes"):
-        return Table(rows, Path(folder) / SETTINGS, void), []
+    void, files = settings["void"], [mask for _, mask in layout.pairs.values()]
+    if settings["classes"]:
+        return Table(settings["classes"], Path(folder) / SETTINGS, void), []
     table = masks.read_table(layout.table, void) if layout.table else None
     if table and (len(table.classes) > 2 or VOID in table.named or not table.numbered):
         return table, []
     values: set[int] = set()
-    for each in in_threads(_values, [mask for _, mask in layout.pairs.values()]):
+    for each in in_threads(_values, files):
         values |= each
         if table and not values <= masks.BINARY:
             return table, []
     if table and VOID not in values:
         return table, []
-    lossy = next((mask for _, mask in layout.pairs.values() if masks.is_lossy(mask)), None)
+    lossy = next(filter(masks.is_lossy, files), None)
     if lossy and not values <= masks.BINARY:
         raise InputError(f"mask {lossy} is a JPEG file without a table of classes: {masks.LOSSY}.")
     found = masks.table_of_values(values - set(void), folder, table.classes if table else ())
