@@ -166,34 +166,33 @@ def _write_shard(dataset, indices, path, advance=lambda count: None):
     tf, rows = _tensorflow(), []
 
     def write(temporary):
+        offset = 0
         with tf.io.TFRecordWriter(str(temporary)) as writer:
-            for payload in _payloads(dataset, indices, rows):
+            for index in indices:
+                payload = _payload(dataset, index)
                 writer.write(payload)
+                place = {"offset": offset, "crc32": zlib.crc32(payload)}
+                rows.append({"name": dataset.names[index], **place})
+                offset += HEADER + len(payload) + FOOTER
                 advance(1)
 
     write_whole(path, write)
     return rows
 
 
-def _payloads(dataset, indices, rows):
-    """The examples as bytes, one after the other; adds to `rows` what the index says of each."""
-    tf, offset = _tensorflow(), 0
-    for index in indices:
-        # Reading the example also makes sure that its files are complete and of one size.
-        image, label = dataset[index]
-        file = dataset.image_file(index)
-        example = tf.train.Example()
-        for key, value in (
-            ("name", dataset.names[index].encode()),
-            ("image", file.read_bytes() if file else encode_png(image)),
-            ("label", encode_png(label)),  # grey, as TensorFlow reads a palette PNG as colours
-        ):
-            example.features.feature[key].bytes_list.value.append(value)
-        payload = example.SerializeToString(deterministic=True)
-        crc = zlib.crc32(payload)
-        rows.append({"name": dataset.names[index], "offset": offset, "crc32": crc})
-        offset += HEADER + len(payload) + FOOTER
-        yield payload
+def _payload(dataset, index):
+    """An example as bytes."""
+    # Reading the example also makes sure that its files are complete and of one size.
+    image, label = dataset[index]
+    file = dataset.image_file(index)
+    example = _tensorflow().train.Example()
+    for key, value in (
+        ("name", dataset.names[index].encode()),
+        ("image", file.read_bytes() if file else encode_png(image)),
+        ("label", encode_png(label)),  # grey, as TensorFlow reads a palette PNG as colours
+    ):
+        example.features.feature[key].bytes_list.value.append(value)
+    return example.SerializeToString(deterministic=True)
 
 
 def _read(path, offset, crc):

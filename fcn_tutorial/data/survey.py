@@ -93,7 +93,7 @@ def _glances(dataset: Dataset) -> list[_Glance | str]:
             image, label = dataset[index]
         except InputError as error:
             return str(error)
-        counts = np.bincount(label.ravel(), minlength=256)
+        counts = np.array(Image.fromarray(label).histogram())
         small = Image.fromarray(image).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
         thumbnail = np.asarray(small, np.float32).ravel()
         where = dataset.split, index, dataset.names[index]
