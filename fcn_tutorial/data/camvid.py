@@ -6,13 +6,12 @@ void, and a list CamVid/{train,val,test}.txt. Eleven classes; none of them is a 
 Source: Brostow, Fauqueur and Cipolla 2009; split and classes of Badrinarayanan et al. 2017.
 """
 
-import os
 import tomllib
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from fcn_tutorial.data.dataset import check_lists, data_root, read_lines
+from fcn_tutorial.data.dataset import check_lists, read_lines
 from fcn_tutorial.data.images import ImageFiles
 from fcn_tutorial.errors import check_choice
 
@@ -37,12 +36,11 @@ class CamVid(ImageFiles):
         self.files = {n: (images / f"{n}.png", labels / f"{n}.png") for n in self.names}
 
 
-def load(split: str, root: str | os.PathLike | None = None) -> CamVid:
-    """Open the split "train", "val" or "test"; `root` holds CamVid/, None as for `data_root`.
+def load(split: str, root: Path) -> CamVid:
+    """Open the split "train", "val" or "test"; `root` holds CamVid/.
 
     InputError for another split, or where its list is not there.
     """
     check_choice("split of camvid", split, SPLITS)
-    root = data_root(root)
     check_lists(root, [("camvid", "CamVid", f"{split}.txt")])
     return CamVid(split, root / "CamVid")

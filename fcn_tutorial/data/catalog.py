@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fcn_tutorial.data import camvid, folder, photos, sbd, shapes, voc
-from fcn_tutorial.data.dataset import Dataset
+from fcn_tutorial.data.dataset import Dataset, data_root
 from fcn_tutorial.errors import InputError, shown, warn
 
 
@@ -83,7 +83,7 @@ def load_dataset(
     """
     if _is_folder(name):  # whose splits `source` would find out first
         return folder.load(name, split, **options)
-    return source(name).load(split, root, **options)
+    return source(name).load(split, data_root(root), **options)
 
 
 def source(name: str | os.PathLike) -> Source:

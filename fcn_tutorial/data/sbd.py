@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from fcn_tutorial.data import voc
-from fcn_tutorial.data.dataset import check_lists, data_root, read_lines
+from fcn_tutorial.data.dataset import check_lists, read_lines
 from fcn_tutorial.data.images import check_ids
 from fcn_tutorial.data.matlab import LARGEST, read_field
 from fcn_tutorial.data.voc import VOC, voc_files, voc_list, voc_names
@@ -35,8 +35,8 @@ class SBD(VOC):
         return super().read_label(index)
 
 
-def load(split: str, root: str | os.PathLike | None = None) -> SBD:
-    """Open the split "train" or "val"; `root` holds benchmark_RELEASE/, None as for `data_root`.
+def load(split: str, root: Path) -> SBD:
+    """Open the split "train" or "val"; `root` holds benchmark_RELEASE/.
 
     "seg11valid" are the images that are not in SBD's train and on which the paper scores, with
     VOC's labels. InputError for another split, or where a list is not there.
@@ -44,10 +44,10 @@ def load(split: str, root: str | os.PathLike | None = None) -> SBD:
     check_choice("split of sbd", split, (*SPLITS, "seg11valid"))
     if split == "seg11valid":
         return SBD("sbd", split, voc_files(voc_names(split, root, "sbd"), root))
-    return SBD("sbd", split, _sbd_files(data_root(root), split))
+    return SBD("sbd", split, _sbd_files(root, split))
 
 
-def load_trainaug(split: str, root: str | os.PathLike | None = None) -> SBD:
+def load_trainaug(split: str, root: Path) -> SBD:
     """Open a split of VOC 2012 with SBD's labels of its training images; `root` as for `load`.
 
     Images of VOC's val carry VOC's labels; of the others, those that SBD has carry SBD's, even
@@ -58,7 +58,7 @@ def load_trainaug(split: str, root: str | os.PathLike | None = None) -> SBD:
     both are complete (with SegmentationClassAug, those that the list trainaug.txt names, if it is
     there); "val" and "seg11valid" are as VOC has them; others are lists in ImageSets/Segmentation.
     """
-    name, root = "voc2012_trainaug", data_root(root)
+    name = "voc2012_trainaug"
     if split in ("val", "seg11valid"):
         return SBD(name, split, voc_files(voc_names(split, root, name), root))
     listed = [] if split == "train" else voc_names(split, root, name)
@@ -72,7 +72,7 @@ def load_trainaug(split: str, root: str | os.PathLike | None = None) -> SBD:
     return SBD(name, split, {each: files[each] for each in listed or sorted({*files} - {*val})})
 
 
-def load_keras_fcn(split: str, root: str | os.PathLike | None = None) -> SBD:
+def load_keras_fcn(split: str, root: Path) -> SBD:
     """Keras-FCN's split: trains on 1,252 of VOC 2012 val's 1,449 images, 610 of seg11valid's 736.
 
     Scores on VOC 2012 val or seg11valid of a model that was trained on it say nothing about new
@@ -83,7 +83,7 @@ def load_keras_fcn(split: str, root: str | os.PathLike | None = None) -> SBD:
     10,831 images of SBD and of VOC's train and val: an image that SBD has carries SBD's label, the
     other 676 carry VOC's. `root` as for `load`.
     """
-    name, root = "voc2012_keras_fcn", data_root(root)
+    name = "voc2012_keras_fcn"
     check_choice(f"split of {name}", split, SPLITS)
     _check_all_lists(root)
     train, val = (voc_files(voc_names(part, root, name), root) for part in SPLITS)

@@ -6,13 +6,12 @@ Source: Everingham et al. 2010; the split seg11valid of Long, Shelhamer and Darr
 VOC 2011's validation images that are not in SBD's training set.
 """
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from fcn_tutorial.data.dataset import Files, check_lists, data_root, read_lines
+from fcn_tutorial.data.dataset import Files, check_lists, read_lines
 from fcn_tutorial.data.images import ImageFiles
 from fcn_tutorial.errors import InputError, shown
 
@@ -52,10 +51,10 @@ class VOC(ImageFiles):
         self.names, self.files = tuple(files), files
 
 
-def load(split: str, root: str | os.PathLike | None = None) -> VOC:
+def load(split: str, root: Path) -> VOC:
     """Open "train", "val", "trainval", "seg11valid", or another list in ImageSets/Segmentation.
 
-    `root` holds VOCdevkit/, None as for `data_root`. InputError where the list is not there.
+    `root` holds VOCdevkit/. InputError where the list is not there.
     """
     if split == "test":
         raise InputError(
@@ -71,28 +70,26 @@ def voc_list(split: str) -> tuple[str, str, str]:
     return "voc2012", FOLDER, f"{LISTS}/{split}.txt"
 
 
-def voc_names(split: str, root: str | os.PathLike | None, name: str) -> list[str]:
+def voc_names(split: str, root: Path, name: str) -> list[str]:
     """The names in a list of VOC 2012, in its order; seg11valid's comes with the package.
 
     InputError as of `load`, about the data set called `name`.
     """
     if split == "seg11valid":
         return SEG11VALID.read_text().split()
-    path = data_root(root).joinpath(*voc_list(split)[1:])
+    path = root.joinpath(*voc_list(split)[1:])
     if split not in SPLITS and not (Path(split).name == split and path.is_file()):
         raise InputError(
             f"unknown split of {name} {shown(split)}: use one of {', '.join(SPLITS)}, or the name "
-            f"of a list in {data_root(root) / FOLDER / LISTS}."
+            f"of a list in {root / FOLDER / LISTS}."
         )
-    check_lists(data_root(root), [voc_list(split)])
+    check_lists(root, [voc_list(split)])
     return [line.split()[0] for line in read_lines(path)]
 
 
-def voc_files(
-    names: Iterable[str], root: str | os.PathLike | None, labels: str = "SegmentationClass"
-) -> Files:
+def voc_files(names: Iterable[str], root: Path, labels: str = "SegmentationClass") -> Files:
     """The paths of images of VOC 2012 and of their labels, in the folder `labels`."""
-    folder = data_root(root) / FOLDER
+    folder = root / FOLDER
     return {
         name: (folder / "JPEGImages" / f"{name}.jpg", folder / labels / f"{name}.png")
         for name in names
