@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from fcn_tutorial.cli.common import place_of, quiet_import
-from fcn_tutorial.errors import InputError, check_choice, check_whole
+from fcn_tutorial.errors import InputError, check_choice
 
 FORMATS = {"litert": ".tflite", "onnx": ".onnx"}  # and how the names of their files end
 Output = Annotated[Path | None, Option(help="File to write. Default: RUN/VARIANT.tflite or .onnx.")]
@@ -60,8 +60,6 @@ def export(
     if size is not None:  # "240x320", or "256"
         parts = size.strip().lower().split("x", 1)
         sides = [int(each) if each.isdecimal() and len(each) < 6 else each for each in parts]
-        for side in sides:
-            check_whole("each side of --size", side, exporting.SMALLEST, exporting.LARGEST)
     opened = load_run(run)
     path = output or place_of(run, f"{opened.recipe.variant}{FORMATS[form]}")
     what = opened.model, path, opened.classes, opened.palette

@@ -39,10 +39,6 @@ class Row:
     ids: tuple[int, ...] = ()
     colors: tuple[int, ...] = ()
 
-    @property
-    def is_void(self) -> bool:
-        return self.name.casefold() in VOID_NAMES
-
 
 class Table:
     """The classes of a folder, and what stands for them in its masks.
@@ -60,7 +56,8 @@ class Table:
     def __init__(self, rows: Iterable[Row], where: Any, void: Iterable[int] = (), numbered=True):
         rows = list(rows)
         self.where, self.numbered = where, numbered
-        self.classes = tuple(dict.fromkeys(row.name for row in rows if not row.is_void))
+        names = dict.fromkeys(row.name for row in rows)
+        self.classes = tuple(name for name in names if name.casefold() not in VOID_NAMES)
         if not 1 <= len(self.classes) <= MOST_CLASSES:
             raise InputError(
                 f"{where} has {len(self.classes)} classes: list 1 to {MOST_CLASSES} of them."
@@ -70,7 +67,7 @@ class Table:
         self.colors: dict[int, int] = {VOID_CODE: VOID}
         self.named, seen = set(void), dict[str, str]()
         for row in rows:
-            label = VOID if row.is_void else self.classes.index(row.name)
+            label = self.classes.index(row.name) if row.name in self.classes else VOID
             named = [f"id {value}" for value in row.ids]
             for value in (*named, *(f"colour #{code:06x}" for code in row.colors)):
                 if seen.setdefault(value, row.name) != row.name:

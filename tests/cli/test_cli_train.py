@@ -107,7 +107,7 @@ def test_a_run_is_exported(call, made, tmp_path):
     assert stored["input"]["shape"] == [1, 64, 96, 3]
     for size in ("64x", "axb", "64x96x3", "-64", "1x64", f"{256:020}x99", ""):
         code, _, error = call("export", made, "--output", path, "--size", size)
-        assert code == 2 and "--size" in error
+        assert code == 2 and "size must be" in error
     code, _, error = call("export", made, "--format", "onnx", "--output", path)
     assert code == 2 and str(path) in error and ".onnx" in error
     code, _, error = call("export", made, "--format", "pb")
