@@ -11,7 +11,6 @@ from fcn_tutorial.data.dataset import Dataset, color_table
 from fcn_tutorial.data.images import ImageFiles, checked_pair
 from fcn_tutorial.data.voc import voc_palette
 from fcn_tutorial.errors import InputError, explained
-from fcn_tutorial.tables import counted
 
 GIVEN = "given in Python"  # the name of a data set that has none
 
@@ -41,14 +40,11 @@ class Pairs(Dataset):
         names = [f"{split} {i}" for i in range(len(pairs))] if names is None else names
         palette = getattr(pairs, "palette", voc_palette(len(classes)))
         self.names, colors = tuple(map(str, names)), color_table(palette)
-        for what, found, kind, of in (
-            ("name", names, "example", pairs),
-            ("colour", palette, "class", classes),
-        ):
+        for field, found, of in (("names", names, pairs), ("palette", palette, classes)):
             if len(found) != len(of):
                 raise InputError(
-                    f"the {split} data have {counted(len(found), what)}: give {len(of)}, one for "
-                    f"each {kind}."
+                    f"the {split} data have {len(found)} in {field!r}, not {len(of)}: give one for "
+                    f"each {'example' if of is pairs else 'class'}."
                 )
         self.palette = colors[: len(classes)]
 

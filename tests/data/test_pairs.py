@@ -66,8 +66,8 @@ def test_data_that_are_no_pairs_are_refused(refusal, arguments, named):
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        ("names", ["a"], "1 name: give 2, one for each example"),
-        ("palette", [(0, 0, 0)], "1 colour: give 2, one for each class"),
+        ("names", ["a"], "1 in 'names', not 2: give one for each example"),
+        ("palette", [(0, 0, 0)], "1 in 'palette', not 2: give one for each class"),
         ("palette", np.zeros((2, 3)), "whole numbers"),
     ],
 )
