@@ -126,8 +126,7 @@ def held(
         lock.acquire(timeout=0)
     except Timeout as error:
         raise InputError(
-            f"{folder} is being {doing} by another process: wait until it ends, or choose another "
-            "folder."
+            f"{folder} is being {doing} by another process: wait for it, or choose another folder."
         ) from error
     except (OSError, NotImplementedError) as error:
         raise cannot_write(folder / name, error) from error

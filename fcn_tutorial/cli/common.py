@@ -91,8 +91,7 @@ def open_runs(folders: Iterable[Path]) -> list:
     for run in opened:
         if run.classes != opened[0].classes:
             raise InputError(
-                f"{run.folder} and {opened[0].folder} have different classes: average only "
-                "runs with the same classes."
+                f"{run.folder} and {opened[0].folder} need the same classes to be averaged."
             )
     return opened
 

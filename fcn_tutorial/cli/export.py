@@ -50,8 +50,7 @@ def export(
     check_choice("--format", form, FORMATS)
     if output and output.suffix != FORMATS[form]:
         raise InputError(
-            f"--output {str(output)!r} must end in {FORMATS[form]} for format {form}: change "
-            "--output or --format."
+            f"--output {str(output)!r} must end in {FORMATS[form]} for --format {form}: change one."
         )
     with quiet_import():
         from fcn_tutorial import export as exporting

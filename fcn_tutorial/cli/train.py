@@ -45,13 +45,11 @@ def train(
     loaded = Recipe.load(recipe, **(_changes(change or []) | given))
     if weights is not None and loaded.initial:
         raise InputError(
-            f"--weights has no effect, because recipe {recipe} starts from {loaded.initial}: "
-            "leave it out."
+            f"--weights has no effect, as recipe {recipe} starts from {loaded.initial}: omit it."
         )
     if data is None and os.sep in loaded.dataset and not os.path.isdir(loaded.dataset):
         raise InputError(
-            f"recipe {recipe} trains on the folder {loaded.dataset}, which is missing: name "
-            "your own folder by --data."
+            f"recipe {recipe} needs a folder, and {loaded.dataset} is missing: name it by --data."
         )
     output = output or Path("runs") / Path(recipe).stem
     before = epochs_of(output / CHECKPOINT)

@@ -37,10 +37,7 @@ STALL = 30  # seconds without another chunk after which a connection counts as c
 CHUNK = 2**14  # bytes
 LATER = (408, 429, 500, 502, 503, 504)  # HTTP codes after which another try may succeed
 
-FULL = (
-    "free some space, or set FCN_DATA to another folder, and fetch again; what was downloaded is "
-    "kept"
-)
+FULL = "free some space or set FCN_DATA to another folder, and fetch again; downloads are kept"
 CUT = (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError)
 ODD = (requests.RequestException, ValueError)  # what a server says that makes no sense
 

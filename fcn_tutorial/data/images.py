@@ -83,10 +83,9 @@ def read_label(
     """
 
     def read(image: Any, where: Any) -> np.ndarray:
-        if image.mode not in ("P", "L"):
+        if (mode := image.mode) not in ("P", "L"):
             raise InputError(
-                f"label {where} has mode {image.mode}: a label is a palette or greyscale PNG of "
-                "ids."
+                f"label {where} has mode {mode}: a label is a palette or greyscale PNG of ids."
             )
         return check_ids(np.array(_upright(image)), where, num_classes, void)
 
@@ -100,11 +99,10 @@ def check_ids(ids: np.ndarray, where: Any, num_classes: int, void: int = VOID) -
     """
     if void != VOID:
         ids[ids == void] = VOID
-    wrong = (ids >= num_classes) & (ids != VOID)
-    if wrong.any():
+    wrong = ids[(ids >= num_classes) & (ids != VOID)]
+    if wrong.size:
         raise InputError(
-            f"label {where} has class id {ids[wrong][0]}: ids must be 0..{num_classes - 1}, or "
-            "void."
+            f"label {where} has class id {wrong[0]}: ids must be 0..{num_classes - 1}, or void."
         )
     return ids
 
@@ -269,6 +267,5 @@ def _decoded(source, where, read):
                 return read(image, where)
         except Image.DecompressionBombError as error:
             raise InputError(
-                f"image {where} has more than the {LARGEST:,} pixels that are read: cut it into "
-                "parts or make it smaller."
+                f"image {where} has more than {LARGEST:,} pixels: cut it up or make it smaller."
             ) from error

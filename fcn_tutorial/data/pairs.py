@@ -78,7 +78,6 @@ def given(training: Any, validation: Any, classes: Sequence[str] | None) -> tupl
     val = train if validation is training else Pairs(validation, "val", train.classes)
     if val.classes != train.classes:
         raise InputError(
-            f"{train.name} ({train.split}) and {val.name} ({val.split}) have different classes: "
-            "give both the same."
+            f"{train.name} ({train.split}) and {val.name} ({val.split}) need the same classes."
         )
     return train, val
