@@ -1,6 +1,8 @@
 """`fcn-tutorial evaluate`."""
 
+import json
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +10,7 @@ from typer import Argument, Option
 
 from fcn_tutorial.cli import common
 from fcn_tutorial.errors import InputError, check_scales, shown
+from fcn_tutorial.files import read_small
 from fcn_tutorial.tables import counted, percent
 
 
@@ -35,6 +38,7 @@ def evaluate(
     examples = common.examples_of(opened[0], dataset, split, limit)
     how, suffix = _how(limit, flip, factors, runs)
     path = common.place_of(runs[0], f"scores-{examples.name}-{examples.split}{suffix}.json")
+    _check_members(path, how)
     folder = predictions
     if folder and "voc2012" in examples.name:
         folder = common.server_folder(folder, examples.split)
@@ -81,6 +85,16 @@ def _how(limit, flip, factors, runs):
     }
     used = {key: pair for key, pair in suffixes.items() if pair[0]}
     return {key: value for key, (value, _) in used.items()}, "".join(s for _, s in used.values())
+
+
+def _check_members(path, how):
+    """Raise InputError if the file has the scores of other runs, in folders of the same names."""
+    ours = theirs = how.get("members", [])
+    with suppress(InputError):  # any other file is overwritten
+        theirs = read_small(path, lambda text: json.loads(text).get("members", []), "")
+    if theirs != ours:
+        names = ", ".join(map(str, theirs if isinstance(theirs, list) else [theirs]))
+        raise InputError(f"{path} holds the scores of {names}: move it first.")
 
 
 def _print_scores(result, classes):

@@ -1,6 +1,7 @@
 """`fcn-tutorial evaluate`: scores, the files they go to, and label maps."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -64,6 +65,17 @@ def test_examples_of_the_training_are_counted(call, runs):
     scores = stored(runs / "voc0" / "scores-voc2012-train.json")
     assert scores["overlap"] == scores["examples"] > 0
     assert code == 0 and f"{scores['overlap']} of these" in out
+
+
+def test_scores_with_another_run_of_the_same_name_are_not_overwritten(call, runs, tmp_path):
+    twin = shutil.copytree(runs / "voc1", tmp_path / "voc1")
+    assert call("evaluate", runs / "voc0", runs / "voc1", "--flip")[0] == 0
+    path = runs / "voc0" / "scores-voc2012-val-flip-with-voc1.json"
+    before = path.read_bytes()
+    code, _, error = call("evaluate", runs / "voc0", twin, "--flip")
+    assert code == 2 and str(path) in error and str(runs / "voc1") in error
+    assert path.read_bytes() == before
+    assert call("evaluate", runs / "voc0", runs / "voc1", "--flip")[0] == 0
 
 
 def test_a_table_has_the_baseline_beside_the_model(call, made):
