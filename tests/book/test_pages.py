@@ -263,7 +263,7 @@ def test_a_page_is_accessible(opened):
     opened.page.set_viewport_size({"width": 1440, "height": 800})
     assert opened.violations("light") == []
     opened.page.set_viewport_size({"width": 360, "height": 800})
-    opened.page.wait_for_timeout(600)  # the theme finds what scrolls 300 ms after a resize
+    opened.page.wait_for_timeout(400)  # the theme finds what scrolls 300 ms after a resize
     assert opened.violations("dark") == []
     images = opened.page.locator("article img[src*='_images']")
     behind = "images => images.map((each) => getComputedStyle(each).backgroundColor)"
