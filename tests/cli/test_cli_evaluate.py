@@ -78,19 +78,6 @@ def test_scores_with_another_run_of_the_same_name_are_not_overwritten(call, runs
     assert call("evaluate", runs / "voc0", runs / "voc1", "--flip")[0] == 0
 
 
-@pytest.mark.parametrize(
-    ("content", "refused"),
-    [('{"members": [1]}', True), ('{"members": 5}', True), ("[" * 200_000, False), ("\xff", False)],
-)
-def test_a_damaged_score_file_is_named_or_overwritten(call, made, tmp_path, content, refused):
-    folder = shutil.copytree(made, tmp_path / "run")
-    path = folder / "scores-shapes-test-first1.json"
-    path.write_text(content, encoding="latin-1")
-    code, _, error = call("evaluate", folder, "--limit", 1)
-    assert code == 2 * refused and (str(path) in error) == refused
-    assert refused or stored(path)["limit"] == 1
-
-
 def test_a_table_has_the_baseline_beside_the_model(call, made):
     code, out, _ = call("evaluate", made, "--limit", 3)
     rows = {line[:24].strip(): line for line in out.splitlines()}
@@ -121,7 +108,7 @@ def test_bad_calls_end_in_one_sentence(call, runs, tmp_path):
     for named, *arguments in [
         ("shapes", voc0, shapes),
         ("absent", voc0, runs / "absent"),
-        ("not public", voc0, "--split", "test"),
+        ("--voc-list", voc0, "--split", "test"),
         (str(tmp_path / "file"), voc0, "--predictions", tmp_path / "file"),
     ]:
         code, _, error = call("evaluate", *arguments)
