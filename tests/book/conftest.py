@@ -4,7 +4,7 @@ import gzip
 import os
 import sys
 import threading
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -14,6 +14,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "book" / "_ext")]
+
+
+compressed = cache(lambda path: gzip.compress(path.read_bytes()))  # pages load the same scripts
 
 
 class Compressed(SimpleHTTPRequestHandler):
@@ -26,9 +29,9 @@ class Compressed(SimpleHTTPRequestHandler):
         path = path / "index.html" if path.is_dir() else path
         if not path.is_file():
             return self.send_error(404)
-        content, kind = path.read_bytes(), self.guess_type(path)
+        kind = self.guess_type(path)
         text = kind.startswith("text/") or kind.endswith(("javascript", "json", "xml"))
-        content = gzip.compress(content) if text else content
+        content = compressed(path) if text else path.read_bytes()
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))

@@ -6,6 +6,7 @@ import contextlib
 import io
 import re
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -54,6 +55,7 @@ class Chapter:
     size: int = 0
 
     @classmethod
+    @cache
     def load(cls, path):
         notebook = nbformat.read(path, as_version=4)
         first, second, *_ = path.stem.split("-")

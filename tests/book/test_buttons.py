@@ -1,27 +1,52 @@
 """Searching, printing, launching and downloading work on the built pages."""
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from rules import ROOT
-from test_pages import PAGES
 
-CODE = "book/chapters/01-pixels-as-classes.html"
-NOTEBOOKS = [path for path in PAGES if path.startswith("book/chapters/")]
+CHAPTER = "book/chapters/01-pixels-as-classes"
+LAPTOP, PHONE = {"width": 1280, "height": 720}, {"width": 360, "height": 800}
 
 
 @pytest.fixture(scope="module")
 def page(browser, site):
-    page = browser.new_page()
-    page.visit = lambda path: page.goto(f"{site}/{path}", wait_until="networkidle")
+    """A chapter's page; whoever goes elsewhere or changes its size comes back."""
+    page = browser.new_page(viewport=LAPTOP)
+    page.goto(f"{site}/{CHAPTER}.html")
     yield page
     page.close()
 
 
+def test_one_search_box_is_in_sight(page):
+    for size in (PHONE, LAPTOP):
+        page.set_viewport_size(size)
+        assert page.locator("button.search-button__button:visible").count() == 1
+
+
+def test_the_buttons_of_the_header_work_without_scripts_in_attributes(page):
+    assert page.locator("[onclick]").count() == 0
+    page.evaluate("() => { window.print = () => (window.printed = true); }")
+    page.locator(".btn-download-pdf-button").dispatch_event("click")
+    assert page.evaluate("window.printed")
+    page.locator(".btn-fullscreen-button").click()
+    page.wait_for_function("document.fullscreenElement !== null")
+    page.locator(".btn-fullscreen-button").click()
+    page.wait_for_function("document.fullscreenElement === null")
+
+
+def test_a_chapter_is_downloaded_as_its_notebook(page):
+    page.locator(".dropdown-download-buttons button").first.click()
+    with page.expect_download() as download:
+        page.locator(".dropdown-download-buttons a[href$='.ipynb']").first.click()
+    path = Path(download.value.path())
+    assert path.read_bytes() == (ROOT / f"{CHAPTER}.ipynb").read_bytes()
+
+
 def test_the_search_button_opens_a_field_that_searches(page):
-    page.visit(CODE)
     page.locator("button.search-button__button:visible").first.click()
     field = "dialog input[type=search], .search-button__search-container input"
     page.locator(field).first.fill("bilinear")
@@ -30,51 +55,27 @@ def test_the_search_button_opens_a_field_that_searches(page):
     page.locator("#search-results li").first.wait_for()
 
 
-@pytest.mark.parametrize("width", [360, 1440])
-def test_one_search_box_is_in_sight(page, width):
-    page.set_viewport_size({"width": width, "height": 800})
-    page.visit(CODE)
-    assert page.locator("button.search-button__button:visible").count() == 1
-    page.set_viewport_size({"width": 1280, "height": 720})
-
-
-def test_the_buttons_of_the_header_work_without_scripts_in_attributes(page):
-    page.visit(CODE)
-    assert page.locator("[onclick]").count() == 0
-    page.evaluate("() => { window.print = () => (window.printed = true); }")
-    page.locator(".btn-download-pdf-button").dispatch_event("click")
-    assert page.evaluate("window.printed")
-    page.locator(".btn-fullscreen-button").click()
-    page.wait_for_function("document.fullscreenElement !== null")
-    page.locator(".btn-fullscreen-button").click()
-
-
-def test_the_courses_own_scores_are_in_sight_on_a_phone(page):
-    page.set_viewport_size({"width": 360, "height": 800})
-    page.visit("book/pages/ledger.html")
+def test_the_courses_own_scores_are_in_sight_on_a_phone(page, site):
+    page.set_viewport_size(PHONE)
+    page.goto(f"{site}/book/pages/ledger.html")
     # Tables of more columns scroll.
     cells = page.locator("table:not(:has(th:nth-child(4))) th:last-child").all()
     assert cells
     for cell in cells:
         box = cell.bounding_box()
-        assert box["x"] >= 0 and box["x"] + box["width"] <= 360
-    page.set_viewport_size({"width": 1280, "height": 720})
+        assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS)
-def test_a_chapter_is_launched_and_downloaded_as_its_notebook(page, html, path):
-    page.visit(path)
-    notebook = path.replace(".html", ".ipynb")
+def test_every_chapter_is_launched_and_downloaded_as_its_notebook(html):
     repository = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
-    owner_and_name = urlsplit(repository["url"]).path.strip("/")
-    where = f"github/{owner_and_name}/blob/{repository['branch']}/{notebook}"
-    launch = page.locator("a[href*='colab.research.google.com']")
-    assert launch.first.get_attribute("href") == f"https://colab.research.google.com/{where}"
-    binder = page.locator("a[href*='mybinder.org']").first.get_attribute("href")
-    start = f"https://mybinder.org/v2/gh/{owner_and_name}/{repository['branch']}"
-    assert binder == f"{start}?urlpath=lab/tree/{notebook}"
-    page.locator(".dropdown-download-buttons button").first.click()
-    link = page.locator(".dropdown-download-buttons a[href$='.ipynb']").first
-    with page.expect_download() as download:
-        link.click()
-    assert Path(download.value.path()).read_bytes() == (ROOT / notebook).read_bytes()
+    course = urlsplit(repository["url"]).path.strip("/")
+    for path in (ROOT / "book" / "chapters").glob("*.ipynb"):
+        notebook = path.relative_to(ROOT).as_posix()
+        page = (html / notebook).with_suffix(".html")
+        text = page.read_text(encoding="utf-8")
+        binder = f"mybinder.org/v2/gh/{course}/{repository['branch']}?urlpath=lab/tree/{notebook}"
+        colab = f"colab.research.google.com/github/{course}/blob/{repository['branch']}/{notebook}"
+        for address in (binder, colab):
+            assert f'href="https://{address}"' in text, notebook
+        (copy,) = set(re.findall(r'href="([^":]*_sources/[^":]*\.ipynb)"', text))
+        assert (page.parent / copy).read_bytes() == path.read_bytes(), notebook

@@ -7,20 +7,17 @@ NAMES = ["photo", "FCN-32s", "FCN-16s", "FCN-8s", "our labels"]
 
 @pytest.fixture(params=["served", "opened from disk"])
 def page(browser, site, html, request):
-    start = site if request.param == "served" else html.as_uri()
-    context = browser.new_context()
-    context.route(lambda url: not url.startswith(start), lambda route: route.abort())
-    page = context.new_page()
-    page.goto(f"{start}/book/pages/intro.html")
+    served = request.param == "served"
+    page = browser.new_page(reduced_motion="reduce", offline=not served)  # pictures do not fade
+    page.goto(f"{site if served else html.as_uri()}/book/pages/intro.html")
     yield page
-    context.close()
+    page.close()
 
 
 def shown(page):
     """Name, source and caption of the one picture that can be seen and has loaded."""
-    page.wait_for_timeout(500)  # pictures fade
     (picture,) = [each for each in page.locator(".first-pictures img").all() if each.is_visible()]
-    assert picture.evaluate("image => image.naturalWidth") > 600
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 600
     assert picture.get_attribute("alt")
     name = page.locator(".first-figure input").get_attribute("aria-valuetext")
     return name, picture.get_attribute("src"), page.locator(".first-figure figcaption").inner_text()

@@ -1,6 +1,7 @@
 """Welcome page, glossary, library reference and teaching notes name what there is."""
 
 import re
+from functools import cache
 
 import minutes
 import pytest
@@ -30,6 +31,7 @@ def sections(markdown):
 
 TERMS = sections(GLOSSARY)
 TERMS.pop("glossary")
+SECTIONS = {name: sections(chapter.markdown) for name, chapter in CHAPTERS.items()}
 
 
 @pytest.mark.parametrize("term", TERMS)
@@ -37,7 +39,7 @@ def test_a_glossary_entry_links_to_the_section_that_links_back(term):
     links = re.findall(r"\]\(\.\./chapters/([\w-]+\.ipynb)#([\w-]+)\)", TERMS[term])
     assert links, "no link to a section of a chapter"
     for chapter, anchor in links:
-        assert f"(../pages/glossary.md#{term})" in sections(CHAPTERS[chapter].markdown)[anchor]
+        assert f"(../pages/glossary.md#{term})" in SECTIONS[chapter][anchor]
 
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
@@ -54,17 +56,26 @@ def home(term):
     return re.search(r"\]\(\.\./chapters/([\w-]+\.ipynb)", TERMS[term])[1]
 
 
-def first_mention(chapter, term):
+@cache
+def paragraphs(name):
+    """(kind, source, words) of a chapter's paragraphs and of its cells of code."""
+    found = []
+    for cell in CHAPTERS[name].notebook.cells:
+        if cell.cell_type == "code":
+            found.append(("code", cell.source, cell.source))
+            continue
+        for paragraph in re.split(r"\n\s*\n", MATHS.sub(" ", FENCE.sub(" ", cell.source))):
+            words = re.sub(r"\]\([^)]*\)", "]", CODE_SPAN.sub(" ", paragraph))
+            found.append((cell.cell_type, paragraph, words))
+    return found
+
+
+def first_mention(name, term):
     """The paragraph (or cell of code) in which a chapter first names a term, or an empty text."""
-    words = re.compile(rf"\b{term.replace('-', '[ -]')}(e?s)?\b", re.I)
-    for cell in chapter.notebook.cells:
-        is_code = cell.cell_type == "code"
-        if is_code and term in IN_CODE and words.search(cell.source):
-            return cell.source
-        text = "" if is_code else MATHS.sub(" ", FENCE.sub(" ", cell.source))
-        for paragraph in re.split(r"\n\s*\n", text):
-            if words.search(re.sub(r"\]\([^)]*\)", "]", CODE_SPAN.sub(" ", paragraph))):
-                return paragraph
+    named = re.compile(rf"\b{term.replace('-', '[ -]')}(e?s)?\b", re.I)
+    for kind, source, words in paragraphs(name):
+        if (kind != "code" or term in IN_CODE) and named.search(words):
+            return source
     return ""
 
 
@@ -72,7 +83,7 @@ def first_mention(chapter, term):
 def test_a_chapter_before_the_one_that_explains_a_term_links_to_it(term):
     explained = home(term)
     for name in ORDER[: ORDER.index(explained)]:
-        paragraph = first_mention(CHAPTERS[name], term)
+        paragraph = first_mention(name, term)
         there = f"glossary.md#{term})" in paragraph or f"({explained}" in paragraph
         assert there or not paragraph, f"{name} names {term} without a link: {paragraph[:200]}"
 

@@ -1,5 +1,7 @@
 """The live page labels pictures as Keras does, by pointer and keyboard, and asks no other host."""
 
+import json
+
 import numpy as np
 import pytest
 from live_models import EXAMPLES, MODELS, SHAPES, SIDE, VARIANTS, network
@@ -8,7 +10,15 @@ import fcn_tutorial as fcn
 
 READY = "#live-{}[data-state=ready]"
 MILLISECONDS = 120_000
-ARRAY = "([name]) => Array.from(name.split('.').reduce((value, key) => value[key], window.fcnLive))"
+# Playwright takes long over lists: numbers come as text.
+ARRAY = """(name) => {
+  const values = name.split(".").reduce((value, key) => value[key], window.fcnLive);
+  return JSON.stringify(Array.from(values));
+}"""
+COLORS = """(canvas) => {
+  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return JSON.stringify(Array.from(data));
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +41,7 @@ def done(page, part="shapes"):
 
 def array(page, name):
     """What the page keeps under a name, as float32."""
-    return np.array(page.evaluate(ARRAY, [name]), np.float32)
+    return np.array(json.loads(page.evaluate(ARRAY, name)), np.float32)
 
 
 def picture(page, name="rgb"):
@@ -73,12 +83,7 @@ def test_a_photo_is_labelled_as_by_keras_by_three_networks(photo):
 
 def colors(page, part):
     """The pixels that a canvas of the photographs shows."""
-    code = """([part]) => {
-      const canvas = document.querySelector(`#live-photos ${part}`);
-      const {width, height} = canvas;
-      return Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data);
-    }"""
-    return np.array(page.evaluate(code, [part]))
+    return np.array(json.loads(page.locator(f"#live-photos {part}").evaluate(COLORS)))
 
 
 def test_the_slider_sets_how_much_of_the_photo_shows_through(photo):

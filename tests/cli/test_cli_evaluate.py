@@ -108,7 +108,7 @@ def test_bad_calls_end_in_one_sentence(call, runs, tmp_path):
     for named, *arguments in [
         ("shapes", voc0, shapes),
         ("absent", voc0, runs / "absent"),
-        ("not public", voc0, "--split", "test"),
+        ("--voc-list", voc0, "--split", "test"),
         (str(tmp_path / "file"), voc0, "--predictions", tmp_path / "file"),
     ]:
         code, _, error = call("evaluate", *arguments)

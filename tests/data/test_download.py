@@ -7,7 +7,6 @@ import tarfile
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import product
 
 import numpy as np
 import pytest
@@ -35,6 +34,7 @@ def tar_of(members):
 
 NOISE = np.random.default_rng(0).bytes(300_000)
 GOOD = tar_of({f"{FOLDER}/one.txt": b"one", f"{FOLDER}/noise.bin": NOISE})
+SIZE = len(GOOD)
 
 
 class Server(ThreadingHTTPServer):
@@ -60,43 +60,40 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        server = self.server
+        server, wanted = self.server, self.headers.get("Range")
         fault = server.faults.pop(0) if server.faults else None
-        wanted = self.headers.get("Range")
         server.ranges.append(wanted)
         if isinstance(fault, int):
             self.send_error(fault)
-            return
-        if fault == "drips":
-            self.drip()
-            return
-        if isinstance(fault, tuple):
-            code, headers = fault
-            self.send_response(code)
-            for each in headers.items():
-                self.send_header(*each)
-            self.end_headers()
+        elif isinstance(fault, tuple):
+            self.send_head(*fault)
             self.wfile.write(server.content)
-            return
-        ranged = wanted and server.resumes and fault != "ignores ranges"
-        start = int(wanted[len("bytes=") : -1]) if ranged else 0
-        body = server.content[start:]
-        self.send_response(206 if start else 200)
-        if start:
-            end = len(server.content) - 1
-            self.send_header("Content-Range", f"bytes {start}-{end}/{end + 1}")
-        lies = {"says less": -1000, "says more": 1000}
-        if server.framing == "length":
-            self.send_header("Content-Length", str(len(body) + lies.get(fault, 0)))
-        elif server.framing == "chunks":
-            self.send_header("Transfer-Encoding", "chunked")
+        elif fault == "drips":
+            self.drip()
+        else:
+            ranged = wanted and server.resumes and fault != "ignores ranges"
+            self.send_rest(int(wanted[len("bytes=") : -1]) if ranged else 0, fault)
+
+    def send_head(self, code, headers):
+        self.send_response(code)
+        for each in headers.items():
+            self.send_header(*each)
         self.end_headers()
-        if fault in ("cuts", "cuts early", "stalls"):
-            self.send_body(body[: len(body) // (3 if fault == "cuts early" else 2)])
-            if fault == "stalls":
-                server.release.wait(10)
-            return
-        self.send_body(body, ends=True)
+
+    def send_rest(self, start, fault):
+        framing, size = self.server.framing, len(self.server.content)
+        rest = self.server.content[start:]
+        headers = {"Content-Range": f"bytes {start}-{size - 1}/{size}"} if start else {}
+        if framing == "length":
+            lies = {"says less": -1000, "says more": 1000}
+            headers["Content-Length"] = str(len(rest) + lies.get(fault, 0))
+        elif framing == "chunks":
+            headers["Transfer-Encoding"] = "chunked"
+        self.send_head(206 if start else 200, headers)
+        parts = {"cuts": 2, "stalls": 2, "cuts early": 3}.get(fault, 1)
+        self.send_body(rest[: len(rest) // parts], ends=parts == 1)
+        if fault == "stalls":
+            self.server.release.wait(10)
 
     def drip(self):
         """A byte at a time, always within the limit of a socket, as long as somebody listens."""
@@ -104,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
         while not self.server.release.wait(0.02):
             self.wfile.write(b"x")
 
-    def send_body(self, body, ends=False):
+    def send_body(self, body, ends):
         if self.server.framing == "chunks":
             for start in range(0, len(body), 1000):
                 chunk = body[start : start + 1000]
@@ -135,16 +132,14 @@ def serve(monkeypatch):
         server.server_close()
 
 
-def archives_at(*servers, content=GOOD, size=True):
-    return {
-        "toy": Archive(
-            file="toy.tgz",
-            urls=tuple(server.url for server in servers),
-            size=len(content) if size else None,
-            md5=hashlib.md5(content).hexdigest(),
-            folder=FOLDER,
-        )
-    }
+def archives_at(*servers, size=SIZE):
+    urls = tuple(server.url for server in servers)
+    return {"toy": Archive("toy.tgz", urls, FOLDER, size, hashlib.md5(GOOD).hexdigest())}
+
+
+def get(root, *servers, **options):
+    """Fetch the toy from the first of the servers that has it."""
+    return fetch("toy", root, archives_at(*servers, **options), progress=False)
 
 
 def files_of(folder):
@@ -157,20 +152,20 @@ def is_whole(folder):
     return files_of(folder) == {"one.txt": b"one", "noise.bin": NOISE}
 
 
-@pytest.mark.parametrize("size", [True, False])
+@pytest.mark.parametrize("size", [SIZE, None])
 @pytest.mark.parametrize(
-    "faults", [[], ["cuts", "cuts"], ["cuts", "ignores ranges"], ["cuts", 500, "stalls"]], ids=str
+    "faults", [["cuts", "cuts"], ["cuts", "ignores ranges"], ["cuts", 500, "stalls"]], ids=str
 )
 def test_fetches_over_a_connection_that_cuts_stalls_and_fails(serve, tmp_path, faults, size):
     server = serve(faults=faults)
-    folder = fetch("toy", tmp_path, archives_at(server, size=size), progress=False)
+    folder = get(tmp_path, server, size=size)
     assert folder == tmp_path / FOLDER and is_whole(folder)
     assert len(files_of(tmp_path)) == 2
 
 
 def test_an_end_before_the_published_size_is_a_cut(serve, tmp_path):
     server = serve(faults=["cuts"], framing="nothing")
-    assert is_whole(fetch("toy", tmp_path, archives_at(server), progress=False))
+    assert is_whole(get(tmp_path, server))
     assert len(server.ranges) == 2
 
 
@@ -184,13 +179,13 @@ def part_of(root, content):
 def test_the_part_of_an_interrupted_program_is_completed(serve, tmp_path, part, ranges):
     part_of(tmp_path, part)
     server = serve()
-    assert is_whole(fetch("toy", tmp_path, archives_at(server), progress=False))
+    assert is_whole(get(tmp_path, server))
     assert server.ranges == ranges
 
 
 def test_a_mirror_with_another_file_leaves_the_part_of_the_others(serve, refusal, tmp_path):
     slow, other = serve(faults=["cuts", *[503] * 99]), serve(b"something else")
-    message = refusal(fetch, "toy", tmp_path, archives_at(slow, other), False)
+    message = refusal(get, tmp_path, slow, other)
     assert f"{slow.url}: HTTP 503" in message and f"{other.url}: its file is not" in message
     part = (tmp_path / "downloads" / "toy.tgz.part").read_bytes()
     assert part and GOOD.startswith(part)
@@ -218,22 +213,22 @@ ODD = {
 @pytest.mark.parametrize("kind", ODD)
 def test_an_odd_server_is_left_for_the_next_mirror_or_named(serve, refusal, tmp_path, kind):
     odd = serve(GOOD[:-1] + b"?", faults=[ODD[kind]] * 50)
-    assert is_whole(fetch("toy", tmp_path / "both", archives_at(odd, serve()), progress=False))
-    message = refusal(fetch, "toy", tmp_path / "odd", archives_at(odd), progress=False)
+    assert is_whole(get(tmp_path / "both", odd, serve()))
+    message = refusal(get, tmp_path / "odd", odd)
     assert odd.url in message and not (tmp_path / "odd" / FOLDER).exists()
 
 
 @pytest.mark.slow
 def test_a_server_that_drips_is_tried_again_and_then_left(serve, tmp_path):
     slow = serve(faults=["drips"] * 50)
-    assert is_whole(fetch("toy", tmp_path, archives_at(slow, serve()), progress=False))
+    assert is_whole(get(tmp_path, slow, serve()))
     assert len(slow.ranges) == module.TRIES
 
 
 @pytest.mark.parametrize("framing", ["length", "chunks", "nothing"])
 def test_no_more_is_downloaded_than_the_ceiling_allows(serve, refusal, tmp_path, framing):
     server = serve(framing=framing)
-    toy = replace(archives_at(server, size=False)["toy"], ceiling=50_000)
+    toy = replace(archives_at(server, size=None)["toy"], ceiling=50_000)
     assert server.url in refusal(fetch, "toy", tmp_path, {"toy": toy}, progress=False)
     assert files_of(tmp_path) == {}
 
@@ -241,26 +236,25 @@ def test_no_more_is_downloaded_than_the_ceiling_allows(serve, refusal, tmp_path,
 def test_a_part_that_is_longer_than_the_file_is_dropped(serve, tmp_path):
     part_of(tmp_path, GOOD + b"more")
     server = serve(faults=[416, *["cuts"] * (module.TRIES + 2)])
-    assert is_whole(fetch("toy", tmp_path, archives_at(server), progress=False))
+    assert is_whole(get(tmp_path, server))
 
 
 def test_what_is_there_is_left_alone(serve, tmp_path):
     (tmp_path / FOLDER).mkdir(parents=True)
     server = serve()
-    assert fetch("toy", tmp_path, archives_at(server), progress=False) == tmp_path / FOLDER
+    assert get(tmp_path, server) == tmp_path / FOLDER
     assert server.ranges == []
 
 
 def test_an_unknown_name_and_a_folder_that_cannot_be_written_are_refused(refusal, serve, tmp_path):
     assert "voc2012" in refusal(fetch, "voc2013", tmp_path)
     (tmp_path / "file").write_text("")
-    archives = archives_at(serve())
-    assert "file" in refusal(fetch, "toy", tmp_path / "file", archives, False)
+    assert "file" in refusal(get, tmp_path / "file", serve())
 
 
 def test_a_mirror_that_starts_over_and_is_cut_each_time_is_given_up(serve, refusal, tmp_path):
     server = serve(faults=["cuts early", "cuts"] * 50, resumes=False)
-    refusal(fetch, "toy", tmp_path, archives_at(server), False)
+    refusal(get, tmp_path, server)
     assert len(server.ranges) <= module.TRIES + 2  # the first two tries got further than ever
 
 
@@ -268,8 +262,10 @@ TOP = "Tutorial-fcaf7c4"
 # How a server may send an archive, and what may go wrong meanwhile. Where it says no length, a cut
 # cannot be told from the end: that is tested apart.
 WAYS = [
-    *product([("chunks", False), ("length", True)], [[], ["stalls"], [503, "cuts", "cuts"]]),
-    *product([("nothing", True)], [[], ["stalls"]]),
+    ("chunks", False, ["stalls"]),
+    ("chunks", False, [503, "cuts", "cuts"]),
+    ("length", True, [503, "cuts", "cuts"]),
+    ("nothing", True, ["stalls"]),
 ]
 
 
@@ -297,11 +293,11 @@ def camvid_at(camvid_root, serve):
     return start
 
 
-@pytest.mark.parametrize("kind, faults", WAYS, ids=str)
+@pytest.mark.parametrize(("framing", "resumes", "faults"), WAYS)
 def test_camvid_comes_out_of_the_archive_of_a_commit(
-    camvid_at, published, camvid_root, tmp_path, kind, faults
+    camvid_at, published, camvid_root, tmp_path, framing, resumes, faults
 ):
-    _, archives = camvid_at(published, *kind, faults)
+    _, archives = camvid_at(published, framing, resumes, faults)
     root = tmp_path / "root"
     assert fetch("camvid", root, archives, progress=False) == root / "CamVid"
     assert files_of(root) == {
@@ -384,9 +380,9 @@ def test_a_full_disk_stops_a_download_and_the_next_try_resumes_it(
 ):
     server = serve()
     with small_files(100_000):
-        message = refusal(fetch, "toy", tmp_path, archives_at(server), False)
+        message = refusal(get, tmp_path, server)
     assert "File too large" in message and str(tmp_path) in message
-    assert is_whole(fetch("toy", tmp_path, archives_at(server), False))
+    assert is_whole(get(tmp_path, server))
     assert server.ranges[-1].startswith("bytes=")
 
 
@@ -395,7 +391,7 @@ def test_what_a_killed_fetch_had_unpacked_is_removed_and_not_downloaded_again(se
     (downloads / "unfinished-toy-x" / FOLDER).mkdir(parents=True)
     (downloads / "unfinished-toy-x" / FOLDER / "one.txt").write_bytes(b"on")
     (downloads / "toy.tgz").write_bytes(GOOD)
-    assert is_whole(fetch("toy", tmp_path, archives_at(server), progress=False))
+    assert is_whole(get(tmp_path, server))
     assert len(files_of(tmp_path)) == 2 and server.ranges == []
 
 
@@ -419,5 +415,5 @@ def test_nothing_in_the_place_of_a_download_is_followed(serve, tmp_path, kind):
             (downloads / name).symlink_to(victim / "a")
     else:
         (downloads / "unfinished-toy-x").symlink_to(victim)
-    assert is_whole(fetch("toy", tmp_path / "root", archives_at(serve()), progress=False))
+    assert is_whole(get(tmp_path / "root", serve()))
     assert (victim / "a").read_bytes() == b"precious" and os.listdir(victim) == ["a"]

@@ -6,11 +6,11 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from odd_images import TURNED, read_pair
-from PIL import Image
+from PIL import Image, ImageFile
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data import VOID, images
@@ -73,7 +73,7 @@ def test_sixteen_bits_of_a_tiff_of_either_byte_order(tmp_path, order):
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), np.dstack([GREY] * 3))
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif", "jpg", "webp"])
+@pytest.mark.parametrize("suffix", ["jpg", "webp"])
 def test_a_photo_is_turned_upright(tmp_path, suffix):
     lying = np.zeros((16, 32, 3), np.uint8)
     lying[:, :16] = 255
@@ -109,7 +109,6 @@ def test_bytes_are_not_quoted(refusal, read):
         assert "given as bytes" in message and len(message) <= 300
 
 
-@settings(max_examples=25, deadline=None)
 @given(label=arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9))))
 def test_a_label_map_survives_its_file(tmp_path_factory, label):
     label[(label >= 11) & (label != VOID)] = VOID
@@ -130,26 +129,14 @@ def test_the_void_id_of_a_file_becomes_255(tmp_path):
     assert read_label(path, 11, void=11).tolist() == [[0, 4, VOID, VOID]]
 
 
-def test_a_class_id_out_of_range_is_named(tmp_path, refusal):
-    path = saved(tmp_path / "label.png", np.array([[0, 12]], np.uint8))
-    message = refusal(read_label, path, 11, void=11)
-    assert "label.png has class id 12" in message and "0..10" in message
-
-
 def test_a_coloured_label_is_refused(tmp_path, refusal):
     path = saved(tmp_path / "label.png", RGB)
     assert "label.png has mode RGB" in refusal(read_label, path, 11)
 
 
-def test_image_and_label_must_be_of_one_size(tmp_path, refusal):
-    image = saved(tmp_path / "image.png", RGB)
-    label = saved(tmp_path / "label.png", np.zeros((7, 5), np.uint8))
-    message = refusal(read_pair, image, label, 11)
-    assert "label.png is 5 x 7 pixels" in message and "7 x 5" in message
-
-
-def test_an_image_of_too_many_pixels_is_refused(tmp_path, refusal, monkeypatch):
+def test_an_image_of_too_many_pixels_is_refused_undecoded(tmp_path, refusal, monkeypatch):
     path = saved(tmp_path / "large.png", RGB)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("it is decoded"))
     for module, name, limit in ((images, "LARGEST", 10), (Image, "MAX_IMAGE_PIXELS", 5)):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, limit)

@@ -4,7 +4,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import fcn_tutorial as fcn
@@ -58,7 +58,6 @@ def ramps(size):
         yield np.repeat(2 * label[..., None], 3, axis=-1), label
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     size=st.integers(30, 100),
     crop=st.integers(8, 70),
@@ -81,7 +80,6 @@ def test_image_and_label_move_together(size, crop, low, wider, flip, seed):
         assert (error <= 2 * max(1, step)).all()
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     size=st.tuples(st.integers(1, 60), st.integers(1, 60)),
     crop=st.integers(1, 70),
@@ -96,7 +94,6 @@ def test_class_ids_are_never_blended(size, crop, scale, seed):
     assert set(np.unique(ids).tolist()) <= {*np.unique(label).tolist(), VOID}
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     top=st.integers(0, 39),
@@ -142,7 +139,6 @@ def test_scale_place_and_flip_are_spread_over_their_ranges():
     assert 0.4 < np.mean(flips) < 0.6
 
 
-@settings(max_examples=20, deadline=None)
 @given(count=st.integers(1, 30), seed=st.integers(0, 2**31 - 1), passes=st.integers(0, 1000))
 def test_any_pass_over_any_data_set_is_a_permutation(count, seed, passes):
     names = [

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -22,8 +22,8 @@ def camvid(camvid_root):
     return fcn.load_dataset("camvid", "train", root=camvid_root)
 
 
-def shapes(count=5, **options):
-    return fcn.load_dataset("shapes", "val", count=count, size=16, **options)
+def shapes(count=5):
+    return fcn.load_dataset("shapes", "val", count=count, size=16)
 
 
 def assert_equal(one, other):
@@ -36,7 +36,6 @@ def assert_equal(one, other):
             np.testing.assert_array_equal(mine, theirs)
 
 
-@settings(max_examples=15, deadline=None)
 @given(count=st.integers(1, 7), data=st.data())
 def test_records_are_the_data_set_they_were_written_from(tmp_path_factory, count, data):
     shards = data.draw(st.integers(1, count))
@@ -86,10 +85,9 @@ def test_a_process_that_is_killed_is_named(camvid, tmp_path, refusal):
     assert "was killed" in message and "fewer processes" in message
 
 
-@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_damaged_example_ends_the_writing(camvid, camvid_root, tmp_path, refusal, processes):
+def test_a_damaged_example_ends_the_writing(camvid, camvid_root, tmp_path, refusal):
     (camvid_root / "CamVid" / "train" / "train4.png").unlink()
-    message = refusal(write_records, camvid, tmp_path / "out", 3, processes=processes)
+    message = refusal(write_records, camvid, tmp_path / "out", 3)
     assert "train4.png is missing" in message
     assert not (tmp_path / "out" / "index.json").exists()
 
@@ -143,12 +141,10 @@ def test_a_place_outside_the_shard_is_refused(tmp_path, refusal, offset):
 def test_a_missing_shard_is_named_and_the_others_can_be_read(tmp_path, refusal):
     written = write_records(shapes(), tmp_path, 2)
     written.shards[0].unlink()
-    os.mkfifo(written.shards[0])  # which reading would wait for
     assert "00000-of-00002.tfrecord is missing" in refusal(written.__getitem__, 0)
     np.testing.assert_array_equal(written[4][1], shapes()[4][1])
 
 
-@settings(max_examples=40, deadline=None)
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_changed_bit_is_noticed_or_does_not_matter(tmp_path_factory, place, bit):
     written = write_records(shapes(2), tmp_path_factory.mktemp("records") / "out", 1)

@@ -153,19 +153,6 @@ def test_an_unknown_split_is_answered_with_the_known_ones(root, refusal, name):
     assert name in message and "'dev'" in message and "train, val" in message
 
 
-@pytest.mark.parametrize("name", ["voc2012_trainaug", "voc2012_keras_fcn"])
-def test_all_lists_that_are_missing_are_named_at_once(root, refusal, name):
-    gone = [
-        root / "VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt",
-        root / "benchmark_RELEASE/dataset/val.txt",
-    ]
-    for path in gone:
-        path.unlink()
-    message = refusal(fcn.load_dataset, name, "train", root)
-    assert all(str(path) in message for path in gone)
-    assert f'"fcn-tutorial data fetch voc2012 sbd --root {root}"' in message
-
-
 def test_a_data_set_that_is_half_there_names_what_to_fetch(root, refusal):
     (root / "benchmark_RELEASE").rename(root / "elsewhere")
     message = refusal(fcn.load_dataset, "voc2012_trainaug", "train", root)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -90,7 +90,6 @@ def test_colour_does_not_reveal_the_class(lone_objects):
     assert (1 + distances.argmin(axis=1) == classes[guess]).mean() < 0.4
 
 
-@settings(max_examples=25, deadline=None)
 @given(height=st.integers(1, 70), width=st.integers(1, 70), seed=st.integers(0, 2**40))
 def test_any_size_works(height, width, seed):
     dataset = fcn.load_dataset("shapes", size=(height, width), count=2, seed=seed)

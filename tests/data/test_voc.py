@@ -51,13 +51,6 @@ def test_seg11valid_comes_with_the_package(root, refusal):
     assert "2007_000033.png is missing" in refusal(dataset.__getitem__, 0)
 
 
-def test_an_empty_list_is_told_from_one_that_is_missing(root, refusal):
-    path = root / LISTS / "trainval.txt"
-    for state in ("empty", "missing"):
-        path.write_text(" \n") if state == "empty" else path.unlink()
-        assert f"{path} is {state}" in refusal(fcn.load_dataset, "voc2012", "trainval", root)
-
-
 def test_the_palette_is_vocs_own():
     known = {0: (0, 0, 0), 1: (128, 0, 0), 6: (0, 128, 128), 15: (192, 128, 128), 20: (0, 64, 128)}
     for class_id, color in known.items():
@@ -65,10 +58,6 @@ def test_the_palette_is_vocs_own():
     assert tuple(voc.voc_palette(256)[VOID]) == (224, 224, 192)
     assert len(np.unique(voc.voc_palette(256), axis=0)) == 256
     assert voc.voc_palette(256).dtype == voc.VOC.palette.dtype == np.uint8
-
-
-def test_the_labels_of_the_test_split_are_not_public(tmp_path, refusal):
-    assert "--voc-list" in refusal(fcn.load_dataset, "voc2012", "test", tmp_path)
 
 
 @published

@@ -154,10 +154,10 @@ def test_a_server_that_says_anything(tmp_path_factory, server, answers, sized):
     assert time.monotonic() - start < LONGEST
 
 
-def test_a_million_empty_members_are_refused_in_seconds(tmp_path, refusal):
+def test_a_hundred_thousand_empty_members_are_refused_in_seconds(tmp_path, refusal):
     path, start = tmp_path / "toy.tgz", time.process_time()
     with gzip.open(path, "wb", 1) as file:
-        for _ in range(1200):
+        for _ in range(100):
             file.write(tarfile.TarInfo("x").tobuf() * 1000)
     assert "toy.tgz" in refusal(unpack, path, FOLDER, "", tmp_path / "out")
     assert time.process_time() - start < LONGEST
