@@ -4,8 +4,6 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import fcn_tutorial as fcn
 from fcn_tutorial.recipe import RECIPES
@@ -22,22 +20,12 @@ def test_shipped_recipes_load_and_survive_saving(tmp_path):
         assert fcn.Recipe.load(tmp_path / f"{name}.toml") == recipe
 
 
-COUNTS, RATES, SCALES = st.integers(1, 10**6), st.floats(0, 1e6), st.floats(1 / 16, 16)
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    path=st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"])),
-    counts=st.fixed_dictionaries({"epochs": COUNTS, "batch_size": COUNTS, "seed": COUNTS}),
-    rates=st.fixed_dictionaries({"learning_rate": RATES, "weight_decay": RATES}),
-    scale=st.tuples(SCALES, SCALES),
-    flip=st.booleans(),
-)
-def test_any_recipe_survives_saving(tmp_path_factory, path, counts, rates, scale, flip):
-    recipe = replace(QUICK, weights=path, initial=path, **counts, **rates, scale=scale, flip=flip)
-    file = tmp_path_factory.mktemp("recipe") / "recipe.toml"
-    recipe.save(file)
-    assert fcn.Recipe.load(file) == recipe
+def test_odd_paths_numbers_and_weights_survive_saving(tmp_path):
+    odd = {"weights": 'a "b" \\ \N{SNOWMAN} 👩\u2028.h5', "learning_rate": 1e-7, "scale": [0.07, 3]}
+    recipe = replace(QUICK, **odd, class_weights=[["leaf", 2], ["stem", 0.5]])
+    recipe.save(tmp_path / "recipe.toml")
+    assert fcn.Recipe.load(tmp_path / "recipe.toml") == recipe
+    assert recipe.class_weights == (("leaf", 2.0), ("stem", 0.5))
 
 
 def test_a_recipe_holds_paths_lists_and_whole_numbers_as_its_file_does(tmp_path):
@@ -50,18 +38,14 @@ def test_a_recipe_holds_paths_lists_and_whole_numbers_as_its_file_does(tmp_path)
     ("field", "value"),
     [
         ("epochs", 0),
-        ("limit", -3),
         ("learning_rate", float("nan")),
         ("learning_rate", True),
         ("scale", (1.0, "2")),
-        ("scale", [1.0]),
-        ("scale", (1e-6, 1.0)),
         ("scale", (1.0, 17.0)),
         ("dropout", 1.0),
         ("optimizer", {"name": "sgd"}),
         ("schedule", "step"),
         ("flip", 1),
-        ("seed", 1.5),
         ("weights", None),
     ],
 )
@@ -70,12 +54,6 @@ def test_a_value_that_no_training_could_use_is_named_with_its_key_and_file(refus
         replace(QUICK, **{field: value})
     message = refusal(fcn.Recipe.from_dict, {"dataset": "shapes", field: value}, "mine.toml")
     assert "mine.toml" in message and repr(field) in message and repr(value) in message
-
-
-@pytest.mark.parametrize("field", ["epochs", "learning_rate"])
-def test_an_enormous_value_is_shortened(refusal, field):
-    for value in (10**400, 10**5000, "1" * 5000, [10**5000]):
-        assert len(refusal(replace, QUICK, **{field: value})) < 200
 
 
 @pytest.mark.parametrize(
