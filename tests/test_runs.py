@@ -76,7 +76,7 @@ def test_a_fingerprint_of_records_covers_all_their_bytes(camvid_root, tmp_path):
     assert fingerprint("changed") != before
 
 
-def test_evaluate_says_what_was_otherwise_in_training(run, tmp_path, command_line):
+def test_evaluate_says_what_was_otherwise_or_is_not_known(run, tmp_path, command_line):
     def out_of_evaluate():
         (folder / "environment.json").write_text(json.dumps(around))
         code, out, _ = command_line("evaluate", folder, "--limit", 1)
@@ -93,19 +93,11 @@ def test_evaluate_says_what_was_otherwise_in_training(run, tmp_path, command_lin
     said = out_of_evaluate()
     assert "TF_ENABLE_ONEDNN_OPTS was none" in said and "usable_cpus was" in said
     assert "3.0.1" in said and "shapes train" in said and "shapes val" not in said
-
-
-def test_evaluate_says_what_the_record_of_a_run_lacks(run, tmp_path, command_line):
-    folder = shutil.copytree(run, tmp_path / "run")
-    path = folder / "environment.json"
-    around = json.loads(path.read_text())
     del around["settings"], around["processor"]
-    path.write_text(json.dumps(around))
-    _, out, _ = command_line("evaluate", folder, "--limit", 1)
-    assert f"{path} does not say" in out and "processor, settings" in out
+    said, path = out_of_evaluate(), folder / "environment.json"
+    assert f"{path} does not say" in said and "processor, settings" in said
     path.unlink()
-    _, out, _ = command_line("evaluate", folder, "--limit", 1)
-    assert f"{path} is missing" in out
+    assert f"{path} is missing" in command_line("evaluate", folder, "--limit", 1)[1]
 
 
 def test_resuming_elsewhere_keeps_the_earlier_surroundings(run, tmp_path):
@@ -125,7 +117,6 @@ def test_a_folder_without_a_run_is_refused(run, tmp_path, refusal):
     assert "classes.json is missing" in refusal(fcn.load_run, tmp_path)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs pipes")
 def test_a_history_has_its_columns_in_the_order_of_the_first_epoch(tmp_path):
     rows = [{"epoch": 1, "loss": 0.5, "val_mean_iou": 0.1}, {"epoch": 2, "val_mean_iou": 0.2}]
     runs.write_history(tmp_path, [*rows, {"val_mean_iou": 0.3, "loss": 0.4, "epoch": 3}])
@@ -145,16 +136,13 @@ def test_scores_of_nothing_are_null_in_json(tmp_path):
 @pytest.mark.parametrize(
     "name", ["recipe.toml", "classes.json", "history.csv", "checkpoints/best.keras"]
 )
-def test_a_broken_file_of_a_run_is_named_and_a_pipe_not_waited_for(run, tmp_path, refusal, name):
+def test_a_broken_file_of_a_run_is_named(run, tmp_path, refusal, name):
     path = shutil.copytree(run, tmp_path / "run") / name
     path.write_text("epoch,loss\n1,two\n")
-    assert name in refusal(fcn.load_run, tmp_path / "run")
-    path.unlink()
-    os.mkfifo(path)
     assert str(path) in refusal(fcn.load_run, tmp_path / "run")
 
 
-@pytest.mark.parametrize("content", ["", "epoch,loss,val_mean_iou\n", None])
+@pytest.mark.parametrize("content", ["epoch,loss,val_mean_iou\n", None])
 def test_a_finished_run_without_its_history_is_refused(run, tmp_path, refusal, content):
     path = shutil.copytree(run, tmp_path / "run") / "history.csv"
     path.unlink() if content is None else path.write_text(content)
@@ -162,18 +150,12 @@ def test_a_finished_run_without_its_history_is_refused(run, tmp_path, refusal, c
     assert str(path) in message and "another folder" in message
 
 
-@pytest.mark.parametrize("epochs", [0, "many", [1, 2], 10**12])
-def test_a_checkpoint_after_an_impossible_number_of_epochs_is_named(run, tmp_path, refusal, epochs):
+def test_a_broken_checkpoint_is_named_before_training_resumes(run, tmp_path, refusal):
     path = shutil.copytree(run, tmp_path / "run") / "checkpoints" / "last.weights.h5"
     with h5py.File(path, "a") as file:
-        file.attrs["epochs"] = epochs
-    message = refusal(fcn.train, QUICK, tmp_path / "run", verbose=0)
-    assert "last.weights.h5" in message or str(epochs) in message
-
-
-def test_a_broken_checkpoint_is_named_before_training_resumes(run, tmp_path, refusal):
-    shutil.copytree(run, tmp_path / "run")
-    (tmp_path / "run" / "checkpoints" / "last.weights.h5").write_bytes(b"no weights")
+        file.attrs["epochs"] = 0
+    assert "last.weights.h5" in refusal(fcn.train, QUICK, tmp_path / "run", verbose=0)
+    path.write_bytes(b"no weights")
     message = refusal(fcn.train, QUICK, tmp_path / "run", verbose=0)
     assert "last.weights.h5 cannot be loaded" in message and "delete it" in message
 
