@@ -1,10 +1,7 @@
 """The quicker ways against Keras's own."""
 
 import json
-import os
 import platform
-import subprocess
-import sys
 import zipfile
 from dataclasses import replace
 
@@ -13,10 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quick import QUICK, made_run
+from quick import QUICK
 
 from fcn_tutorial import fast
-from fcn_tutorial.data.catalog import load_dataset
 from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.training import compiled_model
 
@@ -29,32 +25,17 @@ def small_kernels_too(monkeypatch):
     monkeypatch.setattr(fast, "LARGE_KERNEL", 1)
 
 
-# 128 MiB; 64 pages at least, even where they are huge.
-FAULTS = """
-import resource, sys
-import numpy as np
-if sys.argv[1] == "kept":
-    from fcn_tutorial.fast import keep_freed_memory
-    keep_freed_memory()
-for _ in range(2):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    np.ones(2**24).sum()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-"""
-
-
-@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what another C library keeps")
 def test_memory_that_was_freed_is_not_cleared_by_the_system_again():
-    others = {"LD_PRELOAD", "GLIBC_TUNABLES"}  # other allocators, or other settings of glibc's
-    plain = {k: v for k, v in os.environ.items() if k not in others and not k.startswith("MALLOC_")}
-    faults = {}
-    for way in ("freed", "kept"):
-        command = [sys.executable, "-c", FAULTS, way]
-        done = subprocess.run(command, capture_output=True, text=True, env=plain)
-        assert done.returncode == 0, done.stderr
-        faults[way] = int(done.stdout)
-    assert faults["kept"] < 32 <= faults["freed"]
+    from resource import RUSAGE_SELF, getrusage
+
+    fast.keep_freed_memory()
+    faults = []
+    for _ in range(4):
+        before = getrusage(RUSAGE_SELF).ru_minflt
+        np.ones(2**24).sum()  # 128 MiB, 64 pages at least, even where they are huge
+        faults.append(getrusage(RUSAGE_SELF).ru_minflt - before)
+    assert min(faults[1:]) < 32
 
 
 def pair(make, shape, seed, lowest, mean):
@@ -82,25 +63,6 @@ def normalizations(shape, seed=0, **options):
     return pair(lambda: keras.layers.BatchNormalization(**options), shape, seed, 0.5, 3)
 
 
-def operations(model, x, training=True):
-    """Names of the operations in a model's TensorFlow graph."""
-    import tensorflow as tf
-
-    graph = tf.function(lambda x: model(x, training=training)).get_concrete_function(x).graph
-    return {operation.type for operation in graph.get_operations()}
-
-
-def gradients_on_jax(model, x):
-    """Of a model's scores, squared and summed, to x and to its weights."""
-    import jax
-
-    def total(x, weights):
-        return (model.stateless_call(weights, [], x)[0] ** 2).sum()
-
-    by_both = jax.jit(jax.grad(total, (0, 1)))
-    return jax.tree.leaves(by_both(x, [w.value for w in model.weights]))
-
-
 # Convolution.
 
 sides = st.integers(1, 9)
@@ -113,30 +75,6 @@ def test_a_convolutions_outputs_are_those_of_keras(shape, size, bias, seed):
     ours, theirs, x = convolutions(shape, seed, size, use_bias=bias, activation="relu")
     for training in (True, False):
         np.testing.assert_allclose(numpy(ours(x, training=training)), numpy(theirs(x)), atol=1e-3)
-
-
-@only_tensorflow
-@pytest.mark.parametrize(
-    ("kind", "shape", "atol"),
-    [
-        (convolutions, (2, 8, 8, 3), 1e-2),
-        (convolutions, (1, 2, 3, 3), 1e-2),
-        (normalizations, (3, 7, 5, 4), 1e-3),
-    ],
-)
-def test_gradients_are_those_of_keras(kind, shape, atol):
-    import tensorflow as tf
-
-    *models, x = kind(shape)
-    x, found = tf.constant(x), []
-    target = np.random.default_rng(1).normal(size=models[0](x).shape)
-    for model in models:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            loss = tf.reduce_sum((model(x, training=True) - target) ** 2)
-        found.append(tape.gradient(loss, [x, *model.trainable_variables]))
-    for ours, theirs in zip(*found, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=atol)
 
 
 @pytest.mark.parametrize("kind", [convolutions, depthwise])
@@ -167,8 +105,6 @@ def test_a_depthwise_convolution_is_that_of_keras(shape, size, stride, padding, 
     np.testing.assert_allclose(numpy(quick(x)), numpy(plain(x)), rtol=1e-4, atol=1e-4)
     if keras.backend.backend() == "jax":
         assert "call" in vars(quick.layers[-1])
-        for ours, theirs in zip(*(gradients_on_jax(m, x) for m in (quick, plain)), strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -212,29 +148,25 @@ def test_normalized_maps_and_running_statistics_are_those_of_keras(shape, seed, 
 
 @pytest.fixture
 def network():
-    return build_fcn("fcn8s", 3, "mobilenet")
+    return build_fcn("fcn8s", 3, "vgg_narrow")
 
 
 @only_tensorflow
 def test_every_normalization_and_fc6_are_quicker(network):
+    import tensorflow as tf
+
     image = np.zeros((2, 64, 64, 3), np.float32)
     count = sum(isinstance(la, keras.layers.BatchNormalization) for la in network.layers)
     fast.speed_up(network)
     assert sum("call" in vars(layer) for layer in network.layers) > count > 0
-    assert {"AddN", "FusedBatchNormV3"} <= operations(network, image)
+    graph = tf.function(lambda x: network(x, training=True)).get_concrete_function(image).graph
+    assert {"AddN", "FusedBatchNormV3"} <= {operation.type for operation in graph.get_operations()}
 
 
-def test_a_checkpoint_holds_the_plain_network(network, tmp_path):
-    configuration = network.to_json()
+def test_a_checkpoint_holds_the_plain_network_and_those_of_earlier_versions_open(network, tmp_path):
+    """Which named quick layers of their own."""
+    configuration, new, old = network.to_json(), tmp_path / "new.keras", tmp_path / "old.keras"
     fast.speed_up(network)
-    network.save(tmp_path / "quick.keras")
-    loaded = keras.models.load_model(tmp_path / "quick.keras")
-    assert loaded.to_json() == configuration
-    assert all(map(np.array_equal, loaded.get_weights(), network.get_weights()))
-
-
-def test_models_that_name_the_quick_layers_of_earlier_versions_are_loaded(network, tmp_path):
-    old, new = tmp_path / "old.keras", tmp_path / "new.keras"
     network.save(new)
     with zipfile.ZipFile(new) as theirs, zipfile.ZipFile(old, "w") as ours:
         for name in theirs.namelist():
@@ -247,10 +179,10 @@ def test_models_that_name_the_quick_layers_of_earlier_versions_are_loaded(networ
                         layer["registered_name"] = f"fcn_tutorial>{layer['class_name']}"
                 content = json.dumps(config)
             ours.writestr(name, content)
-    loaded = keras.models.load_model(old, safe_mode=True)
-    assert type(loaded.get_layer("fc6")) is keras.layers.Conv2D
-    assert loaded.to_json() == network.to_json()
-    assert all(map(np.array_equal, loaded.get_weights(), network.get_weights()))
+    for path in (new, old):
+        loaded = keras.models.load_model(path, safe_mode=True)
+        assert loaded.to_json() == configuration
+        assert all(map(np.array_equal, loaded.get_weights(), network.get_weights()))
 
 
 # Loss, metric and update.
@@ -272,7 +204,6 @@ def two_steps(recipe, sample_weight=None):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"optimizer": "adamw"},
         {"optimizer": "adam", "loss": "sum", "learning_rate": 1e-4},
         {"optimizer": "sgd", "jaccard": 1.0},
     ],
@@ -292,20 +223,3 @@ def test_without_fast_everything_is_as_keras_and_losses_have_it(monkeypatch):
     model = compiled_model(replace(RECIPE, fast=False), 6, steps_per_epoch=2)
     assert not any("call" in vars(layer) for layer in model.layers)
     assert "update_step" not in vars(model.optimizer)
-
-
-WITHOUT_FAST = """
-import sys
-sys.modules["fcn_tutorial.fast"] = None  # importing it raises
-import fcn_tutorial as fcn
-run = fcn.load_run(sys.argv[1])
-print(fcn.evaluate(run.model, fcn.load_dataset("shapes", "val", count=2)).confusion.sum())
-"""
-
-
-def test_a_run_is_loaded_where_this_module_cannot_be_imported(tmp_path):
-    model, dataset = compiled_model(RECIPE, 6, steps_per_epoch=2), load_dataset("shapes")
-    made_run(tmp_path / "run", model, RECIPE, dataset)
-    command = [sys.executable, "-c", WITHOUT_FAST, tmp_path / "run"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0 and int(done.stdout) > 0, done.stderr
