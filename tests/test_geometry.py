@@ -46,21 +46,13 @@ def fused(x, skip, before, name):
     return layers.Add(name=name)([x, layers.Cropping2D(sides)(skip)])
 
 
-@pytest.mark.parametrize(
-    ("layer", "size", "stride"),
-    [
-        ("conv1_2", 5, 1),
-        ("pool3", 44, 8),
-        ("pool4", 100, 16),
-        ("pool5", 212, 32),
-        ("fc6", 404, 32),
-        ("fc7", 404, 32),
-    ],
-)
-def test_vgg16_has_the_papers_receptive_fields(layer, size, stride):
+def test_vgg16_has_the_papers_receptive_fields():
     image, *scores = paper_trunk()
-    field = fcn.receptive_field(keras.Model(image, scores), layer)
-    assert (field.size, field.stride) == (size, stride)
+    model = keras.Model(image, scores)
+    fields = {"conv1_2": (5, 1), "pool3": (44, 8), "pool4": (100, 16), "pool5": (212, 32)}
+    for name, expected in (fields | {"fc6": (404, 32), "fc7": (404, 32)}).items():
+        field = fcn.receptive_field(model, name)
+        assert (field.size, field.stride) == expected, name
 
 
 def test_crop_offsets_are_the_papers():
