@@ -4,7 +4,7 @@ INSTALLED := .venv/installed
 REQUIREMENTS ?= requirements.txt
 # Two processes side by side, each of which computes with one thread.
 ON_TWO_CORES := TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1
-ON_ALL_BACKENDS := fcn backbones surgery upsampling dilated losses metrics fast training inference features data/pipeline
+ON_ALL_BACKENDS := fcn backbones surgery upsampling dilated losses metrics fast devices training inference features data/pipeline
 
 .DEFAULT_GOAL := book
 .PHONY: book pdf check test test-chapters thorough coverage mutation test-backends test-colab \
@@ -55,7 +55,6 @@ test-backends: install ## Test networks, loss, training and inference on TensorF
 		echo "Keras on $$backend"; \
 		KERAS_BACKEND=$$backend $(BIN)/pytest $(foreach name,$(ON_ALL_BACKENDS),$(dir tests/$(name))test_$(notdir $(name)).py) || exit 1; \
 	done
-	$(BIN)/pytest tests/test_devices.py
 
 test-without-tensorflow: install ## Train, evaluate and segment on JAX where TensorFlow is not installed
 	TEST_WITHOUT_TENSORFLOW=true $(BIN)/pytest tests/test_without_tensorflow.py

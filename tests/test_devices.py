@@ -1,6 +1,5 @@
 """Several devices that share each batch: the same losses as one device with the whole batch."""
 
-import importlib.util
 import json
 import os
 import socket
@@ -15,51 +14,44 @@ from quick import QUICK
 
 import fcn_tutorial as fcn
 from fcn_tutorial import devices, training
+from fcn_tutorial.runs import read_history
 
-# Without dropout, which each device would draw for itself.
-SETTINGS = """
-dataset = "shapes"
-variant = "fcn8s"
-backbone = "vgg_narrow"
-weights = "shapes"
-limit = 8
-crop_size = 64
-batch_size = 4
-epochs = 3
-dropout = 0.0
-learning_rate = 1e-4
-schedule = "constant"
-"""
+BACKEND = keras.backend.backend()
 COMMAND = [sys.executable, "-c", "from fcn_tutorial.cli import main; main()"]
-needs_jax = pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="needs JAX")
+pytestmark = pytest.mark.skipif(BACKEND == "torch", reason="trains on one device only")
+only_jax = pytest.mark.skipif(BACKEND != "jax", reason="needs JAX, which joins processes")
+
+# Without dropout, which each device would draw for itself. Adam hardly notices gradients that are
+# wrong by a factor; plain SGD and a summed loss do.
+RECIPE = replace(QUICK, weights="shapes", crop_size=64, batch_size=4, dropout=0.0, optimizer="sgd")
+LOSSES = {
+    "mean": {"learning_rate": 0.01, "jaccard": 1.0},
+    "sum": {"learning_rate": 1e-7, "loss": "sum"},
+}
 
 
-@pytest.fixture(scope="module")
-def train(tmp_path_factory):
-    """Train on so many devices of a backend; returns the folder and how the process ended."""
-    folder = tmp_path_factory.mktemp("devices")
-    (folder / "recipe.toml").write_text(SETTINGS)
-
-    def run(backend, count, *more, processes=1, name="run"):
-        output = folder / f"{name}-{backend}-{count}-{processes}"
-        arguments = ["train", folder / "recipe.toml", "--output", output, *more]
-        arguments += ["--devices", str(count)] * (count > 1)
-        around = {**os.environ, "KERAS_BACKEND": backend}
-        group = together(processes) if processes > 1 else [{}]
-        started = [
-            subprocess.Popen(
-                [*COMMAND, *arguments], env=around | each, stderr=subprocess.PIPE, text=True
-            )
-            for each in group
-        ]
-        try:
-            said = [each.communicate(timeout=900)[1] for each in started]
-        finally:
-            for each in started:
-                each.kill()
-        return output, [(each.returncode, said) for each, said in zip(started, said, strict=True)]
-
-    return run
+def train_on_two(recipe, output, *processes):
+    """Train on two devices of a process of its own, or of several that are told these settings."""
+    file = output.with_suffix(".toml")
+    recipe.save(file)
+    command = [*COMMAND, "train", file, "--output", output, "--devices", "2"]
+    started = [
+        subprocess.Popen(
+            command,
+            env={**os.environ, "KERAS_BACKEND": BACKEND, **settings},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for settings in processes or [{}]
+    ]
+    try:
+        for process in started:
+            said = process.communicate(timeout=900)[1]
+            assert process.returncode == 0, said
+    finally:
+        for process in started:
+            process.kill()
+    return output
 
 
 def together(processes):
@@ -72,48 +64,27 @@ def together(processes):
     return [{**common, name + "PROCESS_ID": str(number)} for number in range(processes)]
 
 
-def history(output):
-    lines = (output / "history.csv").read_text().splitlines()
-    return np.array([[float(each) for each in line.split(",")] for line in lines[1:]])
+def assert_same(folder, run):
+    """Rounding differs with the number of threads; a wrong divisor shows in the first digits."""
+    rows = [[list(row.values()) for row in each] for each in (read_history(folder), run.history)]
+    np.testing.assert_allclose(*rows, rtol=1e-4, atol=1e-3)
 
 
-# Adam hardly notices gradients that are wrong by a factor; plain SGD and a summed loss do.
-OPTIMIZERS = {
-    "run": (),
-    "jaccard": ("--set", "optimizer=sgd", "--set", "learning_rate=0.01", "--set", "jaccard=1.0"),
-    "sum": ("--set", "optimizer=sgd", "--set", "loss=sum", "--set", "learning_rate=1e-7"),
-}
-
-
-@pytest.mark.parametrize(
-    ("backend", "name"),
-    [("tensorflow", "jaccard"), ("tensorflow", "sum"), pytest.param("jax", "run", marks=needs_jax)],
-)
-def test_two_devices_give_the_losses_of_one(train, backend, name):
-    (one, ended), (two, other) = (
-        train(backend, count, *OPTIMIZERS[name], name=name) for count in (1, 2)
-    )
-    for code, said in (*ended, *other):
-        assert code == 0, said
-    # Rounding differs with the number of threads; a wrong divisor shows in the first digits.
-    np.testing.assert_allclose(history(two), history(one), rtol=1e-4, atol=1e-3)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_two_devices_give_the_losses_of_one(tmp_path, loss):
+    recipe = replace(RECIPE, **LOSSES[loss])
+    two = train_on_two(recipe, tmp_path / "two")
+    assert_same(two, fcn.train(recipe, tmp_path / "one", verbose=0))
     around = json.loads((two / "environment.json").read_text())
-    assert (around["backend"], around["devices"]) == (backend, 2)
-    run = fcn.load_run(two)
-    assert fcn.evaluate(run.model, fcn.load_dataset("shapes", "val", 2)).mean_iou > 0
+    assert (around["backend"], around["devices"]) == (BACKEND, 2)
 
 
-@needs_jax
-def test_two_processes_give_the_losses_of_one_device_also_when_resumed(train):
-    one, ended = train("jax", 1)
-    two, begun = train("jax", 2, "--epochs", "1", processes=2)
-    recipe = two / "recipe.toml"
-    recipe.write_text(recipe.read_text().replace("epochs = 1", "epochs = 3"))
-    two, other = train("jax", 2, processes=2)
-    for code, said in (*ended, *begun, *other):
-        assert code == 0, said
-    np.testing.assert_allclose(history(two), history(one), rtol=1e-4, atol=1e-3)
-    assert fcn.load_run(two).recipe.epochs == 3
+@only_jax
+def test_two_processes_give_the_losses_of_one_device_also_when_resumed(tmp_path):
+    recipe = replace(RECIPE, **LOSSES["mean"], schedule="constant")
+    for epochs in (1, 2):
+        two = train_on_two(replace(recipe, epochs=epochs), tmp_path / "two", *together(2))
+    assert_same(two, fcn.train(recipe, tmp_path / "one", verbose=0))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +116,7 @@ def test_a_number_of_devices_that_there_are_not_is_refused(refusal, count, named
     assert named in refusal(devices.devices, count, 64)
 
 
-@needs_jax
+@only_jax
 @pytest.mark.parametrize("said", ["two", "0", ""])
 def test_a_number_of_processes_that_makes_no_sense_is_refused(monkeypatch, refusal, said):
     monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", said)

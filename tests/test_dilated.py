@@ -4,20 +4,12 @@ import keras
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
-from networks import assert_close, zoomed
+from networks import assert_close, image_of, zoomed
 
 import fcn_tutorial as fcn
 from fcn_tutorial.layers import DilatedPooling, dilated_kernel
 
 STRIDES = {"dilated16": 16, "dilated8": 8}
-
-
-def image_of(height, width, batch=1, seed=0):
-    """Noise of several scales, so that poolings and normalisation have something to do."""
-    rng = np.random.default_rng(seed)
-    blocks = rng.integers(0, 128, (batch, -(-height // 16), -(-width // 16), 3))
-    coarse = blocks.repeat(16, axis=1).repeat(16, axis=2)[:, :height, :width]
-    return (coarse + rng.integers(0, 128, (batch, height, width, 3))).astype(np.float32)
 
 
 def score_fr(model, image):
@@ -43,7 +35,7 @@ def variant(request):
 # The values of score_fr.
 
 
-@pytest.mark.parametrize("size", [(1, 1), (33, 70), (96, 96), (250, 40)])
+@pytest.mark.parametrize("size", [(1, 1), (33, 70), (250, 40)])
 def test_old_cells_say_exactly_what_fcn32s_says_at_the_border_too(fcn32s, models, variant, size):
     step = 32 // STRIDES[variant]
     coarse, fine = (score_fr(model, image_of(*size)) for model in (fcn32s, models[variant]))
@@ -51,28 +43,24 @@ def test_old_cells_say_exactly_what_fcn32s_says_at_the_border_too(fcn32s, models
     assert_close(fine[:, ::step, ::step], coarse)
 
 
-def test_new_cells_say_what_fcn32s_says_about_the_image_moved_under_its_grid(
-    fcn32s, models, variant
-):
+def test_new_cells_say_what_fcn32s_says_of_the_image_moved_under_its_grid(fcn32s, models, variant):
     """Where no cell's field, 110 pixels to each side, reaches the zeros beyond the border."""
     stride, step = STRIDES[variant], 32 // STRIDES[variant]
-    image = image_of(416, 384)
+    image = image_of(352, 320)
     fine = score_fr(models[variant], image)
     for phase in range(step):
-        for other in range(step):
-            moved = image[:, phase * stride :, other * stride :]
-            coarse = score_fr(fcn32s, moved)
-            rows, columns = (slice(4, (side - 127) // 32 + 1) for side in moved.shape[1:3])
-            inner = fine[:, phase::step, other::step][:, rows, columns]
-            assert inner.shape[1] >= 5 and inner.shape[2] >= 4
-            assert_close(inner, coarse[:, rows, columns])
+        other = (phase + 1) % step
+        moved = image[:, phase * stride :, other * stride :]
+        coarse = score_fr(fcn32s, moved)
+        rows, columns = (slice(4, (side - 127) // 32 + 1) for side in moved.shape[1:3])
+        inner = fine[:, phase::step, other::step][:, rows, columns]
+        assert inner.shape[1] >= 3 and inner.shape[2] >= 2
+        assert_close(inner, coarse[:, rows, columns])
 
 
-@pytest.mark.parametrize(("side", "dilation"), [(64, 1), (224, 1), (96, 2)])
-def test_kernels_of_any_size_and_dilation_are_spread_from_the_same_cell(
-    variant, side, dilation, tmp_path
-):
-    """fc6 of a classifier for images of 64 pixels is 2 x 2; of 224 pixels 7 x 7, as VGG-16's."""
+@pytest.mark.parametrize(("side", "dilation"), [(64, 1), (96, 2)])
+def test_kernels_of_any_size_are_spread_from_the_same_cell(variant, side, dilation, tmp_path):
+    """fc6 of a classifier for images of 64 pixels is 2 x 2, of 96 pixels 3 x 3."""
     fcn.vgg_narrow(num_classes=5, input_size=side).save(tmp_path / "classifier.keras")
     build = {"num_classes": 6, "backbone": "vgg_narrow", "weights": tmp_path / "classifier.keras"}
     build["fc6_dilation"] = dilation

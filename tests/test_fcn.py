@@ -21,19 +21,15 @@ def outputs_of(model, image, *names):
     return [convert_to_numpy(outputs[name]) for name in names]
 
 
-MOBILENET = pytest.param("mobilenet", marks=pytest.mark.slow)
-
-
-@pytest.fixture(scope="module", params=["vgg_narrow", MOBILENET])
-def staged(request):
-    """The variants over one backbone, each built from a coarser one."""
-    build = {"num_classes": NUM_CLASSES, "backbone": request.param, "weights": None}
+@pytest.fixture(scope="module")
+def staged():
+    """The variants, each built from a coarser one."""
+    build = {"num_classes": NUM_CLASSES, "backbone": "vgg_narrow", "weights": None}
     models = {"fcn32s": perturb(fcn.build_fcn("fcn32s", **build))}
     models["fcn16s"] = fcn.build_fcn("fcn16s", **build, initial=models["fcn32s"])
     models["fcn8s"] = fcn.build_fcn("fcn8s", **build, initial=models["fcn16s"])
-    if request.param == "vgg_narrow":
-        for name in ("dilated16", "dilated8"):
-            models[name] = fcn.build_fcn(name, **build, initial=models["fcn32s"])
+    for name in ("dilated16", "dilated8"):
+        models[name] = fcn.build_fcn(name, **build, initial=models["fcn32s"])
     return models
 
 
@@ -65,9 +61,8 @@ def test_a_network_starts_as_the_coarser_one_upsampled_in_two_steps(staged):
         assert_close(logits, zoomed(coarse, factor)[:, :70, :40])
 
 
-@pytest.mark.parametrize("backbone", ["vgg_narrow", MOBILENET])
-def test_skips_are_added_to_the_scores_upsampled_twofold(backbone):
-    model = perturb(fcn.build_fcn("fcn8s", NUM_CLASSES, backbone=backbone, weights=None))
+def test_skips_are_added_to_the_scores_upsampled_twofold():
+    model = perturb(fcn.build_fcn("fcn8s", NUM_CLASSES, "vgg_narrow"))
     image = image_of(70, 40)
     score_fr, pool4, pool3 = outputs_of(model, image, "score_fr", *SKIPS)
     assert [maps.shape[1:3] for maps in (score_fr, pool4, pool3)] == [(3, 2), (6, 4), (12, 8)]
@@ -88,9 +83,7 @@ def test_narrow_vgg_takes_the_weights_of_a_saved_classifier(tmp_path):
 
 @pytest.mark.slow
 def test_mobilenet_takes_the_weights_of_kerass_file(tmp_path, monkeypatch):
-    published = perturb(
-        keras.applications.MobileNet(include_top=False, weights=None, input_shape=(224, 224, 3))
-    )
+    published = perturb(keras.applications.MobileNet(include_top=False, weights=None))
     path = tmp_path / "mobilenet_1_0_224_no_top.weights.h5"
     published.save_weights(path)
     monkeypatch.setenv("FCN_WEIGHTS", str(tmp_path))
@@ -108,25 +101,16 @@ def test_efficientnet_takes_the_weights_of_the_classifier():
     assert logits.shape == (1, 33, 50, NUM_CLASSES) and np.isfinite(logits).all()
 
 
-@pytest.mark.parametrize(
-    ("variant", "backbone", "factor"),
-    [
-        ("fcn32s", "vgg_narrow", 2),
-        ("fcn8s", "vgg_narrow", 4),
-        ("fcn8s", "mobilenet", 2),
-        ("dilated16", "vgg_narrow", 4),
-        ("dilated8", "vgg_narrow", 2),
-    ],
-)
 @pytest.mark.slow
-def test_enlarging_is_seeing_the_image_enlarged(variant, backbone, factor):
+@pytest.mark.parametrize(("variant", "factor"), [("fcn8s", 4), ("dilated8", 2)])
+def test_enlarging_is_seeing_the_image_enlarged(variant, factor):
     """Scores of the image enlarged before, then averaged over what one pixel has become."""
-    plain = perturb(fcn.build_fcn(variant, NUM_CLASSES, backbone), seed=1)
-    enlarging = fcn.build_fcn(variant, NUM_CLASSES, backbone, enlarge=factor)
+    plain = perturb(fcn.build_fcn(variant, NUM_CLASSES, "vgg_narrow"), seed=1)
+    enlarging = fcn.build_fcn(variant, NUM_CLASSES, "vgg_narrow", enlarge=factor)
     enlarging.set_weights(plain.get_weights())
-    image = image_of(40, 57)
+    image = image_of(20, 37)
     scores = plain.predict_on_batch(zoomed(image.astype(float), factor))
-    blocks = scores.reshape(1, 40, factor, 57, factor, NUM_CLASSES)
+    blocks = scores.reshape(1, 20, factor, 37, factor, NUM_CLASSES)
     ours = enlarging.predict_on_batch(image)
     np.testing.assert_allclose(ours, blocks.mean(axis=(2, 4)), atol=1e-3 * np.abs(scores).max())
 
@@ -169,18 +153,12 @@ def test_score_layers_start_new_where_the_initial_model_has_other_classes():
         ({"variant": "fcn4s"}, "'fcn4s'"),
         ({"variant": "dilated4"}, "dilated16, dilated8"),
         ({"variant": "dilated8", "backbone": "mobilenet"}, "vgg16 or vgg_narrow"),
-        ({"num_classes": 0}, "got 0"),
         ({"num_classes": 256}, "got 256"),
         ({"enlarge": 3}, "enlarge 3"),
-        ({"enlarge": 2.0}, "enlarge must be a whole number"),
         ({"fc6_dilation": 0}, "from 1 to 32, got 0"),
-        ({"fc6_dilation": 33}, "from 1 to 32, got 33"),
         ({"initial": "fcn32s"}, "'fcn32s'"),
         ({"dropout": 2}, "dropout"),
-        ({"dropout": None}, "dropout"),
         ({"weights": "no/such/file.keras"}, "no/such/file.keras"),
-        ({"backbone": "mobilenet", "weights": "no/such/file.h5"}, "no/such/file.h5"),
-        ({"backbone": "vgg16", "weights": "no/such/file.h5"}, "no/such/file.h5"),
     ],
 )
 def test_unusable_argument_is_refused(refusal, arguments, says):

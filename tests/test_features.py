@@ -9,10 +9,11 @@ from quick import QUICK, in_the_second_epoch
 
 import fcn_tutorial as fcn
 from fcn_tutorial import features
+from fcn_tutorial.devices import precision
 from fcn_tutorial.optimizers import freeze
 
 SEEN = {"weights": "shapes", "crop_size": 96, "dropout": 0.0}
-FIXED = replace(QUICK, variant="fcn8s", limit=5, freeze="fc7", freeze_normalization=True, **SEEN)
+FIXED = replace(QUICK, variant="fcn8s", limit=3, freeze="fc7", freeze_normalization=True, **SEEN)
 FIXED = replace(FIXED, learning_rate=1e-2)
 
 
@@ -26,6 +27,12 @@ def runs(tmp_path_factory):
     )
 
 
+def frozen(variant, last="fc7"):
+    model = fcn.build_fcn(variant, 6, "vgg_narrow", "shapes")
+    freeze(model, last, normalization=True)
+    return model
+
+
 def test_keeping_features_changes_no_loss_score_or_weight(runs):
     for one, other in zip(*(run.history for run in runs), strict=True):
         assert one == pytest.approx(other, rel=1e-4)
@@ -33,25 +40,12 @@ def test_keeping_features_changes_no_loss_score_or_weight(runs):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
-def test_kept_features_know_sixteen_bits(tmp_path):
-    recipe = replace(FIXED, limit=2, epochs=1, keep_features=True, mixed_precision=True)
-    assert np.isfinite(fcn.train(recipe, tmp_path / "run", verbose=0).history[0]["loss"])
-
-
 def test_kept_features_label_large_images_by_tiles(tmp_path, monkeypatch):
-    network = fcn.build_fcn("fcn8s", 6, "vgg_narrow", "shapes")
-    freeze(network, "fc7", normalization=True)
+    network = frozen("fcn8s")
     kept = features.KeptFeatures(network, "fc7", tmp_path)
     scene = fcn.load_dataset("shapes", "val", count=1)
     monkeypatch.setattr("fcn_tutorial.tiling.LARGEST_WHOLE", 100)
     assert fcn.evaluate(kept, scene).mean_iou == fcn.evaluate(network, scene).mean_iou
-
-
-@pytest.mark.parametrize("last", ["image", "logits"])
-def test_layers_that_leave_nothing_to_keep_or_to_learn_are_refused(tmp_path, refusal, last):
-    recipe = replace(FIXED, keep_features=True, freeze=last)
-    message = refusal(fcn.train, recipe, tmp_path / "run", verbose=0)
-    assert f"freeze = {last!r} leaves none of one kind" in message
 
 
 def test_only_the_layers_behind_the_frozen_ones_learn(runs):
@@ -78,19 +72,19 @@ def test_a_run_that_keeps_features_is_resumed(runs, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("variant", ["fcn32s", "fcn8s"])
-def test_frozen_layers_compute_each_image_once(tmp_path, variant):
-    model = fcn.build_fcn(variant, 6, "vgg_narrow", dropout=0.0)
-    for layer in model.layers[: [layer.name for layer in model.layers].index("fc7") + 1]:
-        layer.trainable = False
-    kept = features.KeptFeatures(model, "fc7", tmp_path / "features")
+@pytest.mark.parametrize(("variant", "mixed"), [("fcn32s", False), ("fcn8s", True)])
+def test_frozen_layers_compute_each_image_once_also_in_16_bits(tmp_path, variant, mixed):
+    with precision(mixed):
+        network = frozen(variant)
+    kept = features.KeptFeatures(network, "fc7", tmp_path / "features")
     seen = []
     compute = kept.trunk.predict_on_batch
     kept.trunk.predict_on_batch = lambda images: seen.append(len(images)) or compute(images)
     images = np.random.default_rng(0).integers(0, 256, (3, 40, 33, 3)).astype(np.uint8)
-    expected = model.predict_on_batch(images)
+    expected = network.predict_on_batch(images)
+    exact = (1e-2 if mixed else 1e-5) * np.abs(expected).max()
     for _ in range(2):
-        np.testing.assert_allclose(kept.predict_on_batch(images), expected, atol=1e-5)
+        np.testing.assert_allclose(kept.predict_on_batch(images), expected, rtol=0, atol=exact)
     assert seen == [1, 1, 1]
 
 
@@ -110,7 +104,14 @@ def test_crops_smaller_than_the_images_are_refused(tmp_path, refusal):
     assert not (tmp_path / "run").exists()
 
 
-def test_layers_that_learn_are_refused(tmp_path, refusal):
-    model = fcn.build_fcn("fcn32s", 6, "vgg_narrow")
-    message = refusal(features.KeptFeatures, model, "fc7", tmp_path)
-    assert "needs the layers up to 'fc7' to be frozen" in message
+@pytest.mark.parametrize(
+    ("last", "says"),
+    [
+        ("image", "freeze = 'image' leaves none of one kind"),
+        ("logits", "freeze = 'logits' leaves none of one kind"),
+        ("upscore2", "needs the layers up to 'upscore2' to be frozen"),
+    ],
+)
+def test_layers_that_leave_nothing_to_keep_or_to_learn_are_refused(tmp_path, refusal, last, says):
+    network = frozen("fcn8s", "logits" if last == "logits" else "fc7")
+    assert says in refusal(features.KeptFeatures, network, last, tmp_path)

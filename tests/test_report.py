@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 from io import BytesIO
 from itertools import pairwise, product
@@ -65,29 +66,23 @@ def run(reader, tmp_path_factory):
 
 
 class Page(HTMLParser):
-    """What a report holds: elements with their attributes, and the text of headings and cells."""
+    """What a report holds: elements with their attributes and their text."""
 
     def __init__(self, path):
         super().__init__()
         self.text = path.read_text(encoding="utf-8")
-        self.found, self.inside, self.words = [], [], {}
+        self.found = []
         self.feed(self.text)
 
     def handle_starttag(self, tag, attributes):
         self.found.append((tag, dict(attributes)))
-        self.inside.append(tag)
-        self.words.setdefault(tag, []).append("")
-
-    def handle_endtag(self, tag):
-        while self.inside and self.inside.pop() != tag:
-            pass
-
-    def handle_data(self, data):
-        for tag in set(self.inside):
-            self.words[tag][-1] += data
 
     def all(self, tag):
         return [attributes for each, attributes in self.found if each == tag]
+
+    def words(self, tag):
+        inside = re.findall(rf"<{tag}\b[^>]*>(.*?)</{tag}>", self.text, re.S)
+        return [unescape(re.sub("<[^>]*>", "", each)) for each in inside]
 
 
 def pictures(page, start):
@@ -123,7 +118,7 @@ def test_a_report_can_be_read_aloud(page):
 
 
 def test_a_report_has_recipe_environment_curves_and_all_scores(page, run, reader):
-    recipe, environment = page.words["pre"]
+    recipe, environment = page.words("pre")
     (run.folder / "recipe.toml").write_text(recipe)
     assert fcn.Recipe.load(run.folder / "recipe.toml") == run.recipe
     assert json.loads(environment)["data"] == {"a": "1f"}
@@ -132,11 +127,11 @@ def test_a_report_has_recipe_environment_curves_and_all_scores(page, run, reader
     assert "4 of these images" in page.text
     scenes = Scenes(30)
     expected = fcn.evaluate(reader, scenes)
-    cells = " ".join(page.words["td"])
+    cells = " ".join(page.words("td"))
     support = expected.confusion.sum(axis=1) / expected.confusion.sum()
     for value in (expected.mean_iou, expected.pixel_accuracy, *expected.iou, *support):
         assert f"{100 * value:.1f} %" in cells
-    assert set(CLASSES) <= set(page.words["th"]) and "62.5 %" in page.text
+    assert set(CLASSES) <= set(page.words("th")) and "62.5 %" in page.text
 
 
 def test_the_worst_images_come_first_then_those_around_the_median(page):
@@ -147,7 +142,7 @@ def test_the_worst_images_come_first_then_those_around_the_median(page):
         values.append(jaccard_score(*pair, average="macro", labels=np.unique(label[known])))
     order = np.argsort(values)
     expected = [Scenes(30).names[index] for index in [*order[:12], *order[12:24]]]
-    assert page.words["h3"] == expected
+    assert page.words("h3") == expected
     first, (image, label) = order[0], Scenes(30)[order[0]]
     assert f"Mean IoU {100 * values[first]:.1f} %" in page.text
     colored = np.array(pictures(page, "ground truth")[0].convert("RGB"))
@@ -162,7 +157,8 @@ def test_the_worst_images_come_first_then_those_around_the_median(page):
 
 @pytest.mark.slow
 def test_images_shrink_until_the_file_is_small_enough(run, tmp_path, monkeypatch, refusal):
-    path, scenes = tmp_path / "report.html", Scenes(2, (700, 300))
+    path, scenes = tmp_path / "report.html", Scenes(1, (700, 300))
+    monkeypatch.setattr(report, "SIZES", report.SIZES[::3])
     report.write_report(run, scenes, path)
     before = path.stat().st_size
     assert {each.size for each in pictures(Page(path), "image")} == {(274, 640)}
@@ -181,7 +177,7 @@ def test_a_run_without_history_and_labels_without_classes_still_make_a_report(re
     report.write_report(run, Scenes(2, void=True), tmp_path / "report.html")
     page = Page(tmp_path / "report.html")
     assert "no history" in page.text and "absent" in page.text
-    assert "h3" not in page.words and "4 of these" not in page.text
+    assert not page.words("h3") and "4 of these" not in page.text
 
 
 @pytest.mark.slow
@@ -193,7 +189,7 @@ def test_a_report_fits_a_laptop_and_a_phone_offline(page, run):
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for scheme, width in product(("light", "dark"), (1440, 360, 320)):
+        for scheme, width in product(("light", "dark"), (1440, 320)):
             options = {"color_scheme": scheme, "offline": True}
             opened = browser.new_page(viewport={"width": width, "height": 800}, **options)
             errors = []

@@ -75,7 +75,7 @@ def test_a_fingerprint_of_records_covers_all_their_bytes(camvid_root, tmp_path):
     assert fingerprint("changed") != before
 
 
-def test_evaluate_says_what_was_otherwise_in_training(run, tmp_path, command_line):
+def test_evaluate_says_what_was_otherwise_or_is_not_known(run, tmp_path, command_line):
     def out_of_evaluate():
         (folder / "environment.json").write_text(json.dumps(around))
         code, out, _ = command_line("evaluate", folder, "--limit", 1)
@@ -111,7 +111,6 @@ def test_a_folder_without_a_run_is_refused(run, tmp_path, refusal):
     assert "classes.json is missing" in refusal(fcn.load_run, tmp_path)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs pipes")
 def test_a_history_has_its_columns_in_the_order_of_the_first_epoch(tmp_path):
     rows = [{"epoch": 1, "loss": 0.5, "val_mean_iou": 0.1}, {"epoch": 2, "val_mean_iou": 0.2}]
     runs.write_history(tmp_path, [*rows, {"val_mean_iou": 0.3, "loss": 0.4, "epoch": 3}])
@@ -131,12 +130,9 @@ def test_scores_of_nothing_are_null_in_json(tmp_path):
 @pytest.mark.parametrize(
     "name", ["recipe.toml", "classes.json", "history.csv", "checkpoints/best.keras"]
 )
-def test_a_broken_file_of_a_run_is_named_and_a_pipe_not_waited_for(run, tmp_path, refusal, name):
+def test_a_broken_file_of_a_run_is_named(run, tmp_path, refusal, name):
     path = shutil.copytree(run, tmp_path / "run") / name
     path.write_text("epoch,loss\n1,two\n")
-    assert name in refusal(fcn.load_run, tmp_path / "run")
-    path.unlink()
-    os.mkfifo(path)
     assert str(path) in refusal(fcn.load_run, tmp_path / "run")
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import fcn_tutorial as fcn
 from fcn_tutorial import runs
+from fcn_tutorial.cli.train import _changes
 from fcn_tutorial.runs import METRICS, STUDIES, read_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -124,18 +125,14 @@ def test_a_study_evaluates_only_runs_that_it_trains(name):
 def check_command(command):
     program, verb, *rest = (word for word in shlex.split(command) if not re.match("[A-Z_]+=", word))
     if (program, verb) == ("fcn-tutorial", "train"):
-        sets = [rest[place + 1].split("=") for place, word in enumerate(rest) if word == "--set"]
-        fcn.Recipe.load(rest[0], **{key: float(x) if "." in x else _value(x) for key, x in sets})
+        sets = [rest[place + 1] for place, word in enumerate(rest) if word == "--set"]
+        fcn.Recipe.load(rest[0], **_changes(sets))
     elif program == "python":
         assert verb == "-m" and (ROOT / f"{rest[0].replace('.', '/')}.py").is_file()
     elif program == "make":
         assert re.search(rf"^{verb}:", (ROOT / "Makefile").read_text(), re.M)
     else:
         assert (program, verb) == ("fcn-tutorial", "evaluate")
-
-
-def _value(text):
-    return int(text) if text.isdigit() else text
 
 
 def test_every_study_stands_in_the_table():

@@ -1,6 +1,5 @@
 """Where TensorFlow is not installed, JAX or PyTorch trains, evaluates and segments."""
 
-import json
 import os
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = """
-import json, os, sys
+import os, sys
 from importlib.util import find_spec
 
 assert not find_spec("tensorflow"), "TensorFlow is installed here"
@@ -25,16 +24,12 @@ recipe = fcn.Recipe(
     class_weighting=0.5,
 )
 run = fcn.train(recipe, sys.argv[1], verbose=0)
+assert [row["epoch"] for row in run.history] == [1] and run.history[0]["loss"] > 0
 scenes = fcn.load_dataset("shapes", "val", count=2)
-scores = fcn.evaluate(run.model, scenes)
+assert 0 < fcn.evaluate(run.model, scenes).mean_iou < 1
 label = fcn.segment(run.model, scenes[0][0])
+assert (str(label.dtype), label.shape) == ("uint8", (96, 96))
 assert "tensorflow" not in sys.modules
-print(json.dumps({
-    "backend": os.environ["KERAS_BACKEND"],
-    "history": run.history,
-    "mean_iou": scores.mean_iou,
-    "label": [str(label.dtype), *label.shape],
-}))
 """
 
 asked = os.environ.get("TEST_WITHOUT_TENSORFLOW") == "true"
@@ -60,9 +55,4 @@ def test_a_network_is_trained_evaluated_and_applied_without_tensorflow(python, t
     command = [python, "-c", SCRIPT, tmp_path / "run"]
     ended = subprocess.run(command, env=around, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
-    found = json.loads(ended.stdout.splitlines()[-1])
-    assert found["backend"] in ("jax", "torch")
-    assert [row["epoch"] for row in found["history"]] == [1]
-    assert found["history"][0]["loss"] > 0 and 0 < found["mean_iou"] < 1
-    assert found["label"] == ["uint8", 96, 96]
     assert not (tmp_path / "run" / "tensorboard").exists()

@@ -22,8 +22,8 @@ def camvid(camvid_root):
     return fcn.load_dataset("camvid", "train", root=camvid_root)
 
 
-def shapes(count=5):
-    return fcn.load_dataset("shapes", "val", count=count, size=16)
+def shapes(count=5, **options):
+    return fcn.load_dataset("shapes", "val", count=count, size=16, **options)
 
 
 def assert_equal(one, other):

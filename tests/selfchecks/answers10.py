@@ -25,11 +25,6 @@ def scale_of_zero(weights):
     return np.round(weights / (scale or 1)).astype("int8"), scale
 
 
-def too_coarse(weights):
-    scale = np.abs(weights).max() / 7 or 1.0
-    return np.round(weights / scale).astype("int8"), scale
-
-
 def overflowing(weights):
     scale = np.abs(weights).max() / 128 or 1.0
     return np.round(weights / scale).astype("int8"), scale
@@ -45,7 +40,6 @@ WRONG = {
     ],
     "10.2": [(7, 15), (15, 9), (13, 7)],
     "10.3": [
-        too_coarse,
         dividing_by_zero,
         scale_of_zero,
         overflowing,

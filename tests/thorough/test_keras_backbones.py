@@ -16,7 +16,7 @@ pytestmark = [
 UNUSABLE = {"InceptionResNetV2", "InceptionV3", "NASNetLarge", "NASNetMobile"}
 SMALLEST = [
     *("ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0", "MobileNet"),
-    *("MobileNetV3Large", "ResNet50V2", "VGG19", "Xception"),
+    *("MobileNetV3Large", "ResNet50", "ResNet50V2", "VGG19", "Xception"),
 ]
 
 
