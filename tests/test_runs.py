@@ -75,7 +75,7 @@ def test_a_fingerprint_of_records_covers_all_their_bytes(camvid_root, tmp_path):
     assert fingerprint("changed") != before
 
 
-def test_evaluate_says_what_was_otherwise_or_is_not_known(run, tmp_path, command_line):
+def test_evaluate_says_what_was_otherwise_in_training(run, tmp_path, command_line):
     def out_of_evaluate():
         (folder / "environment.json").write_text(json.dumps(around))
         code, out, _ = command_line("evaluate", folder, "--limit", 1)

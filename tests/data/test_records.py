@@ -95,6 +95,7 @@ def test_a_damaged_example_ends_the_writing(camvid, camvid_root, tmp_path, refus
 def test_what_a_stopped_process_left_is_replaced(tmp_path):
     stopped = write_records(shapes(seed=1), tmp_path, 3)
     (tmp_path / "index.json").unlink()
+    (tmp_path / f"unfinished-{0:016x}-{stopped.shards[2].name}").touch()
     stopped.shards[1].write_bytes(stopped.shards[1].read_bytes()[:-1])
     assert_equal(write_records(shapes(seed=2), tmp_path, 3), shapes(seed=2))
     assert not list(tmp_path.glob("unfinished-*"))

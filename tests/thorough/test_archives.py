@@ -159,5 +159,5 @@ def test_a_hundred_thousand_empty_members_are_refused_in_seconds(tmp_path, refus
     with gzip.open(path, "wb", 1) as file:
         for _ in range(100):
             file.write(tarfile.TarInfo("x").tobuf() * 1000)
-    assert "toy.tgz" in refusal(unpack, path, FOLDER, "", tmp_path / "out")
+    assert "it holds far more than" in refusal(unpack, path, FOLDER, "", tmp_path / "out")
     assert time.process_time() - start < LONGEST
