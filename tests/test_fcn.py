@@ -153,12 +153,15 @@ def test_score_layers_start_new_where_the_initial_model_has_other_classes():
         ({"variant": "fcn4s"}, "'fcn4s'"),
         ({"variant": "dilated4"}, "dilated16, dilated8"),
         ({"variant": "dilated8", "backbone": "mobilenet"}, "vgg16 or vgg_narrow"),
+        ({"num_classes": 0}, "got 0"),
         ({"num_classes": 256}, "got 256"),
         ({"enlarge": 3}, "enlarge 3"),
         ({"fc6_dilation": 0}, "from 1 to 32, got 0"),
+        ({"fc6_dilation": 33}, "from 1 to 32, got 33"),
         ({"initial": "fcn32s"}, "'fcn32s'"),
         ({"dropout": 2}, "dropout"),
         ({"weights": "no/such/file.keras"}, "no/such/file.keras"),
+        ({"backbone": "vgg16", "weights": "no/such/file.h5"}, "no/such/file.h5"),
     ],
 )
 def test_unusable_argument_is_refused(refusal, arguments, says):

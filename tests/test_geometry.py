@@ -159,16 +159,25 @@ def seen_ranges(model, cells):
         yield (rows[0], rows[-1]), (columns[0], columns[-1])
 
 
+def named(*names):
+    return {name: getattr(layers, name) for name in names}
+
+
 CELLWISE = {
-    "batch normalization": layers.BatchNormalization,
+    **named("BatchNormalization", "ELU", "Identity", "LayerNormalization", "LeakyReLU"),
+    **named("Normalization", "ReLU", "Softmax"),
+    "activation": lambda: layers.Activation("tanh"),
     "dense": lambda: layers.Dense(3),
+    "dropout": lambda: layers.Dropout(0.5),
+    "gaussian dropout": lambda: layers.GaussianDropout(0.5),
+    "gaussian noise": lambda: layers.GaussianNoise(0.5),
     "pad": lambda: PadToMultiple(32),
     "prelu": lambda: layers.PReLU(shared_axes=[1, 2]),
     "preprocessing": VGGPreprocessing,
+    "rescaling": lambda: layers.Rescaling(2.0),
 }
 MERGING = {
-    "add": layers.Add,
-    "concatenate": layers.Concatenate,
+    **named("Add", "Average", "Concatenate", "Maximum", "Multiply", "Subtract"),
     "crop": CropLike,
     "sum": lambda: lambda maps: maps[0] + maps[1],
     "scaled": lambda: lambda maps: maps[0] * maps[1] / 2 - 1,

@@ -31,6 +31,7 @@ def test_polygons_go_from_convert_to_export_by_command_line(tmp_path, command_li
     for command in (
         ("data", "convert", tmp_path / "json", "--output", photos),
         ("data", "check", photos),
+        ("data", "records", photos, "--output", tmp_path / "records"),
         ("train", tmp_path / "quick.toml", "--data", photos, "--output", run),
         ("evaluate", run, "--predictions", labels),
         ("export", run, "--output", network, "--size", 64),

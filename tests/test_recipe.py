@@ -38,9 +38,12 @@ def test_a_recipe_holds_paths_lists_and_whole_numbers_as_its_file_does(tmp_path)
     ("field", "value"),
     [
         ("epochs", 0),
+        ("limit", -3),
         ("learning_rate", float("nan")),
         ("learning_rate", True),
         ("scale", (1.0, "2")),
+        ("scale", [1.0]),
+        ("scale", (1e-6, 1.0)),
         ("scale", (1.0, 17.0)),
         ("dropout", 1.0),
         ("optimizer", {"name": "sgd"}),

@@ -43,6 +43,7 @@ WRONG = {
         dividing_by_zero,
         scale_of_zero,
         overflowing,
+        lambda weights: (np.round(weights / 0.5).astype("int8"), 0.5),
         lambda weights: (weights, 1.0),
     ],
 }
