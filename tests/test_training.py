@@ -17,6 +17,7 @@ from fcn_tutorial import devices, training
 from fcn_tutorial.callbacks import why_stopped
 from fcn_tutorial.data.dataset import limited
 from fcn_tutorial.data.records import write_records
+from fcn_tutorial.losses import REDUCTIONS
 from fcn_tutorial.runs import resume
 
 QUICK = replace(quick.QUICK, epochs=3, steps_per_epoch=2, flip=True, color=0.1, ema_momentum=0.5)
@@ -74,6 +75,12 @@ def test_mixed_precision_on_a_processor_is_bfloat16_and_learns_the_same(monkeypa
     assert model.output.dtype == "float32"
     assert losses[True][-1] < 0.8 * losses[True][0]
     np.testing.assert_allclose(losses[True], losses[False], rtol=0.1)
+
+
+@pytest.mark.parametrize("key", REDUCTIONS)
+def test_a_recipes_keys_choose_reduction_and_index(key):
+    loss = training.compiled_model(replace(QUICK, loss=key, jaccard=0.5), 6, 1).loss
+    assert (loss.reduction, loss.jaccard) == (REDUCTIONS[key], 0.5)
 
 
 def test_a_recipe_that_is_refused_leaves_the_precision_as_it_was(refusal):

@@ -29,7 +29,7 @@ THIN_OUT = """() => {
     let way = "";
     for (let each = span; each; each = each.parentElement)
       way += `${each.tagName}.${each.className} `;
-    const plain = !span.firstElementChild && span.attributes.length === 1;
+    const plain = !span.firstElementChild && `${span.getAttributeNames()}` === "class";
     if (plain && seen.has(way)) span.replaceWith(...span.childNodes);
     seen.add(way);
   }
