@@ -85,14 +85,15 @@ def test_tiles_of_mirrored_copies_give_the_labels_of_the_complete_image(width, m
 @pytest.mark.parametrize(
     ("enlarge", "scales", "factor"), [(1, (1.0,), 1), (2, (1.0,), 2), (2, (0.5, 2.0), 4)]
 )
-def test_what_is_enlarged_or_scaled_is_cut_into_smaller_tiles(enlarge, scales, factor):
+def test_what_is_enlarged_or_scaled_is_cut_into_smaller_tiles(enlarge, scales, factor, monkeypatch):
     sizes, network = [], fcn.build_fcn("fcn8s", 3, "vgg_narrow", enlarge=enlarge)
 
-    def label(images):
+    def label(members, scales, flip, images):
         sizes.append(images.shape[1:3])
         return np.zeros(images.shape[:3], int)
 
-    tiling.by_tiles(label, np.broadcast_to(np.uint8(0), (1, 1000, 1000, 3)), [network], scales)
+    monkeypatch.setattr("fcn_tutorial.inference._labels_at_once", label)
+    fcn.segment(network, np.broadcast_to(np.uint8(0), (1000, 1000, 3)), scales)
     margin = 0 if factor == 1 else max(sizes)[0] - 512 // factor
     assert margin % 64 == 0 and margin <= 2 * 320
     assert sizes[0] == (1000, 1000) if factor == 1 else max(sizes[0]) < 1000
