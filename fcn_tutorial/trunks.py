@@ -8,6 +8,7 @@ Source: Howard et al. 2017 (MobileNet); Tan and Le 2019, Table 1, in Google's Li
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,7 +18,7 @@ from fcn_tutorial.errors import InputError, check_choice
 from fcn_tutorial.layers import VGGPreprocessing
 from fcn_tutorial.surgery import any_size, applied
 from fcn_tutorial.taps import tap
-from fcn_tutorial.weights import finalize, restored
+from fcn_tutorial.weights import finalize, load_model, restored
 
 COARSEST = 32
 # Two strided layers of MobileNet and two of EfficientNet-Lite0 pad at the top left. Padding always
@@ -135,9 +136,15 @@ def mobilenet(file: str | None) -> keras.Model:
 
 
 def efficientnet(file: str | None) -> keras.Model:
-    """EfficientNet-Lite0 up to stride 32, with random weights or those of an .npz file."""
+    """EfficientNet-Lite0 up to stride 32; file: .npz or .keras with its weights, None: random."""
     trunk = efficientnet_lite0()
-    return trunk if file is None else restored(trunk, file)
+    if file is not None and Path(file).suffix == ".npz":
+        return restored(trunk, file)
+    if file is not None:
+        source = load_model(file)
+        for layer in filter(lambda layer: layer.weights, trunk.layers):
+            layer.set_weights(source.get_layer(layer.name).get_weights())
+    return trunk
 
 
 def efficientnet_lite0(num_classes: int | None = None) -> keras.Model:

@@ -93,10 +93,13 @@ def test_mobilenet_takes_the_weights_of_kerass_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_efficientnet_takes_the_weights_of_the_classifier():
-    classifier = fcn.load_trained("efficientnet_lite0")
-    model = fcn.build_fcn("fcn32s", NUM_CLASSES, "efficientnet_lite0", weights="imagenet")
-    assert layers_that_differ(model, classifier) == {"fc6", "fc6_bn", "score_fr"}
+def test_efficientnet_takes_the_weights_of_a_classifier(tmp_path):
+    classifier, file = fcn.load_trained("efficientnet_lite0"), tmp_path / "saved.keras"
+    for weights in ("imagenet", file):
+        if weights == file:
+            perturb(classifier).save(file)
+        model = fcn.build_fcn("fcn32s", NUM_CLASSES, "efficientnet_lite0", weights=weights)
+        assert layers_that_differ(model, classifier) == {"fc6", "fc6_bn", "score_fr"}
     logits = convert_to_numpy(model(image_of(33, 50)))
     assert logits.shape == (1, 33, 50, NUM_CLASSES) and np.isfinite(logits).all()
 
