@@ -62,6 +62,8 @@ def convert(
         write_whole(image, partial(Path.write_bytes, data=content))
         write_label(mask, label, palette)
         count += 1
+    if not count:
+        raise InputError(f"{source} names no images: export it again.")
     quoted = [name.replace('"', '""') for name in classes]
     rows = [f'{i},"{name}",#{bytes(palette[i]).hex()}' for i, name in enumerate(quoted)]
     write_text(output / "classes.csv", "\n".join(["id,name,color", *rows, f"{VOID},void,", ""]))
@@ -72,7 +74,8 @@ def convert(
 
 def _read(source: Path) -> Converted:
     files = [source] if source.is_file() else sorted(source.rglob("*.json"))
-    kinds = {path: kind for path in files if path.suffix == ".json" and (kind := _kind(path))}
+    files = [path for path in files if path.suffix.lower() == ".json"]
+    kinds = {path: kind for path in files if (kind := _kind(path))}
     if source.is_file() and not kinds:
         raise InputError(
             f"{source} is not a JSON file of LabelMe or COCO: give one, or a folder with images."

@@ -101,6 +101,15 @@ def test_one_file_of_labelme_becomes_one_image_and_its_mask(tmp_path, command_li
     assert [path.name for path in (output / "masks").iterdir()] == ["1.png"]
 
 
+def test_an_ending_in_capitals_is_read_and_no_image_is_refused(tmp_path, refusal):
+    pytest.importorskip("pycocotools")
+    coco(tmp_path / "in")
+    file = (tmp_path / "in" / "instances.json").rename(tmp_path / "in" / "A.JSON")
+    assert convert(file, tmp_path / "out")[0] == 3
+    file.write_text('{"images": [], "annotations": [], "categories": []}')
+    assert "A.JSON names no images" in refusal(convert, file, tmp_path / "new")
+
+
 def test_a_photo_is_not_a_file_of_polygons(tmp_path, command_line):
     save(tmp_path / "photo.jpg", example(0)[0])
     source, output = tmp_path / "photo.jpg", tmp_path / "out"
