@@ -73,7 +73,10 @@ def load(folder: str | os.PathLike, split: str) -> Folder:
 def splits_of(folder: str | os.PathLike) -> tuple[str, ...]:
     """The disjoint splits of a folder, in the order train, val, test; raises as `load` does."""
     found = all_splits(find(Path(folder)), read_settings(Path(folder)), folder)
-    return tuple(split for split in SPLITS if found.get(split))
+    splits = tuple(split for split in SPLITS if found.get(split))
+    if not splits:
+        raise InputError(f"the lists of {folder} name no images: fill them in, or remove them.")
+    return splits
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
@@ -85,7 +88,8 @@ def read_settings(folder: Path) -> dict[str, Any]:
         if unknown := settings.keys() - DEFAULTS.keys():
             raise ValueError(f"{shown(min(unknown))} is none of {', '.join(DEFAULTS)}")
         group, shares, void, classes = (settings[key] for key in DEFAULTS)
-        if len(shares) != 3 or min(shares) < 0 or 0 in shares[:2]:
+        finite = all(0 <= share < np.inf for share in shares)  # nor NaN
+        if len(shares) != 3 or not finite or 0 in shares[:2]:
             raise ValueError("split needs shares of train, val and test, such as [80, 10, 10]")
         re.compile(group)
         ids = list(map(index, void if isinstance(void, list) else [void]))
@@ -148,7 +152,7 @@ def _group_of(name: str, group: str) -> str:
 
 
 def _values(mask: Path) -> set[int]:
-    with suppress(InputError):  # which comes when the example is read
+    with suppress(InputError, OSError):  # which comes when the example is read
         status = mask.stat()
         return masks.values_of(mask, (status.st_mtime_ns, status.st_size))
     return set()

@@ -25,6 +25,8 @@ from fcn_tutorial.tables import counted
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 MASKS = ("masks", "labels", "annotations")
+# The tables that a layout's own tools write; where they are missing, any other does.
+OWN = {"VOC": ("labelmap.txt",), "CamVid": ("label_colors.txt",)}
 ENDINGS = re.compile(r"[_-](masks?|labels?|l|gt|seg)$", re.IGNORECASE)  # of a mask's name
 SPLITS = ("train", "val", "test")
 SPLIT_NAMES = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
@@ -78,8 +80,9 @@ def find(folder: Path) -> Layout:
             f"{folder} ({found[0].kind}) has no image with a mask of the same name: name them "
             "alike, such as a.jpg and a.png or a_mask.png."
         )
-    tables = (folder / name for name in TABLES if (folder / name).is_file())
-    found[0].table = found[0].table or next(tables, None)
+    own = OWN.get(found[0].kind, ("classes.csv", "classes.txt"))
+    tables = [folder / name for name in (*own, *TABLES) if (folder / name).is_file()]
+    found[0].table = found[0].table or next(iter(tables), None)
     return found[0]
 
 
@@ -93,9 +96,10 @@ def _voc(folder: Path) -> Layout | None:
 
 
 def _camvid(folder: Path) -> Layout | None:
-    lists = [path for path in sorted(folder.glob("*.txt")) if path.name != "label_colors.txt"]
+    lists = [path for path in sorted(folder.glob("*.txt")) if path.name not in TABLES]
     both = [path for path in lists if (folder / f"{path.stem}annot").is_dir()]
-    if not both and not (lists and (folder / "label_colors.txt").is_file()):
+    named = lists and (folder / "label_colors.txt").is_file() and not _halves(folder)
+    if not both and not named:
         return None
     layout = Layout("CamVid", {})
     files = {_key(path.relative_to(folder).as_posix()): path for path in folder.rglob("*.*")}
@@ -139,20 +143,29 @@ def _roboflow(folder: Path) -> Layout | None:
 
 
 def _plain(folder: Path) -> Layout | None:
-    parts = {path.name: _halves(path) for path in sorted(folder.iterdir()) if _is_split(path)}
-    halves = _halves(folder)
+    parts = [(path.name, _halves(path)) for path in sorted(folder.iterdir()) if _is_split(path)]
+    halves, inside = _halves(folder), list[str]()
     if halves:
-        inside = [path.name for path in sorted(halves[0].iterdir()) if _is_split(path)]
-        parts |= {name: (halves[0] / name, halves[1] / name) for name in inside}
+        folders = [path for path in sorted(halves[0].iterdir()) if path.is_dir()]
+        inside = [path.name for path in folders if _is_split(path)]
+        parts += [(name, (halves[0] / name, halves[1] / name)) for name in inside]
     whole = Layout("plain", {})
-    for name, part in parts.items():
+    for name, part in parts:
         if part:
             _add(whole, name, *map(_pictures, part))
-    if halves and not whole.splits:
-        whole = _matched("plain", _pictures(halves[0]), _pictures(halves[1]))
+    if not halves:
+        return whole if whole.splits else None
+    images = _pictures(halves[0])
+    if not whole.splits:
+        whole = _matched("plain", images, _pictures(halves[1]))
         lists = [path for path in folder.glob("*.txt") if _is_split(path)]
         whole.splits = _listed(whole, folder, lists)
-    return whole if halves or whole.splits else None
+        return whole
+    loose = [path for name, path in images.values() if name.partition("/")[0] not in inside]
+    if loose:
+        count = counted(len(loose), "image")
+        whole.notes.append(f"Left out: {count} in no folder of a split, such as {loose[0]}.")
+    return whole
 
 
 def _halves(folder: Path) -> tuple[Path, Path] | None:
@@ -222,6 +235,9 @@ def _matched(kind: str, images: Pictures, masks: Pictures, before: str = "") -> 
 def _add(whole: Layout, name: str, images: Pictures, masks: Pictures) -> None:
     """Add the pairs of a split, which is named as its folder is."""
     part = _matched(whole.kind, images, masks, f"{name}/")
+    for both in whole.pairs.keys() & part.pairs.keys():
+        one, other = whole.pairs[both][0], part.pairs[both][0]
+        raise InputError(f"{one} and {other} have the same name: rename or remove one.")
     whole.pairs |= part.pairs
     whole.splits.setdefault(split_name(name), []).extend(part.pairs)
     whole.notes += part.notes

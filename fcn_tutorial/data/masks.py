@@ -141,8 +141,9 @@ def _labels(pixels, ids, colors, is_palette, table, where):
             return {value: known[each] for value, each in values.items()}
     values, known = there[-1]
     wrong = [value for value, each in values.items() if each not in known]
-    first = f"id {values[wrong[0]]}" if known is table.ids else f"colour #{values[wrong[0]]:06x}"
-    others = f" (and {counted(len(wrong) - 1, 'other value')})" if len(wrong) > 1 else ""
+    code, *rest = dict.fromkeys(values[value] for value in wrong)
+    first = f"id {code}" if known is table.ids else f"colour #{code:06x}"
+    others = f" (and {counted(len(rest), 'other value')})" if rest else ""
     count = counted(int(np.isin(pixels, wrong).sum()), "pixel")
     raise InputError(
         f"mask {where} has {first}{others} in {count}, which is not a class in {table.where}: "

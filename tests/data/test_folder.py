@@ -194,6 +194,7 @@ FAULTS = {
     "an id of 0.9": (lambda f: write(f / "dataset.toml", "classes.a = 0.9"), ("dataset.toml",)),
     "a broken group": (lambda f: write(f / "dataset.toml", "group = '('"), ("dataset.toml",)),
     "broken shares": (lambda f: write(f / "dataset.toml", "split = [9, 1]"), ("[80, 10, 10]",)),
+    "an endless share": (lambda f: write(f / "dataset.toml", "split = [inf, 1, 1]"), ("shares",)),
     "one group": (lambda f: write(f / "dataset.toml", "group = '^B'"), ("1 group,",)),
 }
 
@@ -228,6 +229,56 @@ def test_equal_names_in_folders_of_splits_are_examples_of_their_own(tmp_path, ar
     assert not set(train.names) & set(val.names)
     for number, dataset in enumerate((train, val)):
         np.testing.assert_array_equal(dataset[0][1], example(number)[1])
+
+
+def test_what_lies_around_and_inside_images_is_read_and_loose_images_are_said(tmp_path, refusal):
+    image, label = example(0)
+    for place in ("train/{}/a.png", "{}/train/b.png", "{}/val/c.png", "{}/loose.png"):
+        for half, array in (("images", image), ("masks", label)):
+            save(tmp_path / place.format(half), array)
+    write(tmp_path / "images" / "test.txt")
+    train = fcn.load_dataset(tmp_path, "train")
+    assert train.names == ("train/a", "train/b") and splits_of(tmp_path) == ("train", "val")
+    assert "1 image in no folder of a split" in train.notes[0] and "loose.png" in train.notes[0]
+    for half, array in (("images", image), ("masks", label)):
+        save(tmp_path / "train" / half / "b.png", array)
+    assert "have the same name" in refusal(splits_of, tmp_path)
+
+
+def test_a_layouts_own_table_comes_before_those_of_others(tmp_path):
+    LAYOUTS["plain"](tmp_path)
+    write(tmp_path / "labelmap.txt", "background:0,0,0::\nother:1,1,1::")
+    write(tmp_path / "label_colors.txt", "0 0 0 other")
+    write(tmp_path / "train.txt", "\n".join(NAMES))
+    assert fcn.load_dataset(tmp_path, "train").classes == CLASSES
+    LAYOUTS["camvid"](tmp_path / "other")
+    write(tmp_path / "other" / "classes.txt", "\n".join(CLASSES))
+    (tmp_path / "other" / "defaultannot").rename(tmp_path / "other" / "labels")
+    pairs = (tmp_path / "other" / "default.txt").read_text(encoding="utf-8")
+    write(tmp_path / "other" / "default.txt", pairs.replace("defaultannot", "labels"))
+    assert fcn.load_dataset(tmp_path / "other", "train").table.where.name == "label_colors.txt"
+
+
+def test_a_mask_that_is_a_link_to_nothing_is_refused_when_it_is_read(tmp_path, refusal):
+    LAYOUTS["camvid"](tmp_path)
+    (tmp_path / "label_colors.txt").unlink()
+    for mask in (tmp_path / "defaultannot").iterdir():
+        mask.unlink()
+        mask.symlink_to("nowhere.png") if NAMES[0] in mask.name else save(mask, example(0)[1])
+    datasets = [fcn.load_dataset(tmp_path, split) for split in splits_of(tmp_path)]
+    messages = [
+        refusal(each.__getitem__, each.names.index(name))
+        for each in datasets
+        for name in each.names
+        if NAMES[0] in name
+    ]
+    assert len(messages) == 1 and "is missing" in messages[0]
+
+
+def test_lists_without_names_are_refused(tmp_path, refusal):
+    LAYOUTS["plain"](tmp_path)
+    write(tmp_path / "train.txt", "\n \n")
+    assert "name no images" in refusal(splits_of, tmp_path)
 
 
 def test_a_list_without_val_gives_up_a_tenth_and_without_train_means_the_rest(tmp_path):
