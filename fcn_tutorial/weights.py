@@ -78,6 +78,8 @@ def restored(model: keras.Model, *paths: str | os.PathLike) -> keras.Model:
             found |= {name: file[name] for name in file.files}
     with explained(f"{paths[-1]} cannot be loaded", ADVICE):
         for name, weight in named_weights(model).items():
+            if name not in found:
+                raise ValueError(f"it holds no weight {name}")
             weight.assign(found[name].astype(np.float32) * found.get(name + SCALE, np.float32(1)))
     finalize(model.layers)
     return model

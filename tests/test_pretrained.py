@@ -145,5 +145,7 @@ def test_a_file_that_is_missing_broken_or_of_another_network_is_named(tmp_path, 
     store(keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)]), tmp_path / "other.npz")
     for name in ("missing.npz", "broken.npz", "other.npz"):
         assert str(tmp_path / name) in refusal(restored, network, tmp_path / name)
+    lacking = refusal(restored, fcn.vgg_narrow(), tmp_path / "other.npz")
+    assert "it holds no weight block1_conv1/kernel" in lacking
     for name in ("missing.keras", "broken.keras", "model.h5"):
         assert str(tmp_path / name) in refusal(load_model, tmp_path / name)
