@@ -25,6 +25,9 @@ class VGGPreprocessing(keras.layers.Layer):
     def call(self, image: Any) -> Any:
         return keras.ops.flip(image, axis=-1) - keras.ops.array(self.MEAN_BGR, dtype=image.dtype)
 
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return input_shape
+
 
 @keras.saving.register_keras_serializable("fcn_tutorial")
 class PadToMultiple(keras.layers.Layer):

@@ -63,6 +63,8 @@ def test_preprocessing_equals_kerass():
     images = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3)).astype(np.float32)
     expected = keras.applications.vgg16.preprocess_input(images.copy())
     np.testing.assert_allclose(VGGPreprocessing()(images), expected, atol=1e-4)
+    each = keras.layers.TimeDistributed(VGGPreprocessing())  # asks for the output's shape
+    np.testing.assert_allclose(each(images[None])[0], expected, atol=1e-4)
 
 
 def test_corrupt_weight_file_is_refused(refusal, tmp_path):
