@@ -215,7 +215,8 @@ def show_predictions(
         seen |= {int(each) for label in labels for each in np.unique(label)}
     handles = legend_handles(dataset.classes, dataset.palette)
     handles = [handles[-1 if each == VOID else each] for each in sorted(seen)]
-    across = LEGEND_CHARACTERS // (4 + max(len(str(handle.get_label())) for handle in handles))
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    across = max(1, LEGEND_CHARACTERS // (4 + longest))
     ratio = np.mean([np.shape(p)[0] / np.shape(p)[1] for p in pictures])
     below = 0.15 + 0.28 * -(-len(handles) // across)
     height = WIDTH / len(titles) * ratio * len(indices) + 0.35 + below

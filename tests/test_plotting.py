@@ -78,6 +78,13 @@ def test_colorize_gives_void_its_own_colour():
     np.testing.assert_array_equal(colors[1, 0], plotting.VOID_COLOR)
 
 
+def test_a_name_longer_than_a_row_of_the_legend_is_drawn():
+    dataset = fcn.load_dataset("shapes", "val")
+    dataset.classes = ("n" * 120, *dataset.classes[1:])
+    plotting.show_predictions(dataset, [0], {})
+    assert len(figures()) == 1
+
+
 def test_figures_show_what_they_are_given(tmp_path):
     dataset = fcn.load_dataset("shapes", "val")
     label = dataset[0][1]
