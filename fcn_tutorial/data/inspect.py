@@ -31,11 +31,11 @@ class Report:
         return self.published in (None, self.count)
 
     def __str__(self) -> str:
-        text = f"{counted(self.count, 'example')}, {self.good} good"
+        text = f"{counted(self.count, 'example')}, {self.good:,} good"
         if not self.count:
             text = "nothing is known without its list"
         elif not self.is_published:
-            text += f" ({self.published} are published)"
+            text += f" ({self.published:,} are published)"
         return f"{self.split}: {text}"
 
 
