@@ -82,6 +82,8 @@ def inspect(
         (first.classes[c], _pictures(found.splits[split], index))
         for c, (split, index) in found.largest.items()
     ]
+    if not rows:
+        raise InputError(f"the masks of {folder} show no class: check them, or its table.")
     write_whole(output, lambda path: draw_contact_sheet(rows, path))
     print(f"Wrote {output}: image, mask and overlay for each class.")
 

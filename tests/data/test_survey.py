@@ -145,6 +145,13 @@ def test_inspect_prints_a_table_and_writes_a_contact_sheet(photos, command_line,
     assert sheet.shape[0] > 300 and sheet.std() > 30
 
 
+def test_masks_of_void_alone_have_no_contact_sheet(photos, command_line, tmp_path):
+    for path in (photos / "masks").iterdir():
+        save(path, np.full((40, 48), 255, np.uint8))
+    code, out, error = command_line("data", "inspect", photos, "--output", tmp_path / "sheet.png")
+    assert code == 2 and "show no class" in error and "12 of 12 masks" in out
+
+
 def test_a_folder_is_checked_as_any_data_set_is(photos, command_line):
     code, out, _ = command_line("data", "check", photos)
     assert code == 0 and "is complete" in out
