@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from fcn_tutorial.data import folder
 from fcn_tutorial.data.dataset import VOID
-from fcn_tutorial.data.images import read_image, write_label
+from fcn_tutorial.data.images import read_image, read_image_of, write_label
 from fcn_tutorial.data.layouts import SUFFIXES, find
 from fcn_tutorial.data.masks import MOST_CLASSES, VOID_NAMES, read_mask
 from fcn_tutorial.data.voc import voc_palette
@@ -108,7 +108,9 @@ def _from_masks(source: Path) -> Converted:
 
     def examples() -> Iterator[Example]:
         for name, (image, mask) in layout.pairs.items():
-            yield name + image.suffix.lower(), image.read_bytes(), read_mask(mask, first.table)
+            label = read_mask(mask, first.table)
+            read_image_of(label.shape, image, mask)  # which may be damaged or of another size
+            yield name + image.suffix.lower(), image.read_bytes(), label
 
     return first.classes, first.palette, examples(), lists, list(first.notes)
 

@@ -129,6 +129,15 @@ def test_every_layout_of_masks_can_be_converted(tmp_path, kind):
         np.testing.assert_array_equal(mask, example(number)[1])
 
 
+@pytest.mark.parametrize("content", [b"", None])
+def test_an_image_that_is_damaged_or_does_not_fit_its_mask_is_refused(tmp_path, refusal, content):
+    LAYOUTS["plain"](tmp_path / "in")
+    image = tmp_path / "in" / "images" / f"{NAMES[5]}.JPG"
+    save(image, np.zeros((7, 9, 3), np.uint8)) if content is None else image.write_bytes(content)
+    message = refusal(convert, tmp_path / "in", tmp_path / "out")
+    assert ("9 x 7" if content is None else image.name) in message
+
+
 def test_the_groups_of_a_folder_of_masks_stay_together(tmp_path):
     LAYOUTS["plain"](tmp_path / "in")
     (tmp_path / "in" / "dataset.toml").write_text('group = "[0-9]"\nsplit = [50, 50, 0]')
