@@ -36,6 +36,7 @@ from fcn_tutorial.tables import counted
 
 SETTINGS = "dataset.toml"
 SHARES = (80, 10, 10)
+MOST_VALUES = 2**12  # of masks; where there are more, photos lie in their place
 DEFAULTS: dict[str, Any] = {"group": "", "split": SHARES, "void": [], "classes": {}}
 
 
@@ -171,6 +172,8 @@ def _table(layout: Layout, settings: dict, folder: Any) -> tuple[Table, list[str
         values |= each
         if table and not values <= masks.BINARY:
             return table, []
+        if len(values) > MOST_VALUES:
+            break
     if table and VOID not in values:
         return table, []
     lossy = next(filter(masks.is_lossy, files), None)

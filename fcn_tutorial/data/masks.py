@@ -187,7 +187,7 @@ def table_of_values(values: set[int], where: Any, names: Sequence[str] = ()) -> 
     if colors and ids:
         raise InputError(f"the masks in {where} hold both ids and colours: {advice}.")
     if len(values) > MOST_CLASSES + 1:
-        raise InputError(f"the masks in {where} hold {len(values):,} different values: {advice}.")
+        raise InputError(f"the masks in {where} hold {len(values):,} values or more: {advice}.")
     if VOID in values and values <= BINARY:
         first, second = ["background", *(names or ["foreground"])][-2:]
         return Table([Row(first, (0,)), Row(second, (VOID,))], where)

@@ -275,6 +275,17 @@ def test_a_mask_that_is_a_link_to_nothing_is_refused_when_it_is_read(tmp_path, r
     assert len(messages) == 1 and "is missing" in messages[0]
 
 
+def test_photos_in_place_of_masks_are_refused_before_all_are_read(tmp_path, refusal, monkeypatch):
+    read, values_of = [], folders.masks.values_of
+    monkeypatch.setattr(folders.masks, "values_of", lambda *of: read.append(of) or values_of(*of))
+    noise = np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)
+    for number in range(300):
+        save(tmp_path / "images" / f"{number}.png", np.zeros((2, 2, 3), np.uint8))
+        save(tmp_path / "masks" / f"{number}.png", noise)
+    assert "values or more" in refusal(fcn.load_dataset, tmp_path)
+    assert len(read) < 300
+
+
 def test_lists_without_names_are_refused(tmp_path, refusal):
     LAYOUTS["plain"](tmp_path)
     write(tmp_path / "train.txt", "\n \n")
