@@ -84,7 +84,7 @@ class RunFolder(keras.callbacks.Callback):
         super().__init__()
         self.folder, self.validation, self.recipe, self.both = folder, validation, recipe, both
         self.network, self.scored, self.shared = network, scored, shared or OneDevice()
-        self.history = runs.read_history(folder)[:done]
+        self.history = runs.read_history(folder, done)[:done]
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         # The same layers without the optimizer: what is saved for use, and for validation.

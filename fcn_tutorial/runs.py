@@ -185,8 +185,11 @@ def read_legend(folder: Path) -> tuple[tuple[str, ...], np.ndarray]:
     return read_small(folder / "classes.json", parse, ADVICE)
 
 
-def read_history(folder: Path) -> list[dict]:
-    """The rows {column: number} of a run's history.csv, one an epoch; [] where there is none."""
+def read_history(folder: Path, epochs: int = 0) -> list[dict]:
+    """The rows {column: number} of a run's history.csv, one an epoch; [] where there is none.
+
+    InputError where the file is broken, or has fewer rows than `epochs`.
+    """
 
     def parse(text: str) -> list[dict]:
         table = csv.DictReader(text.splitlines())
@@ -194,7 +197,13 @@ def read_history(folder: Path) -> list[dict]:
         return [{**row, "epoch": int(row["epoch"])} for row in rows]
 
     path = folder / "history.csv"
-    return read_small(path, parse, ADVICE) if path.exists() else []
+    rows = read_small(path, parse, ADVICE) if path.exists() else []
+    if len(rows) < epochs:  # which epoch was the best is not known
+        raise InputError(
+            f"{path} has {len(rows)} epochs, but the checkpoint was saved after {epochs}: train "
+            "into another folder."
+        )
+    return rows
 
 
 def stopped_early(history: Sequence[dict], patience: int) -> bool:

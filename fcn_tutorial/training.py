@@ -74,7 +74,7 @@ def train(
         if shared.process == 0:
             runs.check_folder(folder, recipe)
         done = epochs_of(folder / runs.CHECKPOINT)
-        stopped = runs.stopped_early(runs.read_history(folder)[:done], recipe.patience)
+        stopped = runs.stopped_early(runs.read_history(folder, done)[:done], recipe.patience)
         if done < recipe.epochs and not stopped:
             _train(recipe, folder, verbose, shared, *(data or splits(recipe)))
     shared.meet()

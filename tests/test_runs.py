@@ -136,6 +136,14 @@ def test_a_broken_file_of_a_run_is_named(run, tmp_path, refusal, name):
     assert str(path) in refusal(fcn.load_run, tmp_path / "run")
 
 
+@pytest.mark.parametrize("content", ["epoch,loss,val_mean_iou\n", None])
+def test_a_finished_run_without_its_history_is_refused(run, tmp_path, refusal, content):
+    path = shutil.copytree(run, tmp_path / "run") / "history.csv"
+    path.unlink() if content is None else path.write_text(content)
+    message = refusal(fcn.train, QUICK, tmp_path / "run", verbose=0)
+    assert str(path) in message and "another folder" in message
+
+
 def test_a_broken_checkpoint_is_named_before_training_resumes(run, tmp_path, refusal):
     shutil.copytree(run, tmp_path / "run")
     (tmp_path / "run" / "checkpoints" / "last.weights.h5").write_bytes(b"no weights")

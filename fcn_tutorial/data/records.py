@@ -112,7 +112,7 @@ def write_records(
     files = [f"{shard:05d}-of-{shards:05d}.tfrecord" for shard in range(shards)]
     jobs = [(dataset, part, folder / file) for part, file in zip(parts, files, strict=True)]
     with held(folder, "records.lock", "written to"):
-        _check_folder(folder, dataset)
+        _check_folder(folder, dataset, files)
         with tqdm(total=len(dataset), desc="records", disable=not progress) as bar:
             rows = _write_shards(jobs, processes, bar)
         index = {
@@ -135,8 +135,11 @@ def _tensorflow():
     return tf
 
 
-def _check_folder(folder, dataset):
+def _check_folder(folder, dataset, files):
     """Make sure that what the folder holds are records of this data set, if any."""
+    others = {path.name for path in folder.glob("[0-9]*.tfrecord")} - set(files)
+    if others:
+        raise InputError(f"{folder} holds another shard, {min(others)}: choose another folder.")
     try:
         found = open_records(folder)
     except InputError:  # missing or broken: it is written again
