@@ -18,8 +18,7 @@ def train(
     ],
     output: Annotated[Path | None, Option(help="Run folder. Default: runs/RECIPE.")] = None,
     data: Annotated[
-        str | None,
-        Option(help="Data set, or folder of your own such as photos/, in place of the recipe's."),
+        str | None, Option(help="Data set or folder of your own, in place of the recipe's.")
     ] = None,
     limit: Annotated[
         int | None, Option(min=1, help="Use only this many examples of each split.")
