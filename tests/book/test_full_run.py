@@ -14,6 +14,7 @@ sys.path.append(str(ROOT / "tests" / "data"))
 from devkit import make_devkit
 
 SMALL = {"crop_size": 32, "batch_size": 2, "epochs": 1, "steps_per_epoch": 1, "limit": 2}
+SMALL |= {"backbone": "vgg_narrow", "weights": "none"}
 
 
 @pytest.mark.slow

@@ -1,8 +1,5 @@
 """`fcn-tutorial segment`: photos, options, VOC's layout, and what is refused."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -84,32 +81,6 @@ def test_a_folder_of_nothing_but_folders_is_refused_in_one_sentence(command_line
         Image.new("RGB", (4, 4)).save(tmp_path / "photos" / name)
     code, _, error = command_line("segment", made, tmp_path / "photos")
     assert code == 2 and "same file" in error and len(error.splitlines()) == 1
-
-
-# Not ru_maxrss, which starts with the memory of the process that started this one.
-MEASURED = """
-import re, sys
-from fcn_tutorial import cli
-sys.argv = ["fcn-tutorial", *sys.argv[1:]]
-try:
-    cli.main()
-finally:
-    print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
-def test_the_largest_image_that_is_read_takes_less_than_two_gigabytes(made, tmp_path):
-    photo = tmp_path / "large.png"
-    Image.new("L", (10_000, 10_000), 128).save(photo)
-    command = [sys.executable, "-c", MEASURED, "segment", made, photo, "--output", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert photo.stat().st_size < 200_000 and done.returncode == 0, done.stderr
-    assert Image.open(tmp_path / "large-label.png").size == (10_000, 10_000)
-    peak = 1024 * int(done.stdout.split()[-1])
-    print(f"peak {peak / 1e6:.0f} MB")
-    assert peak < 2e9
 
 
 def test_the_test_set_is_labelled_for_the_evaluation_server(call, runs, tmp_path, voc):

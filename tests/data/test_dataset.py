@@ -1,5 +1,8 @@
 """What all data sets share: opening them by name, and the face they show."""
 
+import os
+import shlex
+
 import numpy as np
 import pytest
 from folders import LAYOUTS
@@ -9,12 +12,17 @@ from hypothesis import strategies as st
 import fcn_tutorial as fcn
 from fcn_tutorial.data.catalog import source, splits_of
 from fcn_tutorial.data.dataset import (
+    Dataset,
     check_classes,
     check_disjoint,
+    check_examples,
     check_lists,
+    color_table,
     data_root,
     limited,
     overlap,
+    read_lines,
+    remedy,
     shared_examples,
 )
 from fcn_tutorial.data.pairs import Pairs
@@ -59,6 +67,83 @@ def test_lists_that_are_there_pass_and_those_that_are_not_are_named(tmp_path, re
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     check_lists(tmp_path, LISTS)
+
+
+def test_a_remedy_can_be_typed_as_it_stands(tmp_path, monkeypatch):
+    folders, root = {"voc2012": "VOC", "sbd": "SBD"}, tmp_path / "my data"
+    monkeypatch.setenv("FCN_DATA", str(root))
+    assert remedy(root, folders) == (
+        'set FCN_DATA to the folder that holds VOC and SBD, or run "fcn-tutorial data fetch '
+        'voc2012 sbd"'
+    )
+    command = shlex.join(["fcn-tutorial", "data", "fetch", "sbd", "--root", str(root / "other")])
+    assert remedy(root / "other", {"sbd": "SBD"}).endswith(f'or run "{command}"')
+    for folder in folders.values():
+        (root / folder).mkdir(parents=True)
+    assert f"move {root / 'VOC'} and {root / 'SBD'} away and run" in remedy(root, folders)
+
+
+def test_lines_of_a_list_are_stripped_and_empty_ones_dropped(tmp_path, refusal):
+    (tmp_path / "list.txt").write_bytes(b" 2007_000032\r\n\n caf\xe9 1 \n")
+    assert read_lines(tmp_path / "list.txt") == ["2007_000032", "caf\ufffd 1"]
+    (tmp_path / "list.txt").write_text(" \n\n")
+    assert str(tmp_path / "list.txt") in refusal(read_lines, tmp_path / "list.txt")
+
+
+def test_a_palette_colours_its_ids_and_all_others_as_void():
+    table = color_table([(1, 2, 3), (255, 0, 7)])
+    assert (table.dtype, table.shape) == (np.uint8, (256, 3))
+    assert table[:2].tolist() == [[1, 2, 3], [255, 0, 7]]
+    assert np.unique(table[2:], axis=0).tolist() == [[224, 224, 192]]  # in VOC's own palette
+    assert color_table(np.ones((255, 3), np.int64))[254].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "palette",
+    [
+        *([(0.0, 0, 0)], [(0, 0)], [(0, 0, 0, 0)], [(0, 0, 256)], [(0, 0, -1)]),
+        *([(True, False, True)], np.zeros((256, 3), int), np.zeros(3, int), 5, "red", [("a",)]),
+    ],
+)
+def test_what_is_no_palette_is_refused(refusal, palette):
+    assert "palette must be (classes, 3)" in refusal(color_table, palette)
+
+
+def of_labels(*labels):
+    examples = [(np.zeros((1, len(ids), 3), np.uint8), np.uint8([ids])) for ids in labels]
+    return Pairs(examples, "train", classes=("sky", "road", "car"))
+
+
+def test_labels_show_two_classes_or_are_refused(refusal):
+    check_classes(of_labels([0, 255], [255, 1], [99]))  # reading ends with the second class
+    for labels, seen in (([[1, 255], [1, 1]], "road"), ([[255], [255, 255]], "nothing")):
+        message = refusal(check_classes, of_labels(*labels))
+        assert f"given in Python (train) show {seen} besides void" in message
+    assert "'given in Python' (train) has no examples" in refusal(check_examples, of_labels())
+    check_examples(of_labels([0]))
+
+
+def test_a_stamp_changes_with_the_size_of_either_file(tmp_path):
+    LAYOUTS["plain"](tmp_path)
+    dataset = fcn.load_dataset(tmp_path, "train")
+    image, label = dataset.image_file(0), dataset.label_file(0)
+    stamps = [dataset.stamp(0)]
+    assert stamps == [str([image.stat().st_size, label.stat().st_size])]
+    for file in (image, label):
+        file.write_bytes(file.read_bytes() + b"x")
+        stamps.append(dataset.stamp(0))
+    image.unlink()
+    stamps.append(dataset.stamp(0))
+    assert len(set(stamps)) == 4 and dataset.stamp(1) == dataset.stamp(1)
+    assert fcn.load_dataset("shapes", "val").stamp(0) == str([None, None])
+
+
+def test_a_label_is_read_from_its_example_where_there_is_no_file():
+    class Leaves(Dataset):
+        def __getitem__(self, index):
+            return "the image", f"label {index}"
+
+    assert Leaves().read_label(2) == "label 2"
 
 
 def test_a_data_set_is_a_sequence_of_images_and_labels(camvid_root):
@@ -112,6 +197,23 @@ def test_other_pictures_of_the_same_names_are_not_shared(tmp_path, refusal):
     assert shared_examples(one, other) == [one.names[0]]
 
 
+def test_pictures_are_compared_by_their_bytes_and_published_ones_by_name(tmp_path):
+    for folder in "ab":
+        LAYOUTS["plain"](tmp_path / folder)
+    one, other = (fcn.load_dataset(tmp_path / folder, "train") for folder in "ab")
+    for name in one.names:
+        file, twin = one.files[name][0], other.files[name][0]
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        twin.write_bytes(content)
+        os.utime(twin, ns=(file.stat().st_mtime_ns,) * 2)
+    assert shared_examples(one, other) == []
+    one.names_are_published = True
+    assert shared_examples(one, other) == shared_examples(other, one) == []
+    other.names_are_published = True
+    assert shared_examples(one, other) == sorted(one.names)
+
+
 def test_data_lives_where_the_caller_or_the_environment_says(tmp_path, monkeypatch):
     monkeypatch.setenv("FCN_DATA", str(tmp_path))
     assert data_root() == tmp_path
@@ -123,7 +225,7 @@ def test_data_lives_where_the_caller_or_the_environment_says(tmp_path, monkeypat
 def test_limited_shows_only_the_first_examples():
     dataset = fcn.load_dataset("shapes", "val")
     few = limited(dataset, 3)
-    assert len(few) == 3 == len(list(few))
+    assert len(few) == 3 == len(list(few)) and limited(dataset, 0) is dataset
     np.testing.assert_array_equal(few[2][1], dataset[2][1])
     with pytest.raises(IndexError):
         few[3]

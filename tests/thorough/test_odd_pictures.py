@@ -3,11 +3,13 @@
 `make thorough` draws 10,000 examples for each test.
 """
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from odd_images import TURNED
@@ -116,3 +118,30 @@ def test_a_picture_of_any_mode_is_read_as_pillow_shows_it(
         np.testing.assert_array_equal(found, turn(np.asarray(source.convert("RGB"))))
         if suffix != "gif":  # which leaves frames out that change nothing
             assert any("several frames" in str(each.message) for each in said) == several
+
+
+# Not ru_maxrss, which starts with the memory of the process that started this one.
+MEASURED = """
+import re, sys
+from fcn_tutorial import cli
+sys.argv = ["fcn-tutorial", *sys.argv[1:]]
+try:
+    cli.main()
+finally:
+    print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(settings().max_examples < 1000, reason="make thorough runs it")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_the_largest_image_that_is_read_takes_less_than_two_gigabytes(tmp_path):
+    photo = tmp_path / "large.png"
+    Image.new("L", (10_000, 10_000), 128).save(photo)
+    command = [sys.executable, "-c", MEASURED, "segment", "fcn8s", photo, "--output", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert photo.stat().st_size < 200_000 and done.returncode == 0, done.stderr
+    assert Image.open(tmp_path / "large-label.png").size == (10_000, 10_000)
+    peak = 1024 * int(done.stdout.split()[-1])
+    print(f"peak {peak / 1e6:.0f} MB")
+    assert peak < 2e9
