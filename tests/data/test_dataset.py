@@ -208,6 +208,9 @@ def test_pictures_are_compared_by_their_bytes_and_published_ones_by_name(tmp_pat
         twin.write_bytes(content)
         os.utime(twin, ns=(file.stat().st_mtime_ns,) * 2)
     assert shared_examples(one, other) == []
+    arrays = Pairs([one[i] for i in range(len(one))], "val", one.classes)
+    arrays.names, arrays.names_are_published = other.names, False  # it has no files to compare
+    assert shared_examples(one, arrays) == shared_examples(arrays, one) == sorted(one.names)
     one.names_are_published = True
     assert shared_examples(one, other) == shared_examples(other, one) == []
     other.names_are_published = True
@@ -219,7 +222,8 @@ def test_data_lives_where_the_caller_or_the_environment_says(tmp_path, monkeypat
     assert data_root() == tmp_path
     assert data_root(tmp_path / "other") == tmp_path / "other"
     monkeypatch.delenv("FCN_DATA")
-    assert data_root().name == "fcn_tutorial"
+    monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path)
+    assert data_root() == tmp_path / ".cache" / "fcn_tutorial"
 
 
 def test_limited_shows_only_the_first_examples():

@@ -77,6 +77,31 @@ def structure(*parts):
     return packed(struct.pack("<II", 14, len(body)) + body)
 
 
+def of_map(height, width, content, kind=9):
+    value = matrix(bytes([kind]) + bytes(7), struct.pack("<ii", height, width), b"", content)
+    return structure(struct.pack("<I", 13), b"Segmentation\0", value)
+
+
+def test_a_map_says_its_class_and_sides():
+    content = MAP.tobytes("F")
+    found = read_field(of_map(5, 6, content), "GTcls", "Segmentation")
+    np.testing.assert_array_equal(found, MAP)
+    assert found.flags.c_contiguous
+    assert read_field(of_map(0, 6, b""), "GTcls", "Segmentation").shape == (0, 6)
+    signed = 8  # the class int8
+    for lying in ((-5, -6, content), (5, 5, content), (5, 7, content), (5, 6, content, signed)):
+        with pytest.raises(ValueError, match="8-bit"):
+            read_field(of_map(*lying), "GTcls", "Segmentation")
+
+
+@pytest.mark.parametrize("place", [0, 9, 124, HEADER - 1])
+def test_another_head_is_refused(place):
+    content = bytearray(of_map(5, 6, MAP.tobytes("F")))
+    content[place] += 1
+    with pytest.raises(ValueError, match="level 5"):
+        read_field(bytes(content), "GTcls", "Segmentation")
+
+
 CRAFTED = {
     "a bomb": packed(bytes(2 * LARGEST)),
     "millions of parts": packed(struct.pack("<II", 14, 2**26) + bytes(2**26)),
