@@ -10,6 +10,7 @@ def test_a_long_value_is_shortened():
     assert shown("x" * 40_000) == "'" + "x" * 39 + "..."
     assert shown([1, 2]) == "[1, 2]"
     assert "\n" not in shown(np.zeros((2, 2)))
+    assert shown(10**5000).startswith("int ")  # which Python does not write
 
 
 def test_a_message_of_megabytes_loses_its_middle():

@@ -8,6 +8,7 @@ import base64
 import json
 import math
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -49,6 +50,24 @@ def convert(
     if output.is_dir() and any(output.iterdir()):
         raise InputError(f"{output} holds files: choose a new or empty folder.")
     classes, palette, examples, lists, notes = _read(source)
+    try:
+        count = _write(examples, palette, source, output)
+    except BaseException:  # without its classes, half a folder would be opened as a complete one
+        for part in ("images", "masks"):
+            shutil.rmtree(output / part, ignore_errors=True)
+        raise
+    if not count:
+        raise InputError(f"{source} names no images: export it again.")
+    quoted = [name.replace('"', '""') for name in classes]
+    rows = [f'{i},"{name}",#{bytes(palette[i]).hex()}' for i, name in enumerate(quoted)]
+    write_text(output / "classes.csv", "\n".join(["id,name,color", *rows, f"{VOID},void,", ""]))
+    for split, names in lists.items():
+        write_text(output / f"{split}.txt", "\n".join(names) + "\n")
+    return count, classes, notes
+
+
+def _write(examples: Iterator[Example], palette: np.ndarray, source: Path, output: Path) -> int:
+    """Write images and masks into `output`; returns how many of each."""
     make_folder(output)
     count = 0
     for name, content, label in examples:
@@ -62,14 +81,7 @@ def convert(
         write_whole(image, partial(Path.write_bytes, data=content))
         write_label(mask, label, palette)
         count += 1
-    if not count:
-        raise InputError(f"{source} names no images: export it again.")
-    quoted = [name.replace('"', '""') for name in classes]
-    rows = [f'{i},"{name}",#{bytes(palette[i]).hex()}' for i, name in enumerate(quoted)]
-    write_text(output / "classes.csv", "\n".join(["id,name,color", *rows, f"{VOID},void,", ""]))
-    for split, names in lists.items():
-        write_text(output / f"{split}.txt", "\n".join(names) + "\n")
-    return count, classes, notes
+    return count
 
 
 def _read(source: Path) -> Converted:

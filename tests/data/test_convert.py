@@ -136,6 +136,7 @@ def test_an_image_that_is_damaged_or_does_not_fit_its_mask_is_refused(tmp_path, 
     save(image, np.zeros((7, 9, 3), np.uint8)) if content is None else image.write_bytes(content)
     message = refusal(convert, tmp_path / "in", tmp_path / "out")
     assert ("9 x 7" if content is None else image.name) in message
+    assert not list((tmp_path / "out").iterdir())  # so that it can be tried again
 
 
 def test_the_groups_of_a_folder_of_masks_stay_together(tmp_path):
@@ -192,6 +193,7 @@ def test_a_broken_export_is_named(tmp_path, refusal, make, spoil, named):
     spoil(tmp_path / "in")
     message = refusal(convert, tmp_path / "in", tmp_path / "out")
     assert all(each in message for each in named), message
+    assert not list((tmp_path / "out").glob("*"))
 
 
 def test_nothing_is_overwritten_and_nothing_written_outside(tmp_path, refusal):
