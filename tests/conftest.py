@@ -39,6 +39,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.name in SLOW:
             item.add_marker(pytest.mark.slow)
+    # Processes are given the files in this order; those of the thorough tests take longest.
+    items.sort(key=lambda item: item.path.parent.name != "thorough")
 
 
 @pytest.fixture(scope="session")

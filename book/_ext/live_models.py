@@ -1,12 +1,19 @@
 """Sphinx extension: put the networks of the live page into book/_vendor, as files for the browser.
 
 They are the networks on the shapes, and those for photographs, which share a backbone: one file
-gives the scores of all three, one map below the other.
+gives the scores of all three, one map below the other. A process of its own exports them while
+Sphinx executes and reads the chapters.
 """
 
 import hashlib
+import os
 import shutil
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
+
+from sphinx.errors import ExtensionError
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
@@ -95,10 +102,21 @@ def bring(app):
     stamp, wanted = MODELS / "made-from.sha256", fingerprint()
     if not (stamp.is_file() and stamp.read_text() == wanted):
         MODELS.mkdir(parents=True, exist_ok=True)
-        fill()
-        stamp.write_text(wanted)
+        quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        process = subprocess.Popen([sys.executable, __file__], env=quiet)
+        app.connect("env-updated", partial(wait, process, stamp, wanted))
+
+
+def wait(process, stamp, wanted, app, env):
+    if process.wait():
+        raise ExtensionError("The live page's networks were not exported: see the message above.")
+    stamp.write_text(wanted)
 
 
 def setup(app):
-    app.connect("builder-inited", bring, priority=600)  # after vendor, which empties the folder
+    app.connect("builder-inited", bring)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+if __name__ == "__main__":
+    fill()

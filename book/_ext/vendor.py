@@ -88,8 +88,10 @@ def copy(source, target):
 
 
 def fill():
-    """Empty the folder and fill it again."""
-    shutil.rmtree(VENDOR, ignore_errors=True)
+    """Empty the folder, except for the networks of the live page, and fill it again."""
+    for path in [path for path in VENDOR.rglob("*") if path.is_file()]:
+        if path.parent.name != "models":
+            path.unlink()
     for source, target in SCRIPTS.items():
         bundle(BOOK / source, VENDOR / target)
     katex = PACKAGES / "katex" / "dist"

@@ -120,13 +120,16 @@ def test_the_lock_file_pins_what_requirements_txt_pins():
 
 @pytest.fixture
 def project(tmp_path):
-    """The project's files in another folder, without what building it leaves."""
+    """The project's files in another folder, and the exported networks, but no more of a build."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, names.split("\0")):
         if (ROOT / name).is_file():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, tmp_path / name)
+    models = Path("book", "_vendor", "live", "models")
+    if (ROOT / models).is_dir():
+        shutil.copytree(ROOT / models, tmp_path / models)
     return tmp_path
 
 
