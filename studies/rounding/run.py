@@ -24,7 +24,7 @@ from fcn_tutorial.weights import SCALE, SHIPPED, load_model, named_weights, rest
 from studies.common import write
 
 SIDE = 224
-TESTED = 1000  # crops
+TESTED = 5000  # crops
 FITTED, FITTED_LAST = 400, 2500  # crops; a Dense layer sees one vector of each, not a map
 MOST = 40_000  # vectors of a map that are used
 DAMPING = 0.01  # of the mean of the diagonal of the inputs' products
