@@ -131,6 +131,14 @@ def test_layers_keep_their_names_activations_and_weights():
             assert network.get_layer(layer.name).activation is layer.activation
 
 
+def test_an_average_keeps_its_name_and_the_maps_grid():
+    classifier = classifier_of("functional", (3, 5), "one", 0, layers.GlobalAveragePooling2D)
+    (name,) = (la.name for la in classifier.layers if "global_average" in la.name)
+    network = fcn.convolutionize(classifier)
+    assert isinstance(network.get_layer(name), layers.AveragePooling2D)
+    assert network(image_of(1, 6, 10, 3)).shape == (1, 3, 5, 5)
+
+
 def with_head(*head, grid=(2, 3)):
     convolution = layers.Conv2D(4, 3, strides=2, padding="same")
     body = [keras.Input((2 * grid[0], 2 * grid[1], 3)), convolution, layers.Flatten()]
@@ -245,7 +253,7 @@ def test_a_head_with_branches_is_refused(refusal):
 
 def test_unknown_padding_is_refused(refusal):
     classifier = refused(layers.Flatten(), layers.Dense(5))
-    assert "'full'" in refusal(fcn.convolutionize, classifier, padding="full")
+    assert "padding 'full'" in refusal(fcn.convolutionize, classifier, padding="full")
 
 
 @pytest.mark.parametrize("classifier", [None, "vgg16", keras.Sequential([layers.Dense(2)])])
