@@ -251,6 +251,14 @@ def test_a_head_with_branches_is_refused(refusal):
         assert "follow" in refusal(fcn.convolutionize, keras.Model(image, scores))
 
 
+@pytest.mark.parametrize("sides", [(None, 8), (8, None)])
+def test_a_map_of_unknown_size_is_refused(refusal, sides):
+    image = keras.Input((*sides, 3))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(image))
+    classifier = keras.Model(image, layers.Dense(5)(x))
+    assert "known size" in refusal(fcn.convolutionize, classifier)
+
+
 def test_unknown_padding_is_refused(refusal):
     classifier = refused(layers.Flatten(), layers.Dense(5))
     assert "padding 'full'" in refusal(fcn.convolutionize, classifier, padding="full")
