@@ -4,10 +4,9 @@
 
 MODEL is the float network, efficientnet_lite0.keras. Its large kernels are stored as int8: rounded
 to the nearest number, and by GPTQ, which lets the weights that are not rounded yet make good what
-the others lost. Before that, a kernel is fitted to make good what the layers before it lost. Last,
-what is not rounded, normalization's scale and shift, is trained to give the float network's
-probabilities. Which class each network names is compared on random crops of VOC's photographs. The
-weights after the last step go into the package.
+the others lost. Before that, a kernel is fitted to make good what the layers before it lost. Which
+class each network names is compared on random crops of VOC's photographs. The weights by GPTQ go
+into the package.
 
 Source: Frantar, Ashkboos, Hoefler and Alistarh 2023, arXiv:2210.17323, Algorithm 1.
 """
@@ -16,11 +15,10 @@ import sys
 
 import keras
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
 import fcn_tutorial as fcn
-from fcn_tutorial.weights import SCALE, SHIPPED, load_model, named_weights, restored, store
+from fcn_tutorial.weights import SCALE, SHIPPED, load_model, restored, store
 from studies.common import write
 
 SIDE = 224
@@ -28,7 +26,6 @@ TESTED = 5000  # crops
 FITTED, FITTED_LAST = 400, 2500  # crops; a Dense layer sees one vector of each, not a map
 MOST = 40_000  # vectors of a map that are used
 DAMPING = 0.01  # of the mean of the diagonal of the inputs' products
-STEPS, BATCH, RATE = 240, 32, 3e-4  # of the training
 SHARES = (1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)  # of the largest weight, for an output's scale
 
 
@@ -95,29 +92,6 @@ def fit(model, exact, layer, images, rng):
     return values.reshape(kernel.shape), scale
 
 
-def train(model, exact, images, rng):
-    """Let normalization's scale and shift learn the probabilities of the exact network."""
-    wanted = keras.ops.softmax(exact.predict(images, batch_size=BATCH, verbose=0))
-    normalizing = [la for la in model.layers if isinstance(la, keras.layers.BatchNormalization)]
-    learning = [weight for la in normalizing for weight in (la.gamma, la.beta)]
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE, STEPS))
-    optimizer.build(learning)
-
-    @tf.function
-    def step(batch, probabilities):
-        with tf.GradientTape() as tape:
-            losses = tf.nn.softmax_cross_entropy_with_logits(probabilities, model(batch))
-            loss = tf.reduce_mean(losses)
-        optimizer.apply(tape.gradient(loss, [weight.value for weight in learning]))
-        return loss
-
-    for number in range(STEPS):
-        some = rng.integers(len(images), size=BATCH)
-        loss = step(images[some].astype(np.float32), tf.gather(wanted, some))
-        if number % 20 == 0:
-            print(f"step {number}: cross-entropy {float(loss):.4f}", flush=True)
-
-
 def main(path):
     exact, weights = load_model(path), SHIPPED / "efficientnet_lite0.npz"
     photos = fcn.load_dataset("voc2012_trainaug")
@@ -144,12 +118,6 @@ def main(path):
         print(name, flush=True)
     np.savez_compressed(weights, **stored)
     found["gptq"] = agreement(restored(model, weights))
-    train(model, exact, many, rng)
-    for name, weight in named_weights(model).items():
-        if name.endswith(("/gamma", "/beta")):
-            stored[name] = keras.ops.convert_to_numpy(weight).astype(np.float16)
-    np.savez_compressed(weights, **stored)
-    found["trained"] = agreement(restored(model, weights))
     print(found)
     write(__file__, {"crops": TESTED, "same_class": found, "bytes": weights.stat().st_size})
 
