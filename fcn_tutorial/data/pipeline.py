@@ -3,8 +3,7 @@
 Everything random is a function of (seed, position in the stream): any number of threads, and a run
 that resumes at step k, see the very batches that an uninterrupted run sees.
 
-Source: random scale, crop and flip as in Long, Shelhamer and Darrell 2015, section 4.3, and the
-recipes that followed it.
+Source: random crop and flip as in Long, Shelhamer and Darrell 2015, section 4.3.
 """
 
 import os

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from fcn_tutorial.data.dataset import VOID, Dataset
+from fcn_tutorial.data.textures import contrasting_color, random_colors, texture
 from fcn_tutorial.errors import InputError, check_choice, check_whole, shown
 
 SPLITS = ("train", "val", "test")
@@ -124,7 +125,7 @@ def _draw_scene(rng, size, objects):
 def _draw_background(rng, size):
     """A textured image, float32 (H, W, 3), and class ids, uint8 (H, W), all 0 as yet."""
     rows, columns = np.ogrid[: size[0], : size[1]]
-    image = _texture(rng, _random_colors(rng, 1)[0], rows, columns)
+    image = texture(rng, random_colors(rng, 1)[0], rows, columns)
     return image, np.zeros(size, np.uint8)
 
 
@@ -142,8 +143,8 @@ def _draw_object(rng, image, ids, class_id, center, radius):
     cos, sin = np.cos(angle), np.sin(angle)
     inside = SHAPES[class_id](cos * x + sin * y, cos * y - sin * x, radius)
     if inside.any():
-        color = _contrasting_color(rng, image[box][inside])
-        image[box][inside] = _texture(rng, color, rows, columns)[inside]
+        color = contrasting_color(rng, image[box][inside])
+        image[box][inside] = texture(rng, color, rows, columns)[inside]
         ids[box][inside] = class_id
 
 
@@ -177,37 +178,6 @@ def _cross(x, y, radius):
 
 
 SHAPES = {1: _disc, 2: _square, 3: _triangle, 4: _ring, 5: _cross}
-
-
-def _random_colors(rng, count):
-    """Colours of any hue, from pale to strong and from dark to bright: float (count, 3)."""
-    hue, strength = rng.uniform(size=(count, 1)), rng.uniform(0.25, 0.9, size=(count, 1))
-    brightness = rng.uniform(70, 245, size=(count, 1))
-    wheel = 0.5 + 0.5 * np.cos(2 * np.pi * (hue + np.array([0, 1 / 3, 2 / 3])))
-    return brightness * (1 - strength + strength * wheel)
-
-
-def _contrasting_color(rng, behind):
-    """Of eight random colours, the one least like any of the pixels `behind` (n, 3)."""
-    colors = _random_colors(rng, 8)
-    sample = behind[:: 1 + len(behind) // 64]  # some pixels tell as much as all of them
-    differences = np.linalg.norm(colors[:, None] - sample, axis=-1)
-    return colors[differences.min(axis=1).argmax()]
-
-
-def _texture(rng, color, rows, columns):
-    """Noise, stripes or a gradient around one colour: float32 (height, width, 3)."""
-    angle, phase = rng.uniform(0, 2 * np.pi, size=2)
-    along = np.cos(angle) * columns + np.sin(angle) * rows
-    kind = rng.integers(3)
-    if kind == 0:
-        pattern = rng.standard_normal(along.shape, np.float32)
-    elif kind == 1:
-        pattern = np.sign(np.sin(2 * np.pi * along / rng.uniform(4, 12) + phase))
-    else:
-        pattern = 1.5 * np.sin(2 * np.pi * along / rng.uniform(60, 180) + phase)
-    accent = rng.uniform(8, 24) + rng.uniform(-8, 8, size=3)
-    return (color + accent * pattern[..., None]).astype(np.float32)
 
 
 def _to_uint8(image):
