@@ -63,7 +63,7 @@ def speed_up(
         optimizer.update_step = partial(_update_in_one_pass, optimizer.update_step)
     if loss is not None:
         loss.pixel_losses = _compiled(loss.pixel_losses)
-        loss.overlaps = _compiled(loss.overlaps)
+        loss.losses_and_overlaps = _compiled(loss.losses_and_overlaps)
     import tensorflow as tf
 
     on_processors = not tf.config.list_physical_devices("GPU")

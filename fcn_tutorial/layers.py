@@ -61,6 +61,8 @@ class CropLike(keras.layers.Layer):
         """Crop a map (N, h, w, C) to an image (N, H, W, _) with H <= h and W <= w."""
         x, image = inputs
         height, width = keras.ops.shape(image)[1:3]
+        if x.shape[1:3] == (height, width):
+            return x  # TensorFlow would copy it, and its gradient.
         return x[:, :height, :width]
 
     def compute_output_shape(self, input_shape: list) -> tuple:

@@ -30,27 +30,34 @@ def masked_cross_entropy(label, logits):
     return ops.where(counted, losses, 0.0)
 
 
-def soft_overlaps(label: Any, logits: Any) -> Any:
-    """What the soft Jaccard index is made of, summed over the pixels that are not void.
+def losses_and_overlaps(label: Any, logits: Any) -> tuple[Any, Any]:
+    """The loss of each pixel, and what the soft Jaccard index is made of.
 
     Args:
         label: integer (N, H, W), class ids, 255 = void.
         logits: float (N, H, W, C).
 
     Returns:
-        float (3, C): probability at pixels of the class, probability anywhere, pixels of the class.
+        `masked_cross_entropy`, (N, H, W); and, summed over the pixels that are not void, float (3,
+        C): probability at pixels of the class, probability anywhere, pixels of the class.
     """
-    counted = label != 255
-    truth = ops.one_hot(ops.where(counted, label, 0), logits.shape[-1])
-    truth, chances = (ops.where(counted[..., None], x, 0.0) for x in (truth, ops.softmax(logits)))
-    return ops.stack([ops.sum(each, (0, 1, 2)) for each in (truth * chances, chances, truth)])
+    losses, classes = masked_cross_entropy(label, logits), logits.shape[-1]
+    counted = ops.cast(label != 255, logits.dtype)
+    ids = ops.reshape(ops.where(label != 255, label, classes), (-1,))
+
+    def by_class(values):
+        return ops.segment_sum(ops.reshape(values, (-1,)), ids, classes + 1)[:classes]
+
+    predicted = ops.einsum("nhw,nhwc->c", counted, ops.softmax(logits))
+    # A pixel's loss is minus the logarithm of the probability of its class.
+    return losses, ops.stack([by_class(ops.exp(-losses)), predicted, by_class(counted)])
 
 
 def soft_jaccard(overlaps: Any) -> Any:
     """Soft Jaccard index, the mean over the classes that occur; 0 where none does.
 
     Args:
-        overlaps: float (3, C), from `soft_overlaps`; those of several batches may be added.
+        overlaps: float (3, C), from `losses_and_overlaps`; those of several batches may be added.
     """
     both, predicted, there = overlaps[0], overlaps[1], overlaps[2]
     present = ops.cast(there > 0, both.dtype)
@@ -75,7 +82,7 @@ class CrossEntropy(keras.losses.Loss):
 
     devices = 1  # that share a batch
     pixel_losses = staticmethod(masked_cross_entropy)
-    overlaps = staticmethod(soft_overlaps)
+    losses_and_overlaps = staticmethod(losses_and_overlaps)
 
     def __init__(self, jaccard: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -87,22 +94,27 @@ class CrossEntropy(keras.losses.Loss):
         return value
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        label = ops.cast(y_true, "int32")
-        losses = self.pixel_losses(label, y_pred)
-        if self.reduction == "sum":
-            return losses
-        # Keras divides by the number of all pixels.
-        counted = self.over_devices(ops.sum(ops.cast(label != 255, "float32"))) / self.devices
-        return losses * ops.divide_no_nan(ops.cast(ops.size(losses), "float32"), counted)
+        """The loss of each pixel, not divided, float (N, H, W)."""
+        return self.pixel_losses(ops.cast(y_true, "int32"), y_pred)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        cross_entropy = super().__call__(y_true, y_pred, sample_weight)
-        if not self.jaccard:
-            return cross_entropy
         label, logits = ops.cast(y_true, "int32"), ops.convert_to_tensor(y_pred, "float32")
-        lacking = 1 - soft_jaccard(self.over_devices(self.overlaps(label, logits)))
-        # Each device adds all of it, and Keras adds up the devices.
-        return cross_entropy + self.jaccard / self.devices * lacking
+        if self.jaccard:
+            losses, overlaps = self.losses_and_overlaps(label, logits)
+        else:
+            losses = self.call(label, logits)
+        if sample_weight is not None:
+            losses *= ops.cast(sample_weight, losses.dtype)
+        loss = ops.sum(losses)
+        if self.reduction != "sum":
+            # Keras would divide by the number of all pixels.
+            counted = self.over_devices(ops.sum(ops.cast(label != 255, "float32")))
+            loss = ops.divide_no_nan(loss, counted)
+        if self.jaccard:
+            # Each device adds all of it, and Keras adds up the devices.
+            lacking = 1 - soft_jaccard(self.over_devices(overlaps))
+            loss += self.jaccard / self.devices * lacking
+        return loss
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "jaccard": self.jaccard}
