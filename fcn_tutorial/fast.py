@@ -80,21 +80,25 @@ def speed_up(
 
 
 def _is_plain(layer):
-    undilated = layer.strides == layer.dilation_rate == (1, 1) and layer.groups == 1
-    return undilated and layer.padding == "same" and layer.data_format == "channels_last"
+    dense = layer.strides == (1, 1) and layer.groups == 1
+    return dense and layer.padding == "same" and layer.data_format == "channels_last"
 
 
 def _convolve(layer, inputs):
-    sides = inputs.shape[1:3]
+    sides, rates = inputs.shape[1:3], layer.dilation_rate
+    widths = [rate * (k - 1) + 1 for rate, k in zip(rates, layer.kernel_size, strict=True)]
     small = None not in sides and math.prod(layer.kernel.shape) >= LARGE_KERNEL
-    if not small or any(k <= side / 2 for k, side in zip(layer.kernel_size, sides, strict=True)):
+    if not small or any(width <= side / 2 for width, side in zip(widths, sides, strict=True)):
         return type(layer).call(layer, inputs)
-    sums = _sum_of_products(inputs, layer.kernel)
+    sums = _sum_of_products(inputs, layer.kernel, rates)
     return layer.activation(sums + layer.bias if layer.use_bias else sums)
 
 
-def _sum_of_products(x, kernel):
-    """A map (N, H, W, C) convolved with a kernel (h, w, C, units): (N, H, W, units)."""
+def _sum_of_products(x, kernel, rates):
+    """A map (N, H, W, C) convolved with a kernel (h, w, C, units): (N, H, W, units).
+
+    rates: how many cells of the map lie between two of the kernel's rows, and columns.
+    """
     import tensorflow as tf
 
     height, width, channels, units = kernel.shape
@@ -102,14 +106,19 @@ def _sum_of_products(x, kernel):
     cells = tf.unstack(tf.reshape(tf.cast(kernel, x.dtype), (-1, channels, units)))
     found = []
     for cell, (row, column) in zip(cells, np.ndindex(height, width), strict=True):
-        down, above = _overlap(row - (height - 1) // 2, x.shape[1])
-        across, before = _overlap(column - (width - 1) // 2, x.shape[2])
+        down, above = _overlap(_offset(row, height, rates[0]), x.shape[1])
+        across, before = _overlap(_offset(column, width, rates[1]), x.shape[2])
         seen = x[:, down, across]
         if 0 not in seen.shape[1:3]:
             # In 16 bits, a sum of so many would lose too much.
             products = tf.cast(tf.tensordot(seen, cell, 1), "float32")
             found.append(tf.pad(products, ((0, 0), above, before, (0, 0))))
     return tf.cast(tf.add_n(found), x.dtype)
+
+
+def _offset(place, size, rate):
+    """Of a kernel's row or column from its center, as Keras pads for "same", in cells."""
+    return place * rate - (size - 1) * rate // 2
 
 
 def _overlap(offset, side):

@@ -108,26 +108,34 @@ shapes = st.tuples(st.integers(1, 3), sides, sides, st.integers(1, 4))
 
 
 @settings(max_examples=25, deadline=None)
-@given(shape=shapes, size=st.tuples(sides, sides), bias=st.booleans(), seed=st.integers(0, 99))
-def test_a_convolutions_outputs_are_those_of_keras(shape, size, bias, seed):
-    ours, theirs, x = convolutions(shape, seed, size, use_bias=bias, activation="relu")
+@given(
+    shape=shapes,
+    size=st.tuples(sides, sides),
+    rate=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    bias=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_a_convolutions_outputs_are_those_of_keras(shape, size, rate, bias, seed):
+    options = {"dilation_rate": rate, "use_bias": bias, "activation": "relu"}
+    ours, theirs, x = convolutions(shape, seed, size, **options)
     for training in (True, False):
         np.testing.assert_allclose(numpy(ours(x, training=training)), numpy(theirs(x)), atol=1e-3)
 
 
 @only_tensorflow
 @pytest.mark.parametrize(
-    ("kind", "shape", "atol"),
+    ("kind", "shape", "options", "atol"),
     [
-        (convolutions, (2, 8, 8, 3), 1e-2),
-        (convolutions, (1, 2, 3, 3), 1e-2),
-        (normalizations, (3, 7, 5, 4), 1e-3),
+        (convolutions, (2, 8, 8, 3), {}, 1e-2),
+        (convolutions, (1, 2, 3, 3), {}, 1e-2),
+        (convolutions, (2, 8, 8, 3), {"size": 3, "dilation_rate": 2}, 1e-2),
+        (normalizations, (3, 7, 5, 4), {}, 1e-3),
     ],
 )
-def test_gradients_are_those_of_keras(kind, shape, atol):
+def test_gradients_are_those_of_keras(kind, shape, options, atol):
     import tensorflow as tf
 
-    *models, x = kind(shape)
+    *models, x = kind(shape, **options)
     x, found = tf.constant(x), []
     target = np.random.default_rng(1).normal(size=models[0](x).shape)
     for model in models:
@@ -175,7 +183,6 @@ def test_a_depthwise_convolution_is_that_of_keras(shape, size, stride, padding, 
     ("kind", "shape", "options"),
     [
         (convolutions, (2, 8, 8, 3), {"strides": 2}),
-        (convolutions, (2, 8, 8, 3), {"dilation_rate": 2}),
         (convolutions, (2, 8, 8, 3), {"padding": "valid"}),
         (convolutions, (2, 8, 8, 4), {"groups": 2}),
         (depthwise, (2, 8, 8, 3), {"dilation_rate": 2}),
