@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import tables
 
 import fcn_tutorial as fcn
 from fcn_tutorial import runs
@@ -16,8 +17,6 @@ from fcn_tutorial.cli.train import _changes
 from fcn_tutorial.runs import METRICS, STUDIES, read_table
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-import tables  # noqa: E402
 
 RUNS = sorted(runs._runs_of_record())
 KEPT = ("*/*.csv", "*/*.json", "*/*.toml", "*/photos/*", "*/gallery/*")

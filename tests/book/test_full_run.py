@@ -1,17 +1,13 @@
 """The cell of chapter 8 that trains on all of VOC runs, with less of everything."""
 
-import sys
-
 import nbformat
 import pytest
+from devkit import make_devkit
 from rules import ROOT
 
 import fcn_tutorial as fcn
 from fcn_tutorial import metrics
 from fcn_tutorial.data import download
-
-sys.path.append(str(ROOT / "tests" / "data"))
-from devkit import make_devkit
 
 SMALL = {"crop_size": 32, "batch_size": 2, "epochs": 1, "steps_per_epoch": 1, "limit": 2}
 SMALL |= {"backbone": "vgg_narrow", "weights": "none"}

@@ -1,16 +1,11 @@
 """The photographs that come with the package, and the two labellings of them."""
 
-import sys
-from pathlib import Path
-
+import label_photos
 import numpy as np
 import pytest
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data import VOID, photos
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-import label_photos
 
 DATASET = fcn.load_dataset("photos", "all")
 SHOWN = {
