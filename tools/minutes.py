@@ -36,7 +36,7 @@ def chapters():
     """{number or letter: (minutes to read, with exercises, to run)} of all chapters."""
     seconds = json.loads((ROOT / "studies" / "chapters" / "seconds.json").read_text())["chapters"]
     return {
-        _number(path): (
+        number_of(path): (
             *reading(nbformat.read(path, as_version=4)),
             math.ceil(seconds[path.stem] / 60),
         )
@@ -44,7 +44,7 @@ def chapters():
     }
 
 
-def _number(path):
+def number_of(path):
     first, second, *_ = path.stem.split("-")
     return second.upper() if first == "appendix" else str(int(first))
 
@@ -66,7 +66,7 @@ def filled(path):
     """The text of a page or a chapter, with its minutes as they are, and how many were found."""
     text, found = path.read_text(encoding="utf-8"), chapters()
     if path.suffix == ".ipynb":
-        alone, _, run = found[_number(path)]
+        alone, _, run = found[number_of(path)]
         plural = "s" * (run > 1)
         return HEAD.subn(rf"\1 about {alone} minutes to read, {run} minute{plural} to run", text)
     if INTRO.search(text):

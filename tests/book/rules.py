@@ -7,26 +7,32 @@ import io
 import re
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from inspect import isgeneratorfunction
+from itertools import pairwise, takewhile
 from pathlib import Path
 from statistics import median
 
 import nbformat
+import yaml
 from colab import ID
 from execute import outputs_are_its_own
 from IPython.core.inputtransformer2 import TransformerManager
+from minutes import FOLDED, WORD, number_of
 
 from fcn_tutorial.selfchecks import checks_of
 
 ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "book" / "chapters").glob("*.ipynb"))
 
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+LISTED = [entry["file"] for part in TOC["parts"] for entry in part["chapters"]]
+PAGES_IN_ORDER = [f"{name}.html" for name in [TOC["root"], *LISTED]]
 OPENING = ["you will be able to", "you need", "minute", "two CPU cores", "Colab GPU"]
 ENDING = ["Summary", "Exercises", "What to read next"]
 FENCE = re.compile(r"^ *(```+|~~~+).*?^ *\1`*~*\s*?$", re.M | re.S)
 CAPTION = re.compile(r"^\*\*Figure [\dA-Z].*?(?=\n\n|\Z)", re.M | re.S)
 MATHS = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.S)
 TAG = re.compile(r"</?[a-zA-Z][^>]*>|<!--.*?-->", re.S)
-WORD = re.compile(r"[^\W\d_][\w'-]*")
 DIRECTIVE = re.compile(r"^ *(?:```+|~~~+|:::+) *\{[^}]+\}.*$", re.M)
 LABEL = re.compile(r"^\([\w:.-]+\)=\s*$", re.M)
 CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)
@@ -37,7 +43,6 @@ TRAINS = re.compile(r"\bfcn\.train\(|\.fit\(|\.train_on_batch\(")
 DRAWS_ITSELF = re.compile(r"\bmatplotlib|\bplt\.")
 WIDEST_FIGURE = 1800  # twice the pixels of the column, for sharp screens
 WIDEST_LINE = 80  # what a page shows without scrolling
-FOLDED = {"hide-input", "remove-cell", "remove-input"}
 MAP = "diagrams.course_map("  # at the head of a chapter, without a number
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -57,10 +62,7 @@ class Chapter:
     @classmethod
     @cache
     def load(cls, path):
-        notebook = nbformat.read(path, as_version=4)
-        first, second, *_ = path.stem.split("-")
-        number = second.upper() if first == "appendix" else str(int(first))
-        return cls(number, notebook, path.stat().st_size)
+        return cls(number_of(path), nbformat.read(path, as_version=4), path.stat().st_size)
 
     @property
     def code_cells(self):
@@ -74,6 +76,12 @@ class Chapter:
         return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
     @property
+    def exercises(self):
+        """(number, text up to the next one) of each."""
+        parts = EXERCISE.split(self.markdown)[1:]
+        return list(zip(parts[::2], parts[1::2], strict=True))
+
+    @property
     def checks(self):
         return checks_of(self.number)
 
@@ -81,11 +89,26 @@ class Chapter:
     def outputs(self):
         return [output for cell in self.code_cells for output in cell.outputs]
 
+    def moving_figures(self):
+        """(bundle of the output, values of its HTML widgets) of each figure that a reader moves."""
+        for output in self.outputs:
+            if WIDGET in output.get("data", {}):
+                models = self.models_below(output.data[WIDGET]["model_id"])
+                yield output.data, [model["value"] for model in models if "value" in model]
+
+    def models_below(self, model_id):
+        """The states of a widget's model and of all that are its children."""
+        state = self.notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+        if model_id in state:
+            model = state[model_id]["state"]
+            yield model
+            for child in model.get("children", []):
+                yield from self.models_below(child.removeprefix("IPY_MODEL_"))
+
 
 def opens_with_goals_needs_and_minutes(chapter):
-    cells = chapter.notebook.cells
-    first_code = next((i for i, cell in enumerate(cells) if cell.cell_type == "code"), len(cells))
-    opening = "\n".join(cell.source for cell in cells[:first_code])
+    cells = takewhile(lambda cell: cell.cell_type != "code", chapter.notebook.cells)
+    opening = "\n".join(cell.source for cell in cells)
     if not opening.startswith("# "):
         yield "does not open with its title"
     opening = " ".join(opening.split()).lower()
@@ -185,25 +208,26 @@ def holds_the_outputs_of_its_code(chapter):
 
 def shows_an_image(cell):
     """Whether a cell shows a picture, a diagram other than the course map, or what moves."""
-    return holds(cell, "image/", WIDGET) or (
-        any("<svg" in page for page in html_of(cell)) and MAP not in cell.source
-    )
+    diagram = any("<svg" in page for page in html_of(cell)) and MAP not in cell.source
+    return diagram or holds_image(cell)
 
 
-def holds(cell, *kinds):
-    outputs = [output.get("data", {}) for output in cell.get("outputs", [])]
-    return any(kind.startswith(kinds) for data in outputs for kind in data)
+def holds_image(cell):
+    return any(kind.startswith(("image/", WIDGET)) for data in data_of(cell) for kind in data)
 
 
 def html_of(cell):
-    outputs = [output.get("data", {}) for output in cell.get("outputs", [])]
-    return ["".join(data.get("text/html", "")) for data in outputs]
+    return ["".join(data.get("text/html", "")) for data in data_of(cell)]
+
+
+def data_of(cell):
+    return [output.get("data", {}) for output in cell.get("outputs", [])]
 
 
 def describes_every_image(chapter):
     for number, cell in enumerate(chapter.code_cells, start=1):
         alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
-        if holds(cell, "image/", WIDGET) and not alt.strip():
+        if holds_image(cell) and not alt.strip():
             yield f"shows an image without metadata mystnb.image.alt in code cell {number}"
         for page in html_of(cell):
             if re.search(r"<svg(?!.*?<title>[^<])", page, re.S):
@@ -212,27 +236,9 @@ def describes_every_image(chapter):
                 yield f"shows an <img> without alt text in code cell {number}"
 
 
-def moving_figures(chapter):
-    """(bundle of the output, values of its HTML widgets) of each figure that a reader moves."""
-    state = chapter.notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
-    for output in chapter.outputs:
-        if WIDGET in output.get("data", {}):
-            models = models_below(state, output.data[WIDGET]["model_id"])
-            yield output.data, [model["value"] for model in models if "value" in model]
-
-
-def models_below(state, model_id):
-    """The states of a model and of all that are its children."""
-    if model_id in state:
-        model = state[model_id]["state"]
-        yield model
-        for child in model.get("children", []):
-            yield from models_below(state, child.removeprefix("IPY_MODEL_"))
-
-
 def describes_and_stores_what_moves(chapter):
     """A frame has alt text and a caption; where nothing moves, a picture and words stand in."""
-    for number, (bundle, values) in enumerate(moving_figures(chapter), start=1):
+    for number, (bundle, values) in enumerate(chapter.moving_figures(), start=1):
         frames = [value for value in values if "<img" in str(value)]
         if len(frames) < 2:
             yield f"stores {len(frames)} frames of moving figure {number}"
@@ -257,11 +263,10 @@ def captions_every_figure(chapter):
 
 
 def solves_every_exercise(chapter):
-    exercises = EXERCISE.split(chapter.markdown)[1:]
-    numbers, texts = exercises[::2], exercises[1::2]
+    numbers = [number for number, _ in chapter.exercises]
     if numbers != [f"{chapter.number}.{i + 1}" for i in range(len(numbers))] or not numbers:
         yield f"has the exercises {numbers}, not {chapter.number}.1, {chapter.number}.2, ..."
-    for number, text in zip(numbers, texts, strict=True):
+    for number, text in chapter.exercises:
         if not re.search(r"<details>.*<summary>.*</details>", text, re.S):
             yield f"has no solution in <details> after exercise {number}"
 
@@ -270,14 +275,11 @@ def draws_with_plotting(chapter):
     for number, cell in enumerate(chapter.code_cells, start=1):
         if DRAWS_ITSELF.search(cell.source):
             yield f"draws by itself in code cell {number}: use fcn_tutorial.plotting"
-        for output in cell.outputs:
-            width = width_of_png(output.get("data", {}).get("image/png", ""))
+        for data in data_of(cell):
+            picture = base64.b64decode(data.get("image/png", ""))
+            width = int.from_bytes(picture[16:20], "big")
             if width > WIDEST_FIGURE:
                 yield f"shows a figure of {width} pixels in code cell {number}: too wide"
-
-
-def width_of_png(text):
-    return int.from_bytes(base64.b64decode(text)[16:20], "big")
 
 
 def compares_what_it_trains_with_a_baseline(chapter):
@@ -329,8 +331,7 @@ def checks_two_exercises(chapter):
 
 
 def has_solutions_that_its_self_checks_accept(chapter):
-    exercises = EXERCISE.split(chapter.markdown)[1:]
-    for number, text in zip(exercises[::2], exercises[1::2], strict=True):
+    for number, text in chapter.exercises:
         if number in chapter.checks:
             code = re.search(r"<details>.*?```python\n(.*?)```", text, re.S)
             found = chapter.checks[number](solve(chapter, code[1])) if code else "no code in it"
@@ -350,24 +351,5 @@ def solve(chapter, code):
     return names.get("answer", ...)
 
 
-RULES = [
-    opens_with_goals_needs_and_minutes,
-    ends_with_summary_exercises_and_reading,
-    has_1200_to_2500_words,
-    has_15_to_35_short_code_cells,
-    asks_before_it_shows,
-    leaves_open_exercises_without_output,
-    is_plain_markdown,
-    weighs_at_most_1_mb,
-    is_executed_in_order,
-    holds_the_outputs_of_its_code,
-    describes_every_image,
-    describes_and_stores_what_moves,
-    captions_every_figure,
-    solves_every_exercise,
-    draws_with_plotting,
-    compares_what_it_trains_with_a_baseline,
-    takes_its_numbers_from_cells_or_tables,
-    checks_two_exercises,
-    has_solutions_that_its_self_checks_accept,
-]
+# All functions above that yield complaints.
+RULES = [each for each in list(globals().values()) if isgeneratorfunction(each)]

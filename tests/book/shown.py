@@ -7,12 +7,10 @@ A cell that defines what the library holds has the metadata
 import ast
 import re
 from functools import cache
-from pathlib import Path
 
 from IPython.core.inputtransformer2 import TransformerManager
 from rules import ROOT
 
-FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 ROW = re.compile(r"^\| ([^|]+?) \| \w+ \| `(fcn_tutorial\.[\w.]+)` \|$", re.M)
 
 
@@ -40,46 +38,41 @@ def bare(function):
     return ast.dump(Bare().visit(ast.parse(ast.unparse(function)).body[0]))
 
 
-@cache
-def definitions(path):
-    """{name: syntax tree} of the functions at the top level of a module of the library."""
-    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
-    return {node.name: node for node in tree.body if isinstance(node, FUNCTIONS)}
-
-
-def library_function(name, root=ROOT):
-    """The syntax tree of `fcn_tutorial.module.function`; KeyError or OSError when there is none."""
-    module, _, function = name.rpartition(".")
-    return definitions(root / (module.replace(".", "/") + ".py"))[function]
+def functions(source):
+    """{name: syntax tree} of the functions at the top level of a source."""
+    return {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
 
 
 @cache
-def all_functions(root=ROOT):
-    """The names of all functions at the top level of the library's modules."""
-    return {name for path in (root / "fcn_tutorial").rglob("*.py") for name in definitions(path)}
+def library():
+    """{dotted name: syntax tree} of the functions at the top level of the library's modules."""
+    found = {}
+    for path in (ROOT / "fcn_tutorial").rglob("*.py"):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        trees = functions(path.read_text(encoding="utf-8"))
+        found |= {f"{module}.{name}": tree for name, tree in trees.items()}
+    return found
 
 
 def calls(function):
     """The library functions that a function calls by name."""
     called = (node.func for node in ast.walk(function) if isinstance(node, ast.Call))
     names = {node.id for node in called if isinstance(node, ast.Name)}
-    return names & all_functions() - {function.name}
+    return names & {name.rpartition(".")[2] for name in library()} - {function.name}
 
 
 def marks(chapter):
     """(name in the cell, name in the library, the cell's syntax tree or None) of each mark."""
     for cell in chapter.code_cells:
-        source = TransformerManager().transform_cell(cell.source)
-        shown = {node.name: node for node in ast.parse(source).body if isinstance(node, FUNCTIONS)}
+        shown = functions(TransformerManager().transform_cell(cell.source))
         for name, library in cell.metadata.get("fcn_tutorial", {}).get("equals", {}).items():
             yield name, library, shown.get(name)
 
 
 def complaint(shown, name):
     """What is wrong with marking a definition as equal to a library function, or None."""
-    try:
-        function = library_function(name)
-    except (KeyError, OSError):
+    function = library().get(name)
+    if function is None:
         return f"is marked as {name}, which the library does not define"
     if function.name.startswith("_"):
         return f"is marked as {name}, which is private"
@@ -94,43 +87,3 @@ def complaint(shown, name):
 def constructs(text):
     """{construct: library function} as the table in CONTRIBUTING lists them."""
     return dict(ROW.findall(text))
-
-
-SWAPS = {
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Add,
-    ast.Div: ast.Mult,
-    ast.FloorDiv: ast.Mult,
-    ast.Mod: ast.Mult,
-    ast.Pow: ast.Mult,
-    ast.BitOr: ast.BitAnd,
-    ast.USub: ast.UAdd,
-    ast.Invert: ast.Not,
-    ast.Lt: ast.LtE,
-    ast.Gt: ast.GtE,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-}
-
-
-def mutants(function):
-    """Copies of a function, in each of which one operator is another one."""
-    source = ast.unparse(Bare().visit(ast.parse(ast.unparse(function))))
-    for index, node in enumerate(ast.walk(ast.parse(source))):
-        for field, swapped in swaps(node):
-            tree = ast.parse(source)
-            setattr(list(ast.walk(tree))[index], field, swapped)
-            yield tree.body[0]
-
-
-def swaps(node):
-    """(field, its other value) of each operator that is a field of a syntax tree's node."""
-    if isinstance(node, ast.Attribute) and node.attr == "Add":  # Keras's layer
-        yield "attr", "Subtract"
-    for field in ("op", "ops"):
-        value = getattr(node, field, None)
-        if isinstance(value, list):
-            yield field, [SWAPS[type(each)]() for each in value]
-        elif type(value) in SWAPS:
-            yield field, SWAPS[type(value)]()

@@ -5,7 +5,7 @@ import copy
 
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
-from rules import ROOT, RULES, WIDGET_STATE, Chapter, moving_figures, shows_an_image
+from rules import ROOT, RULES, WIDGET_STATE, Chapter, shows_an_image
 
 SOUND = Chapter.load(ROOT / "book" / "chapters" / "05-fcn-32s.ipynb")
 # The start of a PNG file, as far as its width.
@@ -47,7 +47,7 @@ def spoil_frames(chapter):
 
 
 def forget_still(chapter):
-    next(moving_figures(chapter))[0].pop("image/png")
+    next(chapter.moving_figures())[0].pop("image/png")
 
 
 DAMAGES = {
