@@ -39,9 +39,19 @@ def done(page, part="shapes"):
     page.locator(READY.format(part)).wait_for(timeout=MILLISECONDS)
 
 
+def click(page, name, part="shapes"):
+    """Click on a button, and wait for the labels."""
+    page.get_by_role("button", name=name, exact=True).click()
+    done(page, part)
+
+
 def array(page, name):
     """What the page keeps under a name, as float32."""
     return np.array(json.loads(page.evaluate(ARRAY, name)), np.float32)
+
+
+def labels_of(page, name):
+    return array(page, f"labels.{name}").reshape(SIDE, SIDE)
 
 
 def picture(page, name="rgb"):
@@ -55,27 +65,25 @@ def test_three_scenes_are_labelled_as_by_keras(live):
         scenes.append(picture(live))
         for name, model in models.items():
             expected = model.predict_on_batch(scenes[-1])[0].argmax(axis=-1)
-            labels = array(live, f"labels.{name}").reshape(SIDE, SIDE)
+            labels = labels_of(live, name)
             # Weights in 8 bits move an outline by a pixel here and there.
             assert (labels == expected).mean() > 0.99
             assert len(np.unique(labels)) > 3
-        live.get_by_role("button", name="Another scene").click()
-        done(live)
+        click(live, "Another scene")
     assert not np.array_equal(scenes[0], scenes[1])
 
 
 @pytest.fixture(scope="module")
 def photo(live):
     """The page, once it has labelled an example."""
-    live.get_by_role("button", name="Jockey").click()
-    done(live, "photos")
+    click(live, "Jockey", "photos")
     return live
 
 
 def test_a_photo_is_labelled_as_by_keras_by_three_networks(photo):
     for name in VARIANTS:
         scores = fcn.load_trained(f"voc_{name}").predict_on_batch(picture(photo, "photo"))
-        labels = array(photo, f"labels.photo_{name}").reshape(SIDE, SIDE)
+        labels = labels_of(photo, f"photo_{name}")
         # In the file, weights and maps have 8 bits, which moves the outlines.
         assert (labels == scores[0].argmax(axis=-1)).mean() > 0.95
     assert len(photo.locator("#live-photos .live-legend li").all()) == len(np.unique(labels))
@@ -113,7 +121,6 @@ def test_a_readers_photo_is_labelled_and_another_file_refused(live, tmp_path):
     status = live.locator("#live-photos .live-status")
     live.set_input_files("#live-file", EXAMPLES[0])
     live.get_by_text("cat.jpg, by FCN-8s:").wait_for(timeout=MILLISECONDS)
-    assert "cat" in status.inner_text()
     (tmp_path / "notes.txt").write_text("no picture")
     live.set_input_files("#live-file", tmp_path / "notes.txt")
     live.locator("#live-photos[data-state=failed]").wait_for()
@@ -127,42 +134,30 @@ def test_of_two_photos_the_one_chosen_last_is_shown(live):
     assert "jockey.jpg" in live.locator("#live-photos .live-status").inner_text()
 
 
-def test_the_chosen_shape_changes_by_buttons(live):
-    live.get_by_role("button", name="Another scene").click()
-    while "triangle" not in live.locator("#live-scene").get_attribute("aria-label"):
-        live.locator("#live-scene").press("n")
-    done(live)
-    for name in ("Larger", "Turn", "Smaller", "Remove"):
-        before = picture(live)
-        live.get_by_role("button", name=name, exact=True).click()
+@pytest.mark.parametrize(
+    "way", ["Larger", "Turn", "Smaller", "Remove", "ArrowLeft", "+", "r", "n", "Backspace"]
+)
+def test_the_chosen_shape_changes_by_buttons_and_by_keyboard(live, way):
+    scene = live.locator("#live-scene")
+    for name in ("Clear", "Disc", "Triangle"):
+        click(live, name)
+    before = picture(live), scene.get_attribute("aria-label")
+    if live.get_by_role("button", name=way, exact=True).count():
+        click(live, way)
+    else:
+        scene.press(way)
         done(live)
-        assert not np.array_equal(before, picture(live))
-    live.get_by_role("button", name="Another scene").click()
-    done(live)
-
-
-@pytest.mark.parametrize("key", ["ArrowLeft", "+", "r", "n", "Backspace"])
-def test_the_scene_changes_by_keyboard(live, key):
-    while "triangle" not in live.locator("#live-scene").get_attribute("aria-label"):
-        live.locator("#live-scene").press("n")
-    done(live)
-    before = picture(live), live.locator("#live-scene").get_attribute("aria-label")
-    live.locator("#live-scene").press(key)
-    done(live)
-    after = picture(live), live.locator("#live-scene").get_attribute("aria-label")
-    assert np.array_equal(before[0], after[0]) == (key == "n")
-    assert (before[1] == after[1]) == (key not in ("n", "Backspace"))
+    after = picture(live), scene.get_attribute("aria-label")
+    assert np.array_equal(before[0], after[0]) == (way == "n")
+    assert (before[1] == after[1]) == (way not in ("n", "Remove", "Backspace"))
 
 
 def test_a_shape_is_dragged_by_the_pointer(live):
-    live.get_by_role("button", name="Clear").click()
-    done(live)
+    click(live, "Clear")
     # An empty scene has no score.
     assert "%" not in live.locator("#live-shapes").inner_text()
-    live.get_by_role("button", name="Disc").click()
-    done(live)
-    labels = array(live, "labels.fcn8s").reshape(SIDE, SIDE)
-    rows, columns = (np.flatnonzero(labels.any(axis=axis)) for axis in (1, 0))
+    click(live, "Disc")
+    rows, columns = (np.flatnonzero(labels_of(live, "fcn8s").any(axis=axis)) for axis in (1, 0))
     box = live.locator("#live-scene").bounding_box()
     scale = box["width"] / SIDE
     x, y = box["x"] + columns.mean() * scale, box["y"] + rows.mean() * scale
@@ -172,7 +167,7 @@ def test_a_shape_is_dragged_by_the_pointer(live):
     live.mouse.move(x + (-60 if to_left else 60) * scale, y, steps=3)
     live.mouse.up()
     done(live)
-    moved = np.flatnonzero(array(live, "labels.fcn8s").reshape(SIDE, SIDE).any(axis=0))
+    moved = np.flatnonzero(labels_of(live, "fcn8s").any(axis=0))
     assert abs(abs(moved.mean() - columns.mean()) - 60) < 8
 
 
