@@ -32,8 +32,8 @@ test: install ## Lint, test the library, execute the chapters, build the book an
 	$(BIN)/mypy
 	$(ON_TWO_CORES) $(BIN)/pytest -n 2 --dist loadfile --ignore=tests/book tests
 	$(ON_TWO_CORES) $(BIN)/jupyter-book build -W -n --keep-going --all .
-	REQUIRE_BOOK=true $(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout 300 \
-		book/chapters/01-*.ipynb tests/book
+	REQUIRE_BOOK=true $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder \
+		--nbval-lax --nbval-cell-timeout 300 book/chapters/01-*.ipynb tests/book
 
 test-chapters: install ## Run the chapters as tests, each from an empty kernel
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 -n 2 --dist loadscope book/

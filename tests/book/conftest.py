@@ -1,46 +1,24 @@
 """The built pages, a server for them and a browser, for the book's own tests."""
 
-import gzip
 import os
-import sys
 import threading
-from functools import cache, partial
+from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "book" / "_ext")]
+LONGEST = ("build_without_node", "live", "moving_figures", "pages", "pages_of_chapters")
 
 
-compressed = cache(lambda path: gzip.compress(path.read_bytes()))  # pages load the same scripts
+def pytest_collection_modifyitems(items):
+    """With --no-loadscope-reorder, processes take the files in this order: none is left at last."""
+    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
 
 
-class Compressed(SimpleHTTPRequestHandler):
-    """Serves files as hosts of static pages do, text in gzip; notes how many bytes each has."""
-
-    sent: ClassVar[dict[str, int]] = {}
-
-    def do_GET(self):
-        path = Path(self.translate_path(self.path))
-        path = path / "index.html" if path.is_dir() else path
-        if not path.is_file():
-            return self.send_error(404)
-        kind = self.guess_type(path)
-        text = kind.startswith("text/") or kind.endswith(("javascript", "json", "xml"))
-        content = compressed(path) if text else path.read_bytes()
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        if text:
-            self.send_header("Content-Encoding", "gzip")
-        self.end_headers()
-        self.wfile.write(content)
-        self.sent[self.path] = len(content)
-
+class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
@@ -64,7 +42,7 @@ def html():
 @pytest.fixture(scope="session")
 def site(html):
     """The address at which the built pages are served."""
-    handler = partial(Compressed, directory=html)
+    handler = partial(Quiet, directory=html)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"

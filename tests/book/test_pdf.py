@@ -4,7 +4,6 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import CHROMIUM, lacking
 from pdf import for_print, print_page
 
 PAGE = """<html lang="en" data-theme="auto"><head><title>Toy</title></head><body><p>Hello.</p>
@@ -15,12 +14,10 @@ PAGE = """<html lang="en" data-theme="auto"><head><title>Toy</title></head><body
 
 
 @pytest.fixture
-def printed(tmp_path):
+def printed(tmp_path, browser):
     """The bytes of the PDF file that is made of the toy page."""
-    if not CHROMIUM.exists():
-        lacking(f"no browser at {CHROMIUM}: install the package chromium", required="CI")
     (tmp_path / "toy.html").write_text(for_print(PAGE))
-    with ThreadPoolExecutor() as thread:  # the other tests' browser holds this one
+    with ThreadPoolExecutor() as thread:  # `browser` holds this one
         thread.submit(print_page, tmp_path / "toy.html", tmp_path / "toy.pdf", "1.2.3").result()
     return (tmp_path / "toy.pdf").read_bytes()
 
