@@ -217,7 +217,7 @@ def holds_image(cell):
 
 
 def html_of(cell):
-    return ["".join(data.get("text/html", "")) for data in data_of(cell)]
+    return [data.get("text/html", "") for data in data_of(cell)]
 
 
 def data_of(cell):
@@ -297,7 +297,8 @@ def takes_its_numbers_from_cells_or_tables(chapter):
     above = ""
     for cell in chapter.notebook.cells:
         if cell.cell_type == "code":
-            above += cell.source + "".join(map(text_of, cell.outputs))
+            above += cell.source + "".join(output.get("text", "") for output in cell.outputs)
+            above += "".join(data.get("text/plain", "") for data in data_of(cell))
             continue
         prose = re.sub(r"<details>.*?</details>", " ", FENCE.sub(" ", cell.source), flags=re.S)
         for paragraph in re.split(r"\n\s*\n", MATHS.sub(" ", CODE_SPAN.sub(" ", prose))):
@@ -306,10 +307,6 @@ def takes_its_numbers_from_cells_or_tables(chapter):
             for number in NUMBER.findall(re.sub(r"\]\([^)]*\)", "]", paragraph)):
                 if not stands_in(above, number):
                     yield f"states {number} without a cell above or a named table: {paragraph[:60]}"
-
-
-def text_of(output):
-    return output.get("text", "") + "".join(output.get("data", {}).get("text/plain", ""))
 
 
 def stands_in(text, number):

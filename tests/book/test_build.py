@@ -1,6 +1,7 @@
 """What is executed again when the book is built, and what is reported."""
 
 import re
+from itertools import product
 from types import SimpleNamespace
 
 import nbformat
@@ -32,19 +33,15 @@ def edit(path, change):
 
 
 def test_executed_chapters_are_dropped_when_the_library_or_a_study_changes(tmp_path):
-    recipe, cache = tmp_path / "fcn_tutorial" / "shapes.toml", tmp_path / "_build" / "cache"
-    recipe.parent.mkdir()
-    recipe.write_text("steps = 1")
-    table = tmp_path / "studies" / "seeds" / "table.csv"
-    table.parent.mkdir(parents=True)
-    (tmp_path / "requirements.txt").write_text("keras")
-    assert drop_stale(cache, library_fingerprint(tmp_path))
-    cache.mkdir()
-    assert not drop_stale(cache, library_fingerprint(tmp_path)) and cache.exists()
-    for path, content in ((recipe, "steps = 2"), (table, "run\n")):
-        path.write_text(content)
+    cache = tmp_path / "_build" / "cache"
+    files = ("requirements.txt", "fcn_tutorial/shapes.toml", "studies/seeds/table.csv")
+    for name, content in product(files, ("1", "2")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+        cache.mkdir(parents=True, exist_ok=True)
         assert drop_stale(cache, library_fingerprint(tmp_path)) and not cache.exists()
         cache.mkdir()
+        assert not drop_stale(cache, library_fingerprint(tmp_path)) and cache.exists()
 
 
 def test_chapters_are_read_again_until_a_build_with_the_library_has_succeeded(

@@ -44,9 +44,8 @@ def content(html):
 
     Without `?v=...`, which Sphinx leaves out where a style sheet is not there before the build.
     """
-    files = {path.relative_to(html).as_posix(): path for path in html.rglob("*") if path.is_file()}
-    found = {name: path.read_bytes() for name, path in files.items() if name != ".buildinfo"}
-    return {name: VERSION.sub(b"", each) for name, each in found.items()}
+    files = [path for path in html.rglob("*") if path.is_file() and path.name != ".buildinfo"]
+    return {f"{path.relative_to(html)}": VERSION.sub(b"", path.read_bytes()) for path in files}
 
 
 @pytest.mark.slow

@@ -9,19 +9,16 @@ import pytest
 
 from fcn_tutorial.diagrams.networks import COURSE_MAP
 
-PHOTO = re.compile('base64,[^"]*')  # the bytes of a picture differ between versions of Pillow
+STORED = json.loads(COURSE_MAP.read_text(encoding="utf-8"))
+PHOTO = re.compile("base64,[A-Za-z0-9+/=]*")  # whose bytes differ between versions of Pillow
 
 
 def test_the_picture_of_the_first_page_shows_the_stored_drawing():
-    stored = json.loads(COURSE_MAP.read_text(encoding="utf-8"))
     picture = course_map.PICTURE.read_text(encoding="utf-8")
-    assert all(mark in picture for _, mark in stored["marks"])
+    assert all(mark in picture for _, mark in STORED["marks"])
 
 
 @pytest.mark.slow
 def test_drawing_it_again_changes_nothing():
-    stored = json.loads(COURSE_MAP.read_text(encoding="utf-8"))
-    drawn = json.loads(json.dumps(asdict(course_map.course_map())))
-    for drawing in (stored, drawn):
-        drawing["marks"] = [[part, PHOTO.sub("", mark)] for part, mark in drawing["marks"]]
-    assert drawn == stored
+    drawn = json.dumps(asdict(course_map.course_map()))
+    assert PHOTO.sub("", drawn) == PHOTO.sub("", json.dumps(STORED))

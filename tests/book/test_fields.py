@@ -12,18 +12,25 @@ BOXES = """figure => [...figure.querySelectorAll("rect")].map((box) =>
   ["x", "y", "width"].map((name) => Number(box.getAttribute(name))))"""
 
 
+PHOTO, _ = fcn.load_dataset("photos", "all")[0]
+
+
 @pytest.fixture(scope="module")
 def model():
     return fcn.build_fcn("fcn32s", 6, backbone="vgg_narrow")
 
 
+@pytest.fixture(scope="module")
+def source(model):
+    return widgets.fields(PHOTO, model, LAYERS, "A photograph.")._repr_html_()
+
+
 @pytest.fixture
-def figure(browser, model):
-    image, _ = fcn.load_dataset("photos", "all")[0]
+def figure(browser, source):
     page = browser.new_page(viewport={"width": 360, "height": 800})
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.set_content(widgets.fields(image, model, LAYERS, "A photograph.")._repr_html_())
+    page.set_content(source)
     yield page.locator("figure")
     assert page.errors == []
     page.close()
@@ -40,13 +47,11 @@ def expected(model, row, column):
         yield [centre - (field.size - 1) / 2 for centre in centres] + [field.size]
 
 
-def test_sliders_move_the_boxes_which_start_in_the_middle(figure, model):
+def test_sliders_move_the_boxes_which_start_in_the_middle(figure, model, source):
     row, column = figure.get_by_role("slider").all()
     middle = [int(each.input_value()) for each in (row, column)]
-    image, _ = fcn.load_dataset("photos", "all")[0]
-    assert middle == [side // 2 for side in image.shape[:2]]
-    page = widgets.fields(image, model, LAYERS, "A photograph.")._repr_html_()
-    drawn = re.findall(r'<rect x="(\S+)" y="(\S+)" width="(\S+)"', page)
+    assert middle == [side // 2 for side in PHOTO.shape[:2]]
+    drawn = re.findall(r'<rect x="(\S+)" y="(\S+)" width="(\S+)"', source)
     assert [[float(number) for number in box] for box in drawn] == list(expected(model, *middle))
     row.fill("77")
     column.fill("141")

@@ -50,15 +50,14 @@ IN_CODE = {"adamw", "beat_baseline", "dropout"}
 
 @cache
 def paragraphs(name):
-    """(kind, source, words) of a chapter's paragraphs and of its cells of code."""
+    """(whether it is code, source, words) of a chapter's paragraphs and of its cells of code."""
     found = []
     for cell in CHAPTERS[name].notebook.cells:
-        if cell.cell_type == "code":
-            found.append(("code", cell.source, cell.source))
-            continue
-        for paragraph in re.split(r"\n\s*\n", MATHS.sub(" ", FENCE.sub(" ", cell.source))):
+        code = cell.cell_type == "code"
+        text = cell.source if code else MATHS.sub(" ", FENCE.sub(" ", cell.source))
+        for paragraph in [text] if code else re.split(r"\n\s*\n", text):
             words = re.sub(r"\]\([^)]*\)", "]", CODE_SPAN.sub(" ", paragraph))
-            found.append((cell.cell_type, paragraph, words))
+            found.append((code, paragraph, words))
     return found
 
 
@@ -67,8 +66,8 @@ def test_a_chapter_before_the_one_that_explains_a_term_links_to_it(term):
     explained = re.search(r"\]\(\.\./chapters/([\w-]+\.ipynb)", TERMS[term])[1]
     named = re.compile(rf"\b{term.replace('-', '[ -]')}(e?s)?\b", re.I)
     for name in ORDER[: ORDER.index(explained)]:
-        for kind, source, words in paragraphs(name):
-            if (kind != "code" or term in IN_CODE) and named.search(words):
+        for code, source, words in paragraphs(name):
+            if (not code or term in IN_CODE) and named.search(words):
                 there = f"glossary.md#{term})" in source or f"({explained}" in source
                 assert there, f"{name} names {term} without a link: {source[:200]}"
                 break  # the first mention is the one with the link

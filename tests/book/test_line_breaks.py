@@ -19,27 +19,24 @@ def kept(*children):
     return [span.astext() for span in spans if span["classes"] == ["together"]]
 
 
+COMMAND = "fcn-tutorial train x --set dataset=a/long/folder/of/data"  # breaks between its words
+REST = nodes.Text("), the loss")
+
+
 @pytest.mark.parametrize(
-    "text, expected",
+    "children, expected",
     [
-        ("FCN-8s scores 62.5 % at stride 8.", ["FCN-8s", "62.5 %", "stride 8"]),
-        ("A map of 7 × 7 × 512 cells, see chapter 3.", ["7 × 7 × 512", "chapter 3"]),
-        ("Figure 8.12 and appendix A", ["Figure 8.12", "appendix A"]),
-        ("well-known words, chapters and percent", []),
+        ([nodes.Text("FCN-8s scores 62.5 % at stride 8.")], ["FCN-8s", "62.5 %", "stride 8"]),
+        ([nodes.Text("A map of 7 × 7 × 512 cells, chapter 3.")], ["7 × 7 × 512", "chapter 3"]),
+        ([nodes.Text("Figure 8.12 and appendix A")], ["Figure 8.12", "appendix A"]),
+        ([nodes.Text("well-known words, chapters and percent")], []),
+        ([nodes.literal("", COMMAND)], ["fcn-tutorial", "--set"]),
+        ([nodes.math("", r"\log C"), REST], [r"\log C),"]),
+        ([nodes.math("", "x + " * 9), REST], []),  # too long
     ],
 )
-def test_names_quantities_and_references_keep_together(text, expected):
-    assert kept(nodes.Text(text)) == expected
-
-
-def test_code_breaks_between_its_words_only():
-    command = "fcn-tutorial train x --set dataset=a/long/folder/of/data"
-    assert kept(nodes.literal("", command)) == ["fcn-tutorial", "--set"]
-
-
-@pytest.mark.parametrize("tex, expected", [(r"\log C", [r"\log C),"]), ("x + " * 9, [])])
-def test_a_comma_stays_with_a_short_formula(tex, expected):
-    assert kept(nodes.math("", tex), nodes.Text("), the loss")) == expected
+def test_names_quantities_references_and_formulas_keep_together(children, expected):
+    assert kept(*children) == expected
 
 
 def test_cells_of_tables_keep_their_tags_and_numbers():
