@@ -18,15 +18,18 @@ import multiprocessing
 import os
 import platform
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 
 STUDIES = Path(__file__).parent
-METRICS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
 
 
 def write(script, content):
@@ -66,6 +69,29 @@ def peak():
     """The most bytes that this process has held (Linux; getrusage's starts at the parent's)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@contextmanager
+def served(folder):
+    """Serve the files of a folder on this machine, at the address that `with` gives."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+def noise(batch, side):
+    """Images (N, side, side, 3) and labels (N, side, side) of 21 classes, uint8, at random."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (batch, side, side, 3), dtype=np.uint8)
+    return images, rng.integers(0, 21, (batch, side, side), dtype=np.uint8)
 
 
 def multiply_adds(model, side):
@@ -110,6 +136,12 @@ def fill_table(path, plan, measure):
             print(*measured.values(), flush=True)
 
 
+def missing(study, names):
+    """The names of runs that the table of a study lacks."""
+    kept = {row["run"] for row in read_rows(study / "table.csv")}
+    return [name for name in names if name not in kept]
+
+
 def scored(result):
     """The scores of a run on the shapes, as a table of many seeds has them."""
     from fcn_tutorial.metrics import constant_baseline
@@ -129,6 +161,7 @@ def keep(study, folder, name=None, minutes=""):
     run took.
     """
     import fcn_tutorial as fcn
+    from fcn_tutorial.runs import METRICS
 
     name, recipe = name or folder.name, fcn.Recipe.load(folder / "recipe.toml")
     if not (study / "recipe.toml").exists():

@@ -18,7 +18,7 @@ from pathlib import Path
 import fcn_tutorial as fcn
 from fcn_tutorial.data.dataset import data_root
 from fcn_tutorial.runs import write_scores
-from studies.common import keep, read_rows
+from studies.common import keep, missing
 
 STUDY = Path(__file__).parent
 LEFT_OUT = "0006R0"
@@ -60,9 +60,8 @@ def main(folder):
     with tempfile.TemporaryDirectory() as made:
         split_by_drive(source, Path(made))
         os.environ["FCN_DATA"] = made
-        for name in CHANGES:
-            if name not in {row["run"] for row in read_rows(STUDY / "table.csv")}:
-                measure(name, folder, known)
+        for name in missing(STUDY, CHANGES):
+            measure(name, folder, known)
 
 
 if __name__ == "__main__":

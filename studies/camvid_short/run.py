@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import fcn_tutorial as fcn
-from studies.common import keep, read_rows
+from studies.common import keep, missing
 
 STUDY = Path(__file__).parent
 # What the recipe "camvid" was before these runs, on smaller crops and in 600 steps. What they say
@@ -91,9 +91,8 @@ def measure(name, folder):
 
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
-    for name in plan():
-        if name not in {row["run"] for row in read_rows(STUDY / "table.csv")}:
-            measure(name, folder)
+    for name in missing(STUDY, plan()):
+        measure(name, folder)
 
 
 if __name__ == "__main__":

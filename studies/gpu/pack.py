@@ -28,6 +28,7 @@ INDEX = "index.json"
 WEIGHTS = "weights.npz"
 AGAIN = "make it again with studies.gpu.pack"
 CONVOLUTIONS = (2, 2, 3, 3, 3)  # of VGG-16's blocks
+QUALITY = 80  # of WebP, up to 100
 
 
 class Packed(Dataset):
@@ -78,7 +79,7 @@ def fingerprint(names, encoded):
     return digest.hexdigest()
 
 
-def encode(image, label, side, quality):
+def encode(image, label, side):
     """An image as WebP and its label as PNG, their shorter side at most `side` pixels."""
     factor = side / min(label.shape)
     image, label = Image.fromarray(image), Image.fromarray(label)
@@ -87,19 +88,18 @@ def encode(image, label, side, quality):
         image = image.resize(size, Image.Resampling.BILINEAR)
         label = label.resize(size, Image.Resampling.NEAREST)
     files = io.BytesIO(), io.BytesIO()
-    image.save(files[0], "WEBP", quality=quality)
+    image.save(files[0], "WEBP", quality=QUALITY)
     label.save(files[1], "PNG", optimize=True)
     return tuple(file.getvalue() for file in files)
 
 
-def pack(training, validation, path, side=320, quality=80, max_mb=25.0, most_val=200, skip=0):
+def pack(training, validation, path, side=320, max_mb=25.0, most_val=200, skip=0):
     """Write a pack of at most `max_mb` million bytes.
 
     Args:
         training, validation: data sets of the same classes.
         path: the file.
         side: of the images, the shorter one, in pixels, where it was larger.
-        quality: of WebP, up to 100.
         most_val: validation images at most.
         skip: leave out so many training images, those that an earlier pack holds.
 
@@ -114,7 +114,7 @@ def pack(training, validation, path, side=320, quality=80, max_mb=25.0, most_val
     room = max_mb * 1e6 - len(json.dumps(index)) - 500
     content = {}
     for split, dataset in (("val", validation), ("train", training)):
-        encoded, used = fitting(dataset, split, room, (side, quality), most_val, skip)
+        encoded, used = fitting(dataset, split, room, side, most_val, skip)
         room -= used
         index["names"][split] = list(encoded)
         index["fingerprints"][split] = fingerprint(encoded, encoded.values())
@@ -136,14 +136,14 @@ def megabytes(path):
     return round(Path(path).stat().st_size / 1e6, 1)
 
 
-def fitting(dataset, split, room, how, most_val, skip):
+def fitting(dataset, split, room, side, most_val, skip):
     """The examples that fit into so many bytes, {name: encoded}, and the bytes that they take."""
     order = np.random.default_rng(0).permutation(len(dataset))[skip:]
     if split == "val":
         order = np.linspace(0, len(dataset) - 1, min(most_val, len(dataset))).round().astype(int)
     encoded, used = {}, 0
     for place in order.tolist():
-        name, pair = dataset.names[place], encode(*dataset[place], *how)
+        name, pair = dataset.names[place], encode(*dataset[place], side)
         # A zip file has each member's name twice, with 76 bytes; the index has it once more.
         head = 76 + 2 * len(members(split, name)[0].encode())
         cost = sum(map(len, pair)) + 2 * head + len(name.encode()) + 4
@@ -257,7 +257,6 @@ def options(arguments):
     data.add_argument("--train-split", default="train")
     data.add_argument("--val-split", default="val")
     data.add_argument("--side", type=int, default=320, help="Of images, the shorter one.")
-    data.add_argument("--quality", type=int, default=80, help="Of WebP, up to 100.")
     data.add_argument("--max-mb", type=float, default=25, help="Million bytes at most.")
     data.add_argument("--most-val", type=int, default=200, help="Validation images at most.")
     data.add_argument("--skip", type=int, default=0, help="Leave out so many training images.")
@@ -284,7 +283,7 @@ def main(arguments=None):
         splits = (
             fcn.load_dataset(chosen.dataset, s) for s in (chosen.train_split, chosen.val_split)
         )
-        settings = chosen.side, chosen.quality, chosen.max_mb, chosen.most_val, chosen.skip
+        settings = chosen.side, chosen.max_mb, chosen.most_val, chosen.skip
         found = pack(*splits, chosen.output, *settings)
     record = Path(__file__).with_suffix(".json")
     known = json.loads(record.read_text()) if record.is_file() else {}

@@ -34,7 +34,7 @@ import numpy as np
 import fcn_tutorial as fcn
 from fcn_tutorial.errors import InputError, reason_of
 from fcn_tutorial.files import write_text
-from studies.common import in_turn, multiply_adds
+from studies.common import in_turn, multiply_adds, noise
 from studies.gpu.backend import (
     compute_halves_in,
     device,
@@ -109,18 +109,11 @@ def network(row, sizes):
     return model
 
 
-def noise(sizes):
-    """A batch: images uint8 (N, side, side, 3) and labels uint8 (N, side, side)."""
-    random, shape = np.random.default_rng(0), (sizes.batch, sizes.side, sizes.side)
-    images = random.integers(0, 256, (*shape, 3), dtype=np.uint8)
-    return images, random.integers(0, CLASSES, shape, dtype=np.uint8)
-
-
 def training_steps(row, sizes):
     """Part b: the pace of training; the first two steps, in which it is compiled, do not count."""
     from fcn_tutorial.data.pipeline import Batches
 
-    model, batch = network(row, sizes), noise(sizes)
+    model, batch = network(row, sizes), noise(sizes.batch, sizes.side)
     data = Batches(lambda number: batch, workers=1)
     (first,) = seconds_of_fit(model, data, 2, 1)
     seconds = np.median(seconds_of_fit(model, data, sizes.steps, sizes.rounds)) / sizes.steps
@@ -145,7 +138,7 @@ def prediction(row, sizes):
     with precision(row["bits"] == 16):
         model = fcn.build_fcn("fcn8s", CLASSES, row["backbone"])
         labels = keras.Model(model.input, keras.ops.argmax(model.output, axis=-1))
-    images, _ = noise(sizes)
+    images, _ = noise(sizes.batch, sizes.side)
     calls = {
         "images_a_second": partial(labels.predict_on_batch, images),
         "segment_a_second": partial(fcn.segment, model, images[0]),

@@ -24,7 +24,6 @@ import fcn_tutorial as fcn
 from fcn_tutorial.data.dataset import VOID, Dataset
 from fcn_tutorial.errors import InputError
 from fcn_tutorial.files import write_text
-from studies.common import METRICS
 from studies.gpu.backend import compute_halves_in, multiply_32_bits_in, seconds_of_fit
 from studies.gpu.pack import WEIGHTS, Packed, changes, give, weights_of_model, write_weights
 
@@ -152,6 +151,7 @@ def learn(recipe, packs, output, seconds, weights=None, test=None, half="", step
 def scored(model, dataset):
     """The scores of a model on a data set, beside those of always predicting one class."""
     from fcn_tutorial.metrics import constant_baseline
+    from fcn_tutorial.runs import METRICS
 
     result = fcn.evaluate(model, Padded(dataset))
     scores = {metric: float(getattr(result, metric)) for metric in METRICS}

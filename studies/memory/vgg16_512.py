@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from studies.common import fresh, peak, write
+from studies.common import fresh, noise, peak, write
 
 FROM = 4
 
@@ -25,9 +25,7 @@ def measure(batch, side=512):
     recipe = fcn.Recipe.load("voc_vgg16_fcn8s_at_once", **changes)
     network = compiled_model(recipe, 21, steps_per_epoch=10)
     built = peak()
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (batch, side, side, 3), dtype="uint8")
-    labels = rng.integers(0, 21, (batch, side, side), dtype="uint8")
+    images, labels = noise(batch, side)
     for _ in range(2):
         network.train_on_batch(images, labels)
     return {"peak_bytes": peak(), "peak_bytes_before_training": built}

@@ -15,7 +15,7 @@ from itertools import product
 
 import numpy as np
 
-from studies.common import fresh, in_turn, peak, write
+from studies.common import fresh, in_turn, noise, peak, write
 
 BACKBONES, WORK = ("vgg_narrow", "mobilenet"), ("forward", "step")
 POINTS = tuple((batch, 128) for batch in (1, 4, 16, 64)) + tuple((1, n) for n in (256, 512, 1024))
@@ -31,9 +31,7 @@ def measure(backbone, work, batch, side, rounds=5):
     recipe = fcn.Recipe.load("voc_vgg16_fcn8s_at_once", **changes)
     network = compiled_model(recipe, 21, steps_per_epoch=100)
     before = peak()
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (batch, side, side, 3), dtype="uint8")
-    labels = rng.integers(0, 21, (batch, side, side), dtype="uint8")
+    images, labels = noise(batch, side)
     call = {
         "forward": partial(network.predict_on_batch, images),
         "step": partial(network.train_on_batch, images, labels),

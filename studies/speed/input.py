@@ -21,7 +21,7 @@ from fcn_tutorial.recipe import Recipe
 from fcn_tutorial.training import compiled_model
 from studies.common import write
 
-FIXED = 4  # batches in memory
+FIXED, ROUNDS = 4, 3  # batches in memory; times that each kind of step is measured
 
 
 def streams(dataset, recipe):
@@ -49,7 +49,7 @@ def seconds_a_step(model, stream, steps):
     return ((np.array(clock.ends[-1]) - clock.ends[1]) / steps).tolist()
 
 
-def measure(dataset, rounds, steps, **changes):
+def measure(dataset, steps, **changes):
     """Seconds a step, and how many steps the read batches allow for one on fixed batches.
 
     The ratio of the processors' seconds is what it would be if the network left no core idle.
@@ -61,7 +61,7 @@ def measure(dataset, rounds, steps, **changes):
     seconds_a_step(model, both["fixed"], 1)  # TensorFlow compiles
     found = [
         {name: seconds_a_step(model, stream, steps) for name, stream in both.items()}
-        for _ in range(rounds)
+        for _ in range(ROUNDS)
     ]
     times = np.array([[row["fixed"], row["read"]] for row in found])
     ratio, work = np.median(times[:, 0] / times[:, 1], axis=0).tolist()
@@ -80,19 +80,18 @@ def milliseconds_an_example(dataset, count=64):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=40)
     options = parser.parse_args()
     dataset = fcn.load_dataset("voc2012", "train")
     found = {
         "backend": keras.backend.backend(),
         "images": len(dataset),
-        "rounds": options.rounds,
+        "rounds": ROUNDS,
         "steps": options.steps,
         "milliseconds_an_example": milliseconds_an_example(dataset),
     }
     for name, freeze in {"frozen": Recipe.load("voc_mobilenet_fcn8s").freeze, "whole": ""}.items():
-        found[name] = measure(dataset, options.rounds, options.steps, freeze=freeze)
+        found[name] = measure(dataset, options.steps, freeze=freeze)
         print(f"{name}: {found[name]['ratio']:.3f} of the steps a second on fixed batches")
     found["load"] = os.getloadavg()  # of the machine, for what else was at work
     write(__file__, found)

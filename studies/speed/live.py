@@ -8,21 +8,13 @@ loading, does not count.
 """
 
 import sys
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from studies.common import STUDIES, write
+from studies.common import STUDIES, served, write
 
 TIMES = 13
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
 
 
 def times(page):
@@ -41,17 +33,14 @@ def main():
     built = STUDIES.parent / "_build" / "html"
     if not (built / "book" / "pages" / "live.html").is_file():
         sys.exit(f"{built} holds no live page: build the book with `jupyter-book build .`")
-    handler = partial(Quiet, directory=built)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as playwright:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with served(built) as address, sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
         page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{server.server_port}/book/pages/live.html")
+        page.goto(f"{address}/book/pages/live.html")
         measured = times(page)
         version = browser.version
         browser.close()
-        server.shutdown()
     rows = {
         name: {"median": float(np.median(each)), "slowest": max(each)}
         for name, each in measured.items()

@@ -17,10 +17,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import threading
 import time
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from unittest import mock
 
@@ -36,7 +33,7 @@ from fcn_tutorial.data.download import fetch
 from fcn_tutorial.data.records import write_records
 from fcn_tutorial.recipe import RECIPES
 from fcn_tutorial.runs import environment
-from studies.common import fresh, write
+from studies.common import fresh, served, write
 
 COMMAND = Path(sys.executable).with_name("fcn-tutorial")
 VARIANTS = ("fcn32s", "fcn16s", "fcn8s")
@@ -47,27 +44,20 @@ VALIDATED = 4  # images; each takes VGG-16 seconds, and all of them again after 
 SMALL = {"crop_size": 96, "batch_size": 2, "epochs": 2, "steps_per_epoch": 10}
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        pass
-
-
 def fetched(source, folder):
     """Serve VOCdevkit below `source` as an archive, and fetch it; returns the new data root."""
-    served, root = folder / "served", folder / "data"
-    served.mkdir()
-    path = served / "voc.tar"
+    published, root = folder / "published", folder / "data"
+    published.mkdir()
+    path = published / "voc.tar"
     with tarfile.open(path, "w") as tar:
         tar.add(source / "VOCdevkit", "VOCdevkit")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=served)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/voc.tar"
-        archive = Archive("voc.tar", (url,), "VOCdevkit/VOC2012", path.stat().st_size, digest)
+    with served(published) as address:
+        url, size = f"{address}/voc.tar", path.stat().st_size
+        archive = Archive("voc.tar", (url,), "VOCdevkit/VOC2012", size, digest)
         fetch("voc2012", root, {"voc2012": archive}, progress=False)
-        server.shutdown()
-    shutil.rmtree(served)
+    shutil.rmtree(published)
     return root
 
 

@@ -1,12 +1,11 @@
 """The built pages, a server for them and a browser, for the book's own tests."""
 
 import os
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from studies.common import served
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -16,11 +15,6 @@ LONGEST = ("build_without_node", "live", "moving_figures", "pages", "pages_of_ch
 def pytest_collection_modifyitems(items):
     """With --no-loadscope-reorder, processes take the files in this order: none is left at last."""
     items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
 
 
 def lacking(reason, required):
@@ -42,11 +36,8 @@ def html():
 @pytest.fixture(scope="session")
 def site(html):
     """The address at which the built pages are served."""
-    handler = partial(Quiet, directory=html)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with served(html) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
