@@ -9,11 +9,10 @@ import tomllib
 from pathlib import Path
 
 import nbformat
-from execute import fingerprint, outputs_are_its_own
+from execute import CHAPTERS, fingerprint, outputs_are_its_own
 from nbformat.v4 import new_code_cell
 
 ROOT = Path(__file__).resolve().parent.parent
-CHAPTERS = ROOT / "book" / "chapters"
 ID = "install"
 # pip leaves packages alone that are new enough, so Colab keeps its own TensorFlow.
 SOURCE = """\

@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 
 import nbformat
+from execute import CHAPTERS
 
 ROOT = Path(__file__).resolve().parents[1]
-CHAPTERS = ROOT / "book" / "chapters"
 PAGES = [
     *(ROOT / "book" / "pages" / name for name in ("intro.md", "teaching.md")),
     *sorted(CHAPTERS.glob("*.ipynb")),

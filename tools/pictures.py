@@ -64,10 +64,14 @@ def draw_first(name, folder):
         labels[variant] = fcn.segment(fcn.load_trained(f"voc_{variant}"), photo)
     labels["ours"] = np.array(ours.resize(photo.shape[1::-1], Image.Resampling.NEAREST))
     for what, label in labels.items():
-        shown = np.where(label == 0, VOID, label)  # as void, the background stays the photograph
-        blend = plotting.overlay(photo, shown, dataset.palette, alpha=0.7)
+        blend = _blended(photo, label, dataset.palette, 0.7)
         Image.fromarray(blend).save(folder / f"first-{what}.jpg", quality=82, optimize=True)
         print(f"Wrote {folder / f'first-{what}.jpg'}.")
+
+
+def _blended(photo, label, palette, alpha):
+    """A label on its photograph; as void, the background stays the photograph."""
+    return plotting.overlay(photo, np.where(label == 0, VOID, label), palette, alpha=alpha)
 
 
 def label_photos(runs, folder):
@@ -87,9 +91,7 @@ def draw_photographs(run, folder, path):
             photo = read_image(file)
             label = fcn.segment(run.model, photo)
             found |= set(label.ravel().tolist()) - {0}
-            # As void, the background stays the photograph.
-            shown = np.where(label == 0, VOID, label)
-            blend = plotting.overlay(photo, shown, run.palette, alpha=0.65)
+            blend = _blended(photo, label, run.palette, 0.65)
             margin = max(0, photo.shape[1] - photo.shape[0] * 3 // 2) // 2
             for axis, picture in zip(column, (photo, blend), strict=True):
                 axis.imshow(picture[:, margin : photo.shape[1] - margin])

@@ -179,7 +179,8 @@ def results():
     """README's: the networks to use, and a constant label, on images that chose nothing."""
     rows = []
     for images, test, networks in RESULTS:
-        rows += [[title, images, *_result(runs, test + over)] for title, runs, over in networks]
+        for title, runs, over in networks:
+            rows.append([title, images, *_row(_scores(runs), test + over, test + over)[1:]])
         record = NUMBERS["runs"][networks[0][1][0]]
         always, lazy = constant_baseline(record.scores[test].confusion)
         values = percent(lazy.mean_iou), percent(lazy.pixel_accuracy)
@@ -187,10 +188,22 @@ def results():
     return table(["", "Scored on", "Mean IoU", "Pixel accuracy"], rows)
 
 
-def _result(runs, name):
-    found = [NUMBERS["runs"][run].scores[name] for run in runs]
-    ious, accuracies = zip(*((each.mean_iou, each.pixel_accuracy) for each in found), strict=True)
-    return percent(*ious), percent(*accuracies)
+def _scores(runs):
+    return [NUMBERS["runs"][run].scores for run in runs]
+
+
+def _row(scores, chosen, test):
+    """Mean IoU on the images that chose the epoch, and mean IoU and pixel accuracy on others.
+
+    scores: {name: scores} of a run, or of several. chosen, test: names of scores.
+    """
+    columns = (chosen, "mean_iou"), (test, "mean_iou"), (test, "pixel_accuracy")
+    return [percent(*(getattr(each[name], metric) for each in scores)) for name, metric in columns]
+
+
+def _baselines(scores):
+    """The scores of always predicting one class."""
+    return {name: constant_baseline(each.confusion)[1] for name, each in scores.items()}
 
 
 def camvid():
@@ -202,19 +215,15 @@ def camvid():
         ["the three together, probabilities averaged", *_camvid_row(["camvid"], TOGETHER)],
     ]
     record = NUMBERS["runs"]["camvid"]
-    val, test = (record.scores[name].confusion for name in ("scores", "scores-camvid-test"))
-    (always, lazy), lazy_test = constant_baseline(val), constant_baseline(test)[1]
-    values = lazy.mean_iou, lazy_test.mean_iou, lazy_test.pixel_accuracy
-    rows.append([f"always {record.classes[always]}", *map(percent, values)])
+    always, _ = constant_baseline(record.scores["scores"].confusion)
+    lazy = _row([_baselines(record.scores)], "scores", "scores-camvid-test")
+    rows.append([f"always {record.classes[always]}", *lazy])
     return table([*head, "pixel accuracy, test"], rows)
 
 
 def _camvid_row(runs, over):
-    scores = [NUMBERS["runs"][run].scores for run in runs]
-    val = [each[f"scores-camvid-val{over}" if over else "scores"] for each in scores]
-    test = [each[f"scores-camvid-test{over}"] for each in scores]
-    columns = (val, "mean_iou"), (test, "mean_iou"), (test, "pixel_accuracy")
-    return [percent(*(getattr(each, metric) for each in found)) for found, metric in columns]
+    chosen = f"scores-camvid-val{over}" if over else "scores"
+    return _row(_scores(runs), chosen, f"scores-camvid-test{over}")
 
 
 def skips():
@@ -238,18 +247,15 @@ def changes():
 
 def voc():
     """The networks for photographs, on the images that chose their epochs and on others."""
-    rows = [[title, *_voc_row(NUMBERS["runs"][run].scores, over)] for title, run, over in VOC]
-    scores = NUMBERS["runs"]["voc_efficientnet_fcn8s"].scores
-    baselines = {key: constant_baseline(each.confusion)[1] for key, each in scores.items()}
-    rows.append(["always background", *_voc_row(baselines)])
+    rows = [[title, *_voc_row(_scores([run]), over)] for title, run, over in VOC]
+    baselines = [_baselines(NUMBERS["runs"]["voc_efficientnet_fcn8s"].scores)]
+    rows.append(["always background", *_voc_row(baselines, "")])
     head = ["mean IoU, 300 held-out images", "mean IoU, 634 validation images"]
     return table(["", *head, "pixel accuracy, validation"], rows)
 
 
-def _voc_row(scores, over=""):
-    held_out = scores[f"{HELD_OUT}{over}" if over else "scores"]
-    validation = scores[f"{VALIDATION}{over}"]
-    return map(percent, (held_out.mean_iou, validation.mean_iou, validation.pixel_accuracy))
+def _voc_row(scores, over):
+    return _row(scores, f"{HELD_OUT}{over}" if over else "scores", f"{VALIDATION}{over}")
 
 
 def anchors():
