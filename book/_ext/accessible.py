@@ -1,4 +1,7 @@
-"""Sphinx extension: fix what keeps screen readers from the HTML of Sphinx and the theme."""
+"""Sphinx extension: fix what keeps screen readers from the HTML of Sphinx and the theme.
+
+Scripts in attributes go, too: what the theme's buttons do is in header-buttons.js.
+"""
 
 from pathlib import Path
 
@@ -11,6 +14,10 @@ FIXES = {
     'data-mode="auto"  title="System Settings"': 'data-mode="auto"',
     # doc-biblioentry is deprecated; what stands in a list is an item of it.
     'role="doc-biblioentry"': 'role="listitem"',
+    # Folded code says what a click does; this name would hide it.
+    'aria-label="Toggle hidden content"': "",
+    'onclick="window.print()"': "",
+    'onclick="toggleFullScreen()"': "",
 }
 
 
@@ -26,4 +33,5 @@ def fix(app, error):
 
 def setup(app):
     app.connect("build-finished", fix)
+    app.add_js_file("header-buttons.js")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -52,23 +52,19 @@ def fingerprint():
     return digest.hexdigest()
 
 
-def installed():
-    """Whether node_modules holds what package-lock.json pins."""
+def install():
+    """Have node_modules hold what package-lock.json pins; return whether it does."""
     stamp = PACKAGES / "lock.sha256"
     pinned = hashlib.sha256((ROOT / "package-lock.json").read_bytes()).hexdigest()
-    return stamp.is_file() and stamp.read_text() == pinned
-
-
-def install():
-    """Install the pinned packages; return whether npm could."""
+    if stamp.is_file() and stamp.read_text() == pinned:
+        return True
     # No package needs a script of its own to be run, so none is.
     options = ["--ignore-scripts", "--loglevel=error"]
     # Offline, do not wait for long; npm refuses a longest pause below its shortest, 10 seconds.
     options += ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
     if npm(["ci", *options], cwd=ROOT):
         return False
-    pinned = hashlib.sha256((ROOT / "package-lock.json").read_bytes()).hexdigest()
-    (PACKAGES / "lock.sha256").write_text(pinned)
+    stamp.write_text(pinned)
     return True
 
 
@@ -116,7 +112,7 @@ def bring(app):
     stamp, wanted = VENDOR / "made-from.sha256", fingerprint()
     if stamp.is_file() and stamp.read_text() == wanted:
         return
-    if installed() or install():
+    if install():
         fill()
         stamp.write_text(wanted)
     else:
