@@ -152,18 +152,17 @@ def scored(result):
     return {name: f"{share:.4f}" for name, share in shares.items()}
 
 
-def keep(study, folder, name=None, minutes=""):
+def keep(study, folder, minutes=""):
     """Keep a run folder, without its weights, as a run of record of a study.
 
     A run that is kept already gains the scores that the study lacks.
 
-    study: folder of the study. name: of the run there; default: the folder's. minutes: what the
-    run took.
+    study: folder of the study. minutes: what the run took.
     """
     import fcn_tutorial as fcn
     from fcn_tutorial.runs import METRICS
 
-    name, recipe = name or folder.name, fcn.Recipe.load(folder / "recipe.toml")
+    name, recipe = folder.name, fcn.Recipe.load(folder / "recipe.toml")
     if not (study / "recipe.toml").exists():
         recipe.save(study / "recipe.toml")
         (study / "classes.json").write_text((folder / "classes.json").read_text())

@@ -22,17 +22,17 @@ RECIPE = "voc_efficientnet_fcn8s"
 STEPS = (0, 10, 20, 40, 100, 140, 200, 380)
 
 
-def networks(recipe, training, steps):
-    """Train by a recipe up to the last of the steps; yield (step, its batch's loss, model)."""
+def networks(recipe, training):
+    """Train by a recipe up to the last of STEPS; yield (step, its batch's loss, model)."""
     keras.utils.set_random_seed(recipe.seed)
     model = compiled_model(recipe, len(training.classes), recipe.steps_per_epoch)
     augmentation = {key: getattr(recipe, key) for key in ("scale", "flip", "color", "seed")}
     stream = fcn.batches(training, recipe.batch_size, recipe.crop_size, **augmentation)
     loss = ""
-    for step in range(steps[-1] + 1):
+    for step in range(STEPS[-1] + 1):
         if step:
             loss = model.train_on_batch(*stream[step - 1], return_dict=True)["loss"]
-        if step in steps:
+        if step in STEPS:
             yield step, loss, model
 
 
@@ -54,10 +54,10 @@ def label(model, step, names, folder, loss=""):
         print(*row.values(), flush=True)
 
 
-def main(names, recipe, training, folder, steps=STEPS):
+def main(names, recipe, training, folder):
     """Label photographs after some steps of a recipe, and with the network that it ended with."""
     (folder / "photos").mkdir(exist_ok=True)
-    for number, (step, loss, model) in enumerate(networks(recipe, training, steps)):
+    for number, (step, loss, model) in enumerate(networks(recipe, training)):
         if not number:
             (folder / "steps.csv").unlink(missing_ok=True)
         label(model, step, names, folder, loss)

@@ -79,10 +79,10 @@ def recorded(root, folder):
     }
 
 
-def shorten(root, count=VALIDATED):
+def shorten(root):
     """Keep only the first names of the list of validation images."""
     path = root / "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt"
-    path.write_text("\n".join(path.read_text().split()[:count]) + "\n")
+    path.write_text("\n".join(path.read_text().split()[:VALIDATED]) + "\n")
 
 
 def publish(classifier, path):
@@ -116,11 +116,11 @@ def transplanted(path, net):
     return equal
 
 
-def counts(**options):
+def counts():
     """Weights of the three networks with 21 classes, and what they are the sum of."""
     table = {}
     for variant in VARIANTS:
-        net = fcn.build_fcn(variant, 21, **options)
+        net = fcn.build_fcn(variant, 21)
         scores = [layer for layer in net.layers if layer.name.startswith("score")]
         parts = {layer.name: layer.count_params() for layer in scores}
         parts = {"up to fc7": net.count_params() - sum(parts.values()), **parts}
@@ -147,14 +147,14 @@ def recipes():
     return list(dict.fromkeys(stage for name in names for stage in stages(name)))
 
 
-def small(name, folder, **changes):
+def small(name, folder):
     """The recipe as it is run here: from the records, on small crops, after the run before it."""
-    changes = {**SMALL, "records": str(folder / "records"), **changes}
-    changes |= {"dataset": "voc2012", "train_split": "train", "val_split": "val"}
     recipe = fcn.Recipe.load(name)
-    changes["batch_size"] = min(recipe.batch_size, changes["batch_size"])
-    initial = str(folder / Path(recipe.initial).name) if recipe.initial else ""
-    return fcn.Recipe.load(name, initial=initial, **changes)
+    changes = SMALL | {"batch_size": min(recipe.batch_size, SMALL["batch_size"])}
+    changes |= {"dataset": "voc2012", "train_split": "train", "val_split": "val"}
+    changes["records"] = str(folder / "records")
+    changes["initial"] = str(folder / Path(recipe.initial).name) if recipe.initial else ""
+    return fcn.Recipe.load(name, **changes)
 
 
 def trained(recipe, run):
