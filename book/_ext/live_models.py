@@ -5,7 +5,6 @@ gives the scores of all three, one map below the other. A process of its own exp
 Sphinx executes and reads the chapters.
 """
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from sphinx.errors import ExtensionError
+from stamps import fingerprint_of, holds
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
@@ -35,11 +35,8 @@ CODE += ("data/shapes", "data/voc")  # names and colours of classes
 
 def fingerprint():
     """Sha256 over what the files are made from."""
-    code = [PACKAGE / f"{name}.py" for name in CODE]
-    digest = hashlib.sha256()
-    for path in [*SHAPES.values(), *code, *PHOTOS, *EXAMPLES, Path(__file__)]:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    code = [BOOK / "_ext" / "live_models.py", *(PACKAGE / f"{name}.py" for name in CODE)]
+    return fingerprint_of(ROOT, [*SHAPES.values(), *code, *PHOTOS, *EXAMPLES])
 
 
 def network(name):
@@ -100,7 +97,7 @@ def fill():
 
 def bring(app):
     stamp, wanted = MODELS / "made-from.sha256", fingerprint()
-    if not (stamp.is_file() and stamp.read_text() == wanted):
+    if not holds(stamp, wanted):
         MODELS.mkdir(parents=True, exist_ok=True)
         quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         process = subprocess.Popen([sys.executable, __file__], env=quiet)

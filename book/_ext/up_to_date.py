@@ -5,7 +5,6 @@ time, which is faster than the one at a time of myst-nb. Pages of chapters that 
 removed.
 """
 
-import hashlib
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from sphinx.errors import ExtensionError
+from stamps import fingerprint_of, holds
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tools"))
@@ -30,17 +30,13 @@ def library_fingerprint(root):
     library = sorted(path for path in found if "__pycache__" not in path.parts and path.is_file())
     found = {path for kind in STUDIED for path in (root / "studies").glob(f"*/{kind}")}
     studied = sorted(path for path in found if path.parent.name != "chapters" and path.is_file())
-    digest = hashlib.sha256(sys.version.encode())
-    for path in [root / "requirements.txt", *library, *studied]:
-        digest.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return fingerprint_of(root, [root / "requirements.txt", *library, *studied])
 
 
 def drop_stale(cache, fingerprint):
     """Remove the executed chapters when the library has changed; return whether it has."""
     stamp = cache.parent / "library.sha256"
-    if stamp.exists() and stamp.read_text() == fingerprint:
+    if holds(stamp, fingerprint):
         return False
     shutil.rmtree(cache, ignore_errors=True)
     stamp.parent.mkdir(parents=True, exist_ok=True)

