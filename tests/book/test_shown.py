@@ -35,6 +35,13 @@ def test_the_library_computes_with_every_construct():
     assert {library.rpartition(".")[2] for library in CONSTRUCTS.values()} <= used
 
 
+@pytest.mark.parametrize("mark", MARKS, ids=lambda mark: mark[1])
+def test_another_operator_in_the_library_is_noticed(mark):
+    mutants = list(shown.mutants(shown.library()[mark[1]]))
+    assert mutants
+    assert all(shown.bare(mutant) != shown.bare(mark[2]) for mutant in mutants)
+
+
 def test_docstrings_annotations_and_names_are_put_aside():
     here = function("def f(x):\n    # why\n    return fcn.g(x)")
     there = function('def h(x: int) -> int:\n    """Says what."""\n    return g(x)')
