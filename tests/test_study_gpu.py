@@ -1,4 +1,4 @@
-"""What is copied to a machine with a GPU, and the script that runs there, on tiny sizes."""
+"""What is copied to a machine with a GPU, and the training that runs there, on tiny sizes."""
 
 from dataclasses import replace
 
@@ -7,21 +7,7 @@ import numpy as np
 import pytest
 
 import fcn_tutorial as fcn
-from studies.gpu import pack, run, train
-
-SIZES = run.Sizes(
-    backbones=("vgg_narrow",),
-    side=32,
-    batch=2,
-    steps=1,
-    rounds=1,
-    matrix=8,
-    half="",
-    recipe="shapes_fcn8s",
-    changes={"crop_size": 32, "batch_size": 2, "epochs": 2},
-    pack=None,
-    weights=None,
-)
+from studies.gpu import pack, train
 
 
 @pytest.fixture
@@ -57,35 +43,20 @@ def test_padding_adds_nothing_but_void(scenes):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    keras.backend.backend() == "tensorflow", reason="the study runs on JAX and PyTorch"
-)
-def test_every_part_measures_on_tiny_sizes(scenes, tmp_path):
-    path = tmp_path / "pack.zip"
-    pack.pack(*scenes, path, most_val=2)
-    sizes = run.Sizes(**{**vars(SIZES), "pack": path})
-    (products,) = list(run.matrix_products({}, sizes))[-1:]
-    assert set(products["operations_a_second"]) == set(run.RATES)
-    for row, measure in run.plan("b", sizes)[6:] + run.plan("d", sizes)[1:]:
-        found = run.with_share(list(measure(row, sizes))[-1], {"a": [products]})
-        assert found["images_a_second"] > 0 and found["peak_bytes"] > 1e7
-        assert measure is run.prediction or found["share_of_matrix_product"] > 0
-    *_, scored = run.learning({}, sizes, 20)
-    assert np.isfinite(scored["losses"]).all() and scored["images_a_second"] > 0
-    assert scored["data"] == {"name": "shapes", "train": 12, "val": 2}
-    assert 0 < scored["val"]["mean_iou"] < 1
-
-
-@pytest.mark.slow
-def test_a_run_starts_from_weights_stages_go_on_and_its_network_comes_back(scenes, tmp_path):
+def test_a_run_starts_from_weights_stages_go_on_and_its_network_comes_back(
+    scenes, tmp_path, monkeypatch
+):
     path, start, first = tmp_path / "pack.zip", tmp_path / "start.npz", tmp_path / "first"
     pack.pack(*scenes, path, most_val=2)
-    recipe = fcn.Recipe.load("shapes_fcn32s", weights="none", **SIZES.changes)
+    tiny = {"crop_size": 32, "batch_size": 2, "epochs": 1, "weights": "none"}
+    recipe = fcn.Recipe.load("shapes_fcn32s", **tiny)
     keras.utils.set_random_seed(3)
     pack.write_weights(start, pack.weights_of_model(fcn.build_fcn("fcn32s", 6, "vgg_narrow")))
-    frozen = {"learning_rate": 0.0, "epochs": 1, "freeze_normalization": True}
-    *_, found = train.learn(replace(recipe, **frozen), [path], first, 5, start, path, steps=1)
+    frozen = replace(recipe, learning_rate=0.0, freeze_normalization=True)
+    *_, found = train.learn(frozen, [path], first, 5, start, path, steps=1)
     assert found["test"]["confusion"] == found["val"]["confusion"]
+    assert found["data"] == {"name": "shapes", "train": 12, "val": 2}
+    assert np.isfinite(found["losses"]).all() and found["images_a_second"] > 0
     expected = fcn.load_run(first).model
     (first / "checkpoints" / "best.keras").unlink()
     pack.main(["model", str(first)])
@@ -94,6 +65,7 @@ def test_a_run_starts_from_weights_stages_go_on_and_its_network_comes_back(scene
     assert np.array_equal(kernel.astype(np.float16), given["fc6/0"])
     restored = fcn.load_run(first).model
     assert (fcn.segment(restored, photo) == fcn.segment(expected, photo)).mean() > 0.99
-    second = replace(recipe, variant="fcn16s", initial=str(first), weights="none")
+    second = replace(recipe, variant="fcn16s", initial=str(first))
+    monkeypatch.setattr(train, "steps_until", lambda *_: 1)
     *_, found = train.learn(second, [path], tmp_path / "second", 5, steps=1)
     assert fcn.load_run(tmp_path / "second").model.name == "fcn16s"
