@@ -111,11 +111,12 @@ def replaced(source, target, **options):
 os.replace = replaced
 fcn.train(recipe, folder, verbose=0)
 """
-SOME = settings(max_examples=max(2, settings.default.max_examples // 1000), phases=[Phase.generate])
+# The first one, often the only one, is killed in its second epoch.
+SOME = settings(max_examples=max(1, settings.default.max_examples // 1000), phases=[Phase.generate])
 
 
 @SOME
-@given(number=st.integers(1, 9), pause=st.none() | st.floats(0, 1))
+@given(number=st.sampled_from(range(9, 0, -1)), pause=st.none() | st.floats(0, 1))
 def test_a_killed_training_is_resumed_to_the_same_weights(run, tmp_path_factory, number, pause):
     folder = tmp_path_factory.mktemp("killed")
     QUICK.save(folder / "quick.toml")
