@@ -17,7 +17,13 @@ from fcn_tutorial import devices, training
 from fcn_tutorial.runs import read_history
 
 BACKEND = keras.backend.backend()
-COMMAND = [sys.executable, "-c", "from fcn_tutorial.cli import main; main()"]
+TRAIN = """
+import sys
+from fcn_tutorial.cli import app
+for folder in sys.argv[1:]:
+    command = ["train", f"{folder}.toml", "--output", folder, "--devices", "2"]
+    app(command, standalone_mode=False)
+"""
 pytestmark = pytest.mark.skipif(BACKEND == "torch", reason="trains on one device only")
 only_jax = pytest.mark.skipif(BACKEND != "jax", reason="needs JAX, which joins processes")
 
@@ -30,19 +36,15 @@ LOSSES = {
 }
 
 
-def train_on_two(recipe, output, *processes):
-    """Train on two devices of a process of its own, or of several that are told these settings."""
-    file = output.with_suffix(".toml")
-    recipe.save(file)
-    command = [*COMMAND, "train", file, "--output", output, "--devices", "2"]
+def train_on_two(recipes, processes=({},)):
+    """Train {folder: recipe} on two devices of a process, or of several, with these settings."""
+    for folder, recipe in recipes.items():
+        recipe.save(f"{folder}.toml")
+    command = [sys.executable, "-c", TRAIN, *recipes]
+    around = {**os.environ, "KERAS_BACKEND": BACKEND}
     started = [
-        subprocess.Popen(
-            command,
-            env={**os.environ, "KERAS_BACKEND": BACKEND, **settings},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for settings in processes or [{}]
+        subprocess.Popen(command, env=around | settings, stderr=subprocess.PIPE, text=True)
+        for settings in processes
     ]
     try:
         for process in started:
@@ -51,7 +53,6 @@ def train_on_two(recipe, output, *processes):
     finally:
         for process in started:
             process.kill()
-    return output
 
 
 def together(processes):
@@ -70,20 +71,20 @@ def assert_same(folder, run):
     np.testing.assert_allclose(*rows, rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_two_devices_give_the_losses_of_one(tmp_path, loss):
-    recipe = replace(RECIPE, **LOSSES[loss])
-    two = train_on_two(recipe, tmp_path / "two")
-    assert_same(two, fcn.train(recipe, tmp_path / "one", verbose=0))
-    around = json.loads((two / "environment.json").read_text())
-    assert (around["backend"], around["devices"]) == (BACKEND, 2)
+def test_two_devices_give_the_losses_of_one(tmp_path):
+    recipes = {tmp_path / loss: replace(RECIPE, **LOSSES[loss]) for loss in LOSSES}
+    train_on_two(recipes)
+    for two, recipe in recipes.items():
+        assert_same(two, fcn.train(recipe, f"{two}-on-one", verbose=0))
+        around = json.loads((two / "environment.json").read_text())
+        assert (around["backend"], around["devices"]) == (BACKEND, 2)
 
 
 @only_jax
 def test_two_processes_give_the_losses_of_one_device_also_when_resumed(tmp_path):
-    recipe = replace(RECIPE, **LOSSES["mean"], schedule="constant")
+    recipe, two = replace(RECIPE, **LOSSES["mean"], schedule="constant"), tmp_path / "two"
     for epochs in (1, 2):
-        two = train_on_two(replace(recipe, epochs=epochs), tmp_path / "two", *together(2))
+        train_on_two({two: replace(recipe, epochs=epochs)}, together(2))
     assert_same(two, fcn.train(recipe, tmp_path / "one", verbose=0))
 
 
