@@ -11,6 +11,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from any_backbone import sequential
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from quick import QUICK, made_run
@@ -21,7 +22,6 @@ from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.training import compiled_model
 
 numpy = keras.ops.convert_to_numpy
-only_tensorflow = pytest.mark.tensorflow_only("the quicker ways are TensorFlow's")
 
 
 @pytest.fixture(autouse=True)
@@ -31,15 +31,19 @@ def small_kernels_too(monkeypatch):
 
 # 128 MiB; 64 pages at least, even where they are huge.
 FAULTS = """
-import resource, sys
+import resource
 import numpy as np
-if sys.argv[1] == "kept":
-    from fcn_tutorial.fast import keep_freed_memory
-    keep_freed_memory()
-for _ in range(2):
+from fcn_tutorial.fast import keep_freed_memory
+
+def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     np.ones(2**24).sum()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+freed = [faults(), faults()]
+keep_freed_memory()
+kept = [faults(), faults()]
+print(freed[1], kept[1])
 """
 
 
@@ -48,13 +52,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def test_memory_that_was_freed_is_not_cleared_by_the_system_again():
     others = {"LD_PRELOAD", "GLIBC_TUNABLES"}  # other allocators, or other settings of glibc's
     plain = {k: v for k, v in os.environ.items() if k not in others and not k.startswith("MALLOC_")}
-    faults = {}
-    for way in ("freed", "kept"):
-        command = [sys.executable, "-c", FAULTS, way]
-        done = subprocess.run(command, capture_output=True, text=True, env=plain)
-        assert done.returncode == 0, done.stderr
-        faults[way] = int(done.stdout)
-    assert faults["kept"] < 32 <= faults["freed"]
+    command = [sys.executable, "-c", FAULTS]
+    done = subprocess.run(command, capture_output=True, text=True, env=plain)
+    assert done.returncode == 0, done.stderr
+    freed, kept = map(int, done.stdout.split())
+    assert kept < 32 <= freed
 
 
 def pair(make, shape, seed, lowest, mean):
@@ -82,23 +84,18 @@ def normalizations(shape, seed=0, **options):
     return pair(lambda: keras.layers.BatchNormalization(**options), shape, seed, 0.5, 3)
 
 
-def operations(model, x, training=True):
-    """Names of the operations in a model's TensorFlow graph."""
-    import tensorflow as tf
+@pytest.fixture
+def gradients(value_and_gradient):
+    """Of a model's squared distance from a random target: to x, and to each of its weights."""
 
-    graph = tf.function(lambda x: model(x, training=training)).get_concrete_function(x).graph
-    return {operation.type for operation in graph.get_operations()}
+    def gradients(model, x):
+        target = np.random.default_rng(1).normal(size=model.compute_output_shape(x.shape))
+        distance = keras.Model(model.input, keras.ops.sum((model.output - target) ** 2))
+        before = model.get_weights()
+        _, to_x = value_and_gradient(distance, x)
+        return [to_x, *map(np.subtract, before, model.get_weights())]
 
-
-def gradients_on_jax(model, x):
-    """Of a model's scores, squared and summed, to x and to its weights."""
-    import jax
-
-    def total(x, weights):
-        return (model.stateless_call(weights, [], x)[0] ** 2).sum()
-
-    by_both = jax.jit(jax.grad(total, (0, 1)))
-    return jax.tree.leaves(by_both(x, [w.value for w in model.weights]))
+    return gradients
 
 
 # Convolution.
@@ -122,7 +119,6 @@ def test_a_convolutions_outputs_are_those_of_keras(shape, size, rate, bias, seed
         np.testing.assert_allclose(numpy(ours(x, training=training)), numpy(theirs(x)), atol=1e-3)
 
 
-@only_tensorflow
 @pytest.mark.parametrize(
     ("kind", "shape", "options", "atol"),
     [
@@ -132,18 +128,9 @@ def test_a_convolutions_outputs_are_those_of_keras(shape, size, rate, bias, seed
         (normalizations, (3, 7, 5, 4), {}, 1e-3),
     ],
 )
-def test_gradients_are_those_of_keras(kind, shape, options, atol):
-    import tensorflow as tf
-
+def test_gradients_are_those_of_keras(kind, shape, options, atol, gradients):
     *models, x = kind(shape, **options)
-    x, found = tf.constant(x), []
-    target = np.random.default_rng(1).normal(size=models[0](x).shape)
-    for model in models:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            loss = tf.reduce_sum((model(x, training=True) - target) ** 2)
-        found.append(tape.gradient(loss, [x, *model.trainable_variables]))
-    for ours, theirs in zip(*found, strict=True):
+    for ours, theirs in zip(*(gradients(model, x) for model in models), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=atol)
 
 
@@ -169,13 +156,13 @@ def test_in_16_bits_a_convolution_is_about_as_exact_as_keras(kind):
         ((1, 1, 4, 3), 2, 3, "same", False),
     ],
 )
-def test_a_depthwise_convolution_is_that_of_keras(shape, size, stride, padding, bias):
+def test_a_depthwise_convolution_is_that_of_keras(shape, size, stride, padding, bias, gradients):
     options = {"strides": stride, "padding": padding, "use_bias": bias, "activation": "relu"}
     quick, plain, x = depthwise(shape, 0, size, **options)
     np.testing.assert_allclose(numpy(quick(x)), numpy(plain(x)), rtol=1e-4, atol=1e-4)
     if keras.backend.backend() == "jax":
         assert "call" in vars(quick.layers[-1])
-        for ours, theirs in zip(*(gradients_on_jax(m, x) for m in (quick, plain)), strict=True):
+        for ours, theirs in zip(*(gradients(m, x) for m in (quick, plain)), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-2)
 
 
@@ -222,25 +209,22 @@ def network():
     return build_fcn("fcn8s", 3, "mobilenet")
 
 
-@only_tensorflow
+@pytest.mark.tensorflow_only("the quicker ways are TensorFlow's")
 def test_every_normalization_and_fc6_are_quicker(network):
-    image = np.zeros((2, 64, 64, 3), np.float32)
+    """By their names in TensorFlow's graph."""
+    import tensorflow as tf
+
     count = sum(isinstance(la, keras.layers.BatchNormalization) for la in network.layers)
     fast.speed_up(network)
     assert sum("call" in vars(layer) for layer in network.layers) > count > 0
-    assert {"AddN", "FusedBatchNormV3"} <= operations(network, image)
+    training = tf.function(lambda x: network(x, training=True))
+    graph = training.get_concrete_function(np.zeros((2, 64, 64, 3), np.float32)).graph
+    assert {"AddN", "FusedBatchNormV3"} <= {each.type for each in graph.get_operations()}
 
 
-def test_a_checkpoint_holds_the_plain_network(network, tmp_path):
+def test_a_checkpoint_holds_the_plain_network_whose_layers_had_other_names_once(network, tmp_path):
     configuration = network.to_json()
     fast.speed_up(network)
-    network.save(tmp_path / "quick.keras")
-    loaded = keras.models.load_model(tmp_path / "quick.keras")
-    assert loaded.to_json() == configuration
-    assert all(map(np.array_equal, loaded.get_weights(), network.get_weights()))
-
-
-def test_models_that_name_the_quick_layers_of_earlier_versions_are_loaded(network, tmp_path):
     old, new = tmp_path / "old.keras", tmp_path / "new.keras"
     network.save(new)
     with zipfile.ZipFile(new) as theirs, zipfile.ZipFile(old, "w") as ours:
@@ -254,15 +238,24 @@ def test_models_that_name_the_quick_layers_of_earlier_versions_are_loaded(networ
                         layer["registered_name"] = f"fcn_tutorial>{layer['class_name']}"
                 content = json.dumps(config)
             ours.writestr(name, content)
-    loaded = keras.models.load_model(old, safe_mode=True)
-    assert type(loaded.get_layer("fc6")) is keras.layers.Conv2D
-    assert loaded.to_json() == network.to_json()
-    assert all(map(np.array_equal, loaded.get_weights(), network.get_weights()))
+    for file in (new, old):
+        loaded = keras.models.load_model(file, safe_mode=True)
+        assert type(loaded.get_layer("fc6")) is keras.layers.Conv2D
+        assert loaded.to_json() == configuration
+        assert all(map(np.array_equal, loaded.get_weights(), network.get_weights()))
 
 
 # Loss, metric and update.
 
 RECIPE = replace(QUICK, dropout=0.0, limit=2, epochs=1, weight_decay=1e-2, learning_rate=1e-2)
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory):
+    """The file of a network of five convolutions."""
+    path = tmp_path_factory.mktemp("backbone") / "own.keras"
+    sequential().save(path)
+    return path
 
 
 def two_steps(recipe, sample_weight=None):
@@ -284,9 +277,10 @@ def two_steps(recipe, sample_weight=None):
         {"optimizer": "sgd", "jaccard": 1.0},
     ],
 )
-def test_a_recipe_trains_to_the_same_results_with_and_without(changes, monkeypatch):
+def test_a_recipe_trains_to_the_same_results_with_and_without(changes, backbone, monkeypatch):
     monkeypatch.setattr(fast, "LARGE_WEIGHT", 2**14)
-    recipe, weights = replace(RECIPE, **changes), np.random.default_rng(1).random((2, 64, 64))
+    recipe = replace(RECIPE, backbone=backbone, **changes)
+    weights = np.random.default_rng(1).random((2, 64, 64))
     quick, plain = (two_steps(replace(recipe, fast=each), weights) for each in (True, False))
     np.testing.assert_allclose(quick[0], plain[0], rtol=1e-3)
     for one, other in zip(quick[1], plain[1], strict=True):
