@@ -6,14 +6,13 @@
 import gzip
 import hashlib
 import io
-import socket
 import tarfile
-import threading
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from server import Server
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data import download as module
@@ -82,28 +81,6 @@ STATUS = st.sampled_from([200, 200, 206, 301, 302, 304, 308, 400, 404, 416, 503,
 BODY = st.sampled_from(["good", "half", "longer", "none", "chunks", "bad chunk"])
 
 
-class Raw(threading.Thread):
-    """A server that sends each of its answers, bytes, to one client after the other."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.socket, self.answers = socket.create_server(("127.0.0.1", 0)), []
-        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/toy.tgz"
-        self.start()
-
-    def run(self):
-        while True:
-            client, _ = self.socket.accept()
-            with client:
-                try:
-                    client.settimeout(1)
-                    client.recv(65536)
-                    last = len(self.answers) == 1
-                    client.sendall(self.answers[0] if last else self.answers.pop(0))
-                except OSError:
-                    pass
-
-
 GOOD = gzip.compress(tar_of([(f"{FOLDER}/a", tarfile.REGTYPE, 3, "", {}, b"one")], []))
 BODIES = {
     "good": GOOD,
@@ -129,7 +106,7 @@ def server():
         patch.setattr(module, "PAUSE", 0)
         patch.setattr(module, "STALL", 2)
         patch.setattr(module, "TRIES", 2)
-        yield Raw()
+        yield Server(GOOD)
 
 
 @given(
@@ -137,14 +114,9 @@ def server():
 )
 def test_a_server_that_says_anything(tmp_path_factory, server, answers, sized):
     root, start = tmp_path_factory.mktemp("server"), time.monotonic()
-    server.answers = answers
-    archive = Archive(
-        "toy.tgz",
-        (server.url,),
-        FOLDER,
-        len(GOOD) if sized else None,
-        hashlib.md5(GOOD).hexdigest(),
-    )
+    server.faults = [*answers, *answers[-1:] * 99]
+    size, digest = len(GOOD) if sized else None, hashlib.md5(GOOD).hexdigest()
+    archive = Archive("toy.tgz", (server.url,), FOLDER, size, digest)
     try:
         folder = module.fetch("toy", root, {"toy": archive}, progress=False)
     except fcn.InputError as error:
