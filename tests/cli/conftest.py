@@ -9,8 +9,7 @@ import fcn_tutorial as fcn
 from fcn_tutorial.data.images import write_image, write_label
 from fcn_tutorial.data.voc import voc_palette
 
-SIZES = {"2007_000001": (40, 52), "2007_000002": (40, 52), "2007_000003": (33, 64)}
-HELD_OUT = ["2007_000003", "2007_000002"]  # not in the order of their names
+SIZES = {"2007_000001": (40, 52), "2007_000003": (33, 64), "2007_000002": (40, 52)}
 
 
 @pytest.fixture
@@ -39,7 +38,8 @@ def voc(tmp_path_factory):
         write_image(folder / "JPEGImages" / f"{name}.jpg", image)
         label = rng.choice([0, 1, 15, 20, 255], size).astype(np.uint8)
         write_label(folder / "SegmentationClass" / f"{name}.png", label, voc_palette(21))
-    for split, names in {"train": list(SIZES)[:1], "val": HELD_OUT, "test": HELD_OUT}.items():
+    train, *held_out = SIZES  # not in the order of their names
+    for split, names in {"train": [train], "val": held_out, "test": held_out}.items():
         path = folder / "ImageSets" / "Segmentation" / f"{split}.txt"
         path.write_text("\n".join(names) + "\n")
     return root
@@ -48,15 +48,14 @@ def voc(tmp_path_factory):
 @pytest.fixture(scope="session")
 def runs(voc, tmp_path_factory):
     """Folder of runs of one layer that were never trained: two on VOC, one on the shapes."""
-    folder = tmp_path_factory.mktemp("runs")
-    pascal = fcn.load_dataset("voc2012", "val", voc)
-    shapes = fcn.load_dataset("shapes", "val")
-    for seed, data in enumerate((pascal, pascal, shapes)):
+    folder, pascal = tmp_path_factory.mktemp("runs"), fcn.load_dataset("voc2012", "val", voc)
+    data = {"voc0": pascal, "voc1": pascal, "shapes": fcn.load_dataset("shapes", "val")}
+    for seed, (name, dataset) in enumerate(data.items()):
         start = {"kernel_initializer": keras.initializers.GlorotUniform(seed)}
         image = keras.Input((None, None, 3))
-        x = keras.layers.Conv2D(len(data.classes), 3, padding="same", **start)(image)
-        name = "shapes" if data is shapes else f"voc{seed}"
-        made_run(folder / name, keras.Model(image, x), fcn.Recipe(data.name, limit=2), data)
+        x = keras.layers.Conv2D(len(dataset.classes), 3, padding="same", **start)(image)
+        recipe = fcn.Recipe(dataset.name, limit=2)
+        made_run(folder / name, keras.Model(image, x), recipe, dataset)
     return folder
 
 

@@ -1,5 +1,7 @@
 """`fcn-tutorial data fetch`, `data check` and `data records`."""
 
+from unittest.mock import Mock
+
 import pytest
 
 import fcn_tutorial as fcn
@@ -25,22 +27,18 @@ def test_with_no_data_at_all_it_says_how_to_get_it(call, tmp_path, monkeypatch, 
 
 @pytest.fixture
 def fetched(monkeypatch):
-    """Stand in for `fetch`; returns the list of what was fetched and where to."""
-    calls = []
-
-    def pretend(name, root):
-        calls.append((name, root))
-        return root / module.ARCHIVES[name].folder
-
-    monkeypatch.setattr(module, "fetch", pretend)
-    return calls
+    """What stands in for `fetch`."""
+    fetch = Mock(side_effect=lambda name, root: root / module.ARCHIVES[name].folder)
+    monkeypatch.setattr(module, "fetch", fetch)
+    return fetch
 
 
 def test_fetch_takes_the_names_of_data_sets_and_says_where_they_are(call, fetched, tmp_path):
     (tmp_path / "CamVid").mkdir()
     code, out, _ = call("data", "fetch", "camvid", "voc2012_trainaug", "--root", tmp_path)
     assert code == 0
-    assert fetched == [(name, tmp_path) for name in ("camvid", "voc2012", "sbd")]
+    wanted = [(name, tmp_path) for name in ("camvid", "voc2012", "sbd")]
+    assert [each.args for each in fetched.mock_calls] == wanted
     camvid, voc, sbd = out.splitlines()
     assert "already" in camvid and str(tmp_path / "CamVid") in camvid
     assert str(tmp_path / "VOCdevkit/VOC2012") in voc and str(tmp_path / "benchmark") in sbd
@@ -53,7 +51,7 @@ def test_fetch_of_what_is_drawn_or_unknown_fetches_nothing(call, fetched, tmp_pa
     for command in (("fetch", "--root", tmp_path), ("check",)):
         code, _, error = call("data", *command, "voc2013")
         assert code == 2 and "'voc2013'" in error and "camvid, photos, sbd" in error
-    assert fetched == []
+    assert not fetched.called
 
 
 def test_records_are_written_where_it_says(call, camvid_root, tmp_path):
