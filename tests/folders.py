@@ -85,16 +85,12 @@ LAYOUTS = {"voc": voc, "camvid": camvid, "roboflow": roboflow, "plain": plain}
 
 def labelme(folder: Path) -> None:
     """Three images with polygons; of two that overlap, the smaller is listed first."""
-    folder.mkdir(parents=True, exist_ok=True)
+    leaf = [[4, 5], [29, 5], [29, 29], [4, 29]]
+    shapes = [
+        {"label": "stem", "shape_type": "rectangle", "points": [[10, 10], [19, 14]]},
+        {"label": "leaf", "shape_type": "polygon", "points": leaf},
+    ]
     for number in range(3):
         save(folder / f"{number}.jpg", example(number)[0])
-        shapes = [
-            {"label": "stem", "shape_type": "rectangle", "points": [[10, 10], [19, 14]]},
-            {
-                "label": "leaf",
-                "shape_type": "polygon",
-                "points": [[4, 5], [29, 5], [29, 29], [4, 29]],
-            },
-        ]
         content = {"imagePath": f"..\\{number}.jpg", "imageData": None, "shapes": shapes}
         (folder / f"{number}.json").write_text(json.dumps(content))

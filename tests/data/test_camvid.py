@@ -1,7 +1,6 @@
 """CamVid: the published data set where $FCN_DATA holds it, and a small one in its layout."""
 
 import numpy as np
-import pytest
 from PIL import Image
 from published import needs
 
@@ -11,20 +10,6 @@ from fcn_tutorial.data.dataset import VOID
 
 SIZES = {"train": 367, "val": 101, "test": 233}
 published = needs("CamVid")
-
-
-@pytest.fixture
-def folder(camvid_root, monkeypatch):
-    """CamVid's folder, below $FCN_DATA, for a test to damage."""
-    monkeypatch.setenv("FCN_DATA", str(camvid_root))
-    return camvid_root / "CamVid"
-
-
-def test_only_one_example_is_given_at_a_time(folder):
-    train = fcn.load_dataset("camvid", "train")
-    assert train.image_file(np.int64(1)) == train.image_file(1)
-    with pytest.raises(TypeError):
-        train[:2]
 
 
 @published
@@ -49,15 +34,12 @@ def test_published_labels_stand_in_the_order_of_a_street_scene():
     """An image's sky lies above its buildings, these above its cars, these above its road."""
     dataset = fcn.load_dataset("camvid", "val")
     _, label = dataset[0]
-    heights = {
-        name: np.argwhere(label == index)[:, 0].mean() for index, name in enumerate(dataset.classes)
-    }
-    order = ("sky", "building", "car", "road")
-    assert sorted(order, key=heights.get) == list(order)
+    order = [dataset.classes.index(name) for name in ("sky", "building", "car", "road")]
+    assert np.all(np.diff([np.argwhere(label == index)[:, 0].mean() for index in order]) > 0)
 
 
-def test_an_example_is_its_image_and_its_label_with_void_as_255(folder):
-    dataset = fcn.load_dataset("camvid", "val")
+def test_an_example_is_its_image_and_its_label_with_void_as_255(camvid_root):
+    folder, dataset = camvid_root / "CamVid", fcn.load_dataset("camvid", "val", camvid_root)
     assert (dataset.name, dataset.split, len(dataset)) == ("camvid", "val", 3)
     assert len(np.unique(dataset.palette, axis=0)) == len(set(dataset.classes)) == 11
     image, label = dataset[2]
@@ -67,14 +49,3 @@ def test_an_example_is_its_image_and_its_label_with_void_as_255(folder):
     np.testing.assert_array_equal(image, Image.open(folder / "val" / "val2.png"))
     assert (on_disk == 11).any()
     np.testing.assert_array_equal(label, np.where(on_disk == 11, VOID, on_disk))
-
-
-def test_a_list_may_have_blank_lines_and_the_line_ends_of_windows(folder):
-    path = folder / "val.txt"
-    path.write_bytes(b" \r\n" + path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
-    assert fcn.load_dataset("camvid", "val").names == ("val0", "val1", "val2")
-
-
-def test_a_list_that_is_no_text_leads_to_images_that_are_missing(folder, refusal):
-    (folder / "val.txt").write_bytes(b"\x89PNG\xff\xfe")
-    assert "is missing" in refusal(fcn.load_dataset("camvid", "val").__getitem__, 0)

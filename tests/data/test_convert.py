@@ -18,6 +18,11 @@ WANTED[5:30, 4:30] = 1
 WANTED[10:15, 10:20] = 2
 
 
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
 def masks_of(folder):
     """Labels of all examples by name, and the classes."""
     found = {}
@@ -50,8 +55,7 @@ def test_labelme_with_the_image_inside_circles_masks_points_and_void(tmp_path):
     ]
     for number in range(3):
         entry = {"imagePath": "a.png", "imageData": content, "shapes": shapes}
-        (tmp_path / "in" / "sub").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "in" / "sub" / f"{number}.json").write_text(json.dumps(entry))
+        write(tmp_path / "in" / "sub" / f"{number}.json", entry)
     count, classes, notes = convert(tmp_path / "in", tmp_path / "out")
     assert (count, classes) == (3, ("background", "leaf")) and "3 shapes" in notes[0]
     label = masks_of(tmp_path / "out")[0]["sub/0"]
@@ -65,18 +69,17 @@ def coco(folder):
         save(folder / "images" / f"{number}.png", example(number)[0])
     rle = {"counts": [0, 3, 40 * 48 - 3], "size": [40, 48]}  # the first three pixels downwards
     polygons = {7: [[4, 5, 30, 5, 30, 30, 4, 30]], 3: [[10, 10, 20, 10, 20, 15, 10, 15]], 9: rle}
+    names = {7: "leaf", 3: "stem", 9: "tip"}
     entry = {
         "images": [{"id": 10 + n, "file_name": f"{n}.png"} for n in range(3)],
-        "categories": [
-            {"id": c, "name": name} for c, name in ((7, "leaf"), (3, "stem"), (9, "tip"))
-        ],
+        "categories": [{"id": c, "name": name} for c, name in names.items()],
         "annotations": [
             {"image_id": 10 + n, "category_id": c, "segmentation": polygons[c]}
             for n in range(3)
             for c in (3, 7, 9)
         ],
     }
-    (folder / "instances.json").write_text(json.dumps(entry))
+    write(folder / "instances.json", entry)
     return entry
 
 
@@ -158,8 +161,7 @@ def test_a_class_may_have_quotes_and_a_comma_in_its_name(tmp_path):
 
 def change(file, **values):
     def spoil(folder):
-        path = folder / file
-        path.write_text(json.dumps(json.loads(path.read_text()) | values))
+        write(folder / file, json.loads((folder / file).read_text()) | values)
 
     return spoil
 
@@ -174,11 +176,7 @@ MANY = [{"label": str(i), "points": [[1, 2], [9, 9], [1, 9]]} for i in range(254
         (labelme, lambda f: (f / "0.jpg").unlink(), ("0.jpg", "0.json")),
         (labelme, change("0.json", shapes=[{"label": "a"}]), ("0.json", "shape")),
         (labelme, change("0.json", shapes=[{"label": "a", "points": [[1, 2]]}]), ("polygon",)),
-        (
-            labelme,
-            lambda f: (f / "c.json").write_text('{"annotations": []}'),
-            ("LabelMe and COCO",),
-        ),
+        (labelme, lambda f: write(f / "c.json", {"annotations": []}), ("LabelMe and COCO",)),
         (coco, lambda f: (f / "images" / "1.png").unlink(), ("1.png", "instances.json")),
         (coco, change("instances.json", categories=[]), ("instances.json",)),
         (coco, change("instances.json", categories=[{"id": 7}]), ("categories",)),
@@ -205,6 +203,6 @@ def test_nothing_is_overwritten_and_nothing_written_outside(tmp_path, refusal):
     entry = coco(tmp_path / "deep" / "in")
     save(tmp_path / "deep" / "up.png", example(0)[0])
     entry["images"][0]["file_name"] = "../up.png"
-    (tmp_path / "deep" / "in" / "instances.json").write_text(json.dumps(entry))
+    write(tmp_path / "deep" / "in" / "instances.json", entry)
     convert(tmp_path / "deep" / "in", tmp_path / "deep" / "out")
     assert (tmp_path / "deep" / "out" / "images" / "up.png").is_file()

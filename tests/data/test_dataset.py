@@ -44,16 +44,13 @@ def test_an_unknown_split_is_answered_with_the_known_ones(camvid_root, refusal):
 
 def test_examples_that_are_made_when_asked_for_have_no_files():
     dataset = fcn.load_dataset("shapes", "train", count=2)
-    assert dataset.image_file(0) is None and dataset.label_file(1) is None
+    assert dataset.image_file(0) is dataset.label_file(1) is None
     assert repr(dataset) == f"<shapes train: 2 examples, {len(dataset.classes)} classes>"
     assert "train: 1 example," in repr(fcn.load_dataset("shapes", "train", count=1))
 
 
-LISTS = [
-    ("voc2012", "VOC", "train.txt"),
-    ("voc2012", "VOC", "val.txt"),
-    ("sbd", "SBD", "lists/train.txt"),
-]
+LISTS = [("voc2012", "VOC", "train.txt"), ("voc2012", "VOC", "val.txt")]
+LISTS += [("sbd", "SBD", "lists/train.txt")]
 
 
 def test_lists_that_are_there_pass_and_those_that_are_not_are_named(tmp_path, refusal):
@@ -152,7 +149,9 @@ def test_a_data_set_is_a_sequence_of_images_and_labels(camvid_root):
         dataset = fcn.load_dataset(name, "val", root=camvid_root)
         assert len(dataset.names) == len(dataset)
         assert dataset.palette.shape == (len(dataset.classes), 3)
-        np.testing.assert_array_equal(dataset[-1][1], dataset[len(dataset) - 1][1])
+        np.testing.assert_array_equal(dataset[-1][1], dataset[np.int64(len(dataset) - 1)][1])
+        with pytest.raises(TypeError):
+            dataset[:2]
 
 
 def test_what_looks_only_at_labels_reads_no_image(camvid_root):
@@ -182,10 +181,15 @@ def test_splits_that_share_examples_are_refused_with_count_and_three_names(refus
     assert "allow_overlap" in message
 
 
-def test_other_pictures_of_the_same_names_are_not_shared(tmp_path, refusal):
+def twins(root):
+    """Two folders of the same pictures."""
     for folder in "ab":
-        LAYOUTS["plain"](tmp_path / folder)
-    one, other = (fcn.load_dataset(tmp_path / folder, "train") for folder in "ab")
+        LAYOUTS["plain"](root / folder)
+    return [fcn.load_dataset(root / folder, "train") for folder in "ab"]
+
+
+def test_other_pictures_of_the_same_names_are_not_shared(tmp_path, refusal):
+    one, other = twins(tmp_path)
     for dataset in (one, Pairs(other, "val")):
         assert f"{len(one)} of the {len(one)}" in refusal(check_disjoint, one, dataset)
     for image, _ in list(other.files.values())[1:]:
@@ -197,9 +201,7 @@ def test_other_pictures_of_the_same_names_are_not_shared(tmp_path, refusal):
 
 
 def test_pictures_are_compared_by_their_bytes_and_published_ones_by_name(tmp_path):
-    for folder in "ab":
-        LAYOUTS["plain"](tmp_path / folder)
-    one, other = (fcn.load_dataset(tmp_path / folder, "train") for folder in "ab")
+    one, other = twins(tmp_path)
     for name in one.names:
         file, twin = one.files[name][0], other.files[name][0]
         content = bytearray(file.read_bytes())

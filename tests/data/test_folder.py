@@ -64,6 +64,14 @@ def one_mask(folder, mask, table="classes.csv", rows="id,name\n0,ground\n7,leaf\
     return fcn.load_dataset(folder, "train")
 
 
+def example_of(folder, end):
+    """The example whose name ends so, in whatever split it is."""
+    for dataset in (fcn.load_dataset(folder, split) for split in splits_of(folder)):
+        for index, name in enumerate(dataset.names):
+            if name.endswith(end):
+                return dataset[index]
+
+
 IDS = np.array([[0, 7, 24], [7, 7, 255]], np.uint8)
 LABEL = [[0, 1, 2], [1, 1, 255]]
 TONES = np.array([[(9, 9, 9), (0, 200, 0), (200, 0, 0)], [(0, 200, 0)] * 2 + [(1, 2, 3)]], np.uint8)
@@ -144,14 +152,10 @@ def test_a_value_without_a_row_names_file_value_and_pixels(tmp_path, refusal):
     dataset = one_mask(tmp_path, TONES, rows="name,color\nground,#090909\nstem,#c80000\n")
     message = refusal(lambda: dataset[0])
     assert "#00c800" in message and "4 pixels" in message and "classes.csv" in message
-    lossy = tmp_path / "masks" / "0.jpg"
-    save(lossy, np.full((2, 3), 24, np.uint8))
+    save(tmp_path / "masks" / "0.jpg", np.full((2, 3), 24, np.uint8))
     (tmp_path / "masks" / "0.png").unlink()
-    datasets = [fcn.load_dataset(tmp_path, split) for split in splits_of(tmp_path)]
-    (dataset,) = (each for each in datasets if "0" in each.names)
-    assert "save masks as PNG" in refusal(lambda: dataset[dataset.names.index("0")])
-    (tmp_path / "masks" / "classes.csv").unlink(missing_ok=True)
-    (tmp_path / "classes.csv").unlink(missing_ok=True)
+    assert "save masks as PNG" in refusal(example_of, tmp_path, "0")
+    (tmp_path / "classes.csv").unlink()
     message = refusal(fcn.load_dataset, tmp_path)
     assert "0.jpg" in message and "save masks as PNG" in message
 
@@ -265,14 +269,7 @@ def test_a_mask_that_is_a_link_to_nothing_is_refused_when_it_is_read(tmp_path, r
     for mask in (tmp_path / "defaultannot").iterdir():
         mask.unlink()
         mask.symlink_to("nowhere.png") if NAMES[0] in mask.name else save(mask, example(0)[1])
-    datasets = [fcn.load_dataset(tmp_path, split) for split in splits_of(tmp_path)]
-    messages = [
-        refusal(each.__getitem__, each.names.index(name))
-        for each in datasets
-        for name in each.names
-        if NAMES[0] in name
-    ]
-    assert len(messages) == 1 and "is missing" in messages[0]
+    assert "is missing" in refusal(example_of, tmp_path, NAMES[0])
 
 
 def test_photos_in_place_of_masks_are_refused_before_all_are_read(tmp_path, refusal, monkeypatch):

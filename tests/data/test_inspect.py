@@ -25,19 +25,15 @@ def test_missing_and_damaged_files_are_named(folder, camvid_root, capsys):
     assert "6 examples, 1 good" in str(report) and "367" in str(report)
     said = capsys.readouterr().out.splitlines()
     assert said == list(report.faults)
-    for line, (named, fault) in zip(
-        said,
-        [
-            ("train/train0.png", "is missing"),
-            ("trainannot/train1.png", "is missing"),
-            ("train/train2.png", "cannot be read"),
-            ("trainannot/train2.png", "is missing"),
-            ("trainannot/train3.png", "class id 200"),
-            ("trainannot/train4.png", "is 9 x 5"),
-        ],
-        strict=True,
-    ):
-        assert f"{folder}/{named} {fault}" in line or f"{folder}/{named} has {fault}" in line
+    faults = [
+        "train/train0.png is missing",
+        "trainannot/train1.png is missing",
+        "train/train2.png cannot be read",
+        "trainannot/train2.png is missing",
+        "trainannot/train3.png has class id 200",
+        "trainannot/train4.png is 9 x 5",
+    ]
+    assert all(f"{folder}/{fault}" in line for line, fault in zip(said, faults, strict=True))
 
 
 def test_a_list_that_is_missing_or_empty_is_a_fault_of_the_split(folder, camvid_root, capsys):

@@ -14,10 +14,8 @@ from fcn_tutorial.data.survey import survey
 
 def noise(seed):
     """An image that looks like no other."""
-    return np.kron(
-        np.random.default_rng(seed).integers(0, 256, (5, 6, 3), np.uint8),
-        np.ones((8, 8, 1), np.uint8),
-    )
+    blocks = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), np.uint8)
+    return np.kron(blocks, np.ones((8, 8, 1), np.uint8))
 
 
 @pytest.fixture
@@ -34,9 +32,9 @@ def test_it_counts_pixels_and_images_of_each_class(photos):
     assert found.sizes == {(48, 40): 12}
     np.testing.assert_array_equal(found.pixels, np.bincount(np.ravel(labels), minlength=3))
     np.testing.assert_array_equal(found.images, [12, 12, 12])
-    assert {split: len(each) for split, each in found.splits.items()} == {
-        split: len(fcn.load_dataset(photos, split)) for split in splits_of(photos)
-    }
+    assert list(found.splits) == list(splits_of(photos))
+    for split, dataset in found.splits.items():
+        assert dataset.names == fcn.load_dataset(photos, split).names
     for c, (split, index) in found.largest.items():
         mine = (found.splits[split][index][1] == c).sum()
         assert mine == max((label == c).sum() for label in labels)
@@ -59,26 +57,15 @@ def test_it_opens_each_image_once_and_each_mask_once_more_for_a_table(photos, mo
     assert next(iter(found.splits.values())).classes == ("0", "7", "24")
 
 
-def in_split(folder, split):
-    return fcn.load_dataset(folder, split).names[0]
-
-
 def spoil_duplicate(folder):
-    image = noise(99).astype(int)
-    for shift, split in ((0, "train"), (2, "val")):
-        save(
-            folder / "images" / f"{in_split(folder, split)}.JPG",
-            np.clip(image + shift, 0, 255).astype(np.uint8),
-        )
+    for split, image in (("train", noise(99)), ("val", np.maximum(noise(99), 2) - 2)):
+        name = fcn.load_dataset(folder, split).names[0]
+        save(folder / "images" / f"{name}.JPG", image)
 
 
-def spoil_mask(value):
-    def spoil(folder):
-        shape = (40, 48) if value != "size" else (20, 48)
-        mask = np.full(shape, 0 if value == "size" else value, np.uint8)
-        save(folder / "masks" / f"{NAMES[0]}.PNG", mask)
-
-    return spoil
+def spoil_mask(value, height=40):
+    mask = np.full((height, 48), value, np.uint8)
+    return lambda folder: save(folder / "masks" / f"{NAMES[0]}.PNG", mask)
 
 
 def spoil_class(folder):
@@ -90,7 +77,7 @@ def spoil_class(folder):
 
 def spoil_sizes(folder):
     save(folder / "images" / f"{NAMES[0]}.JPG", noise(0)[:32])
-    save(folder / "masks" / f"{NAMES[0]}.PNG", np.zeros((32, 48), np.uint8))
+    spoil_mask(0, 32)(folder)
 
 
 def spoil_file(folder):
@@ -104,7 +91,7 @@ def spoil_file(folder):
         (spoil_mask(0), ("1 of 12 masks holds nothing but background", NAMES[0])),
         (spoil_mask(255), ("1 of 12 masks holds nothing but void", NAMES[0])),
         (spoil_mask(9), ("id 9", f"{NAMES[0]}.PNG")),
-        (spoil_mask("size"), (f"{NAMES[0]}.PNG is 48 x 20", "48 x 40")),
+        (spoil_mask(0, 20), (f"{NAMES[0]}.PNG is 48 x 20", "48 x 40")),
         (spoil_file, (f"{NAMES[0]}.PNG cannot be read",)),
         (spoil_class, ("leaf is tiny", "stem is tiny", "background is nearly everywhere")),
         (spoil_sizes, ("2 sizes, from 48 x 32 to 48 x 40",)),

@@ -39,19 +39,7 @@ def archive(path, *members):
     return path
 
 
-def cve_2025_4517():
-    """Links whose real path is too long to be checked, and then three folders up: an old escape."""
-    part, letters, members, path = "d" * 247, "abcdefghijklmnop", [], FOLDER
-    for letter in letters:
-        members += [entry(f"{path}/{part}", type=tarfile.DIRTYPE), link(f"{path}/{letter}", part)]
-        path += f"/{part}"
-    last = "/".join([*letters, "l" * 254])
-    members += [link(f"{FOLDER}/{last}", "../" * len(letters))]
-    members += [link(f"{FOLDER}/escape", f"{last}/../../..")]
-    members += [link(f"{FOLDER}/flag", f"{FOLDER}/escape/outside.txt", tarfile.LNKTYPE)]
-    return [*members, entry(f"{FOLDER}/flag", b"!")]
-
-
+SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "1"}
 HOSTILE = {
     "above": [entry("../outside.txt", b"!")],
     "absolute": [entry(f"/{ONE}", b"one")],
@@ -59,7 +47,6 @@ HOSTILE = {
     "link outside": [link(f"{FOLDER}/a", "/etc"), entry(f"{FOLDER}/a/outside.txt", b"!")],
     "link inside": [link(f"{FOLDER}/a", "one.txt")],
     "hard link": [link(f"{FOLDER}/a", "../../../outside.txt", tarfile.LNKTYPE)],
-    "nested links": cve_2025_4517(),
     "device": [entry(f"{FOLDER}/null", type=tarfile.CHRTYPE)],
     "pipe": [entry(f"{FOLDER}/pipe", type=tarfile.FIFOTYPE)],
     "twice": [entry(ONE, b"one"), entry(ONE, b"two")],
@@ -83,14 +70,7 @@ HOSTILE = {
     "sparse": [said(tarfile.GNUTYPE_SPARSE, 0, b"", ONE)],
     "time is not a number": [entry("x", pax_headers={"mtime": "nan", "size": "-1"})],
     "sparse size is text": [entry("x", pax_headers={"GNU.sparse.size": "many"})],
-    "endless sparse map": [
-        entry(
-            ONE,
-            b"9" * 15 + b"\n" * 100_000,
-            pax_headers={"GNU.sparse.major": "1"}
-            | {"GNU.sparse.minor": "0", "GNU.sparse.realsize": "1"},
-        )
-    ],
+    "endless sparse map": [entry(ONE, b"9" * 15 + b"\n" * 100_000, pax_headers=SPARSE)],
     "nothing": [],
     "not a tar": [b"\x89PNG" * 999],
 }
