@@ -49,16 +49,3 @@ def check(backbone, name):
         # Deep networks see past the border from everywhere, so that a little is left.
         moved = np.abs(found - above[:, middle, middle]).mean()
         assert np.abs(found - expected).mean() < 0.25 * moved
-
-
-def training_iou(model, steps, rate=2e-3):
-    """Mean IoU while a network sees the same 8 scenes of the shapes, after so many steps."""
-    pairs = [fcn.load_dataset("shapes", "train")[index] for index in range(8)]
-    images, labels = (np.stack(arrays)[:, :64, :64] for arrays in zip(*pairs, strict=True))
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=255)
-    iou = keras.metrics.MeanIoU(6, ignore_class=255, sparse_y_pred=False)
-    model.compile(keras.optimizers.Adam(rate), loss, metrics=[iou])
-    for _ in range(steps):
-        found = model.train_on_batch(images, labels, return_dict=True)
-        model.reset_metrics()
-    return found["mean_io_u"]

@@ -60,25 +60,17 @@ def test_fcn8s_over_vgg16_has_its_weights(vgg16, collected, monkeypatch):
 
 
 def test_preprocessing_equals_kerass():
-    images = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3)).astype(np.float32)
+    images = image_of(5, 7, batch=2).astype(np.float32)
     expected = keras.applications.vgg16.preprocess_input(images.copy())
     np.testing.assert_allclose(VGGPreprocessing()(images), expected, atol=1e-4)
     each = keras.layers.TimeDistributed(VGGPreprocessing())  # asks for the output's shape
     np.testing.assert_allclose(each(images[None])[0], expected, atol=1e-4)
 
 
-def test_corrupt_weight_file_is_refused(refusal, tmp_path):
-    path = tmp_path / "corrupt.weights.h5"
-    path.write_bytes(b"no weights at all")
-    assert str(path) in refusal(fcn.build_fcn, "fcn32s", 2, "mobilenet", weights=path)
-
-
 def test_vgg_narrow_gives_logits_for_each_class():
     classifier = fcn.vgg_narrow(num_classes=4, input_size=32)
-    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
-    logits = convert_to_numpy(classifier(images))
-    assert logits.shape == (2, 4)
-    assert logits.dtype == np.float32
+    logits = convert_to_numpy(classifier(image_of(32, 32, batch=2)))
+    assert logits.shape == (2, 4) and logits.dtype == np.float32
     assert not np.allclose(logits.sum(axis=1), 1)  # logits, not probabilities
     assert not np.allclose(logits[0], logits[1])
 
@@ -95,5 +87,6 @@ def test_seed_decides_the_weights_of_vgg_narrow():
         classifier = fcn.vgg_narrow(num_classes=2, input_size=32, seed=seed)
         return [np.array(weight) for weight in classifier.weights if weight.name == "kernel"]
 
-    assert len(kernels(3)) == 13 and all(map(np.array_equal, kernels(3), kernels(3)))
-    assert not any(map(np.array_equal, kernels(3), kernels(30)))
+    first, again, other = map(kernels, (3, 3, 30))
+    assert len(first) == 13 and all(map(np.array_equal, first, again))
+    assert not any(map(np.array_equal, first, other))

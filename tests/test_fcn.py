@@ -24,12 +24,10 @@ def outputs_of(model, image, *names):
 @pytest.fixture(scope="module")
 def staged():
     """The variants, each built from a coarser one."""
-    build = {"num_classes": NUM_CLASSES, "backbone": "vgg_narrow", "weights": None}
-    models = {"fcn32s": perturb(fcn.build_fcn("fcn32s", **build))}
-    models["fcn16s"] = fcn.build_fcn("fcn16s", **build, initial=models["fcn32s"])
-    models["fcn8s"] = fcn.build_fcn("fcn8s", **build, initial=models["fcn16s"])
-    for name in ("dilated16", "dilated8"):
-        models[name] = fcn.build_fcn(name, **build, initial=models["fcn32s"])
+    models = {"fcn32s": perturb(fcn.build_fcn("fcn32s", NUM_CLASSES, "vgg_narrow"))}
+    coarser = {"fcn16s": "fcn32s", "fcn8s": "fcn16s", "dilated16": "fcn32s", "dilated8": "fcn32s"}
+    for name, other in coarser.items():
+        models[name] = fcn.build_fcn(name, NUM_CLASSES, "vgg_narrow", initial=models[other])
     return models
 
 
@@ -74,9 +72,8 @@ def test_skips_are_added_to_the_scores_upsampled_twofold():
 
 
 def test_narrow_vgg_takes_the_weights_of_a_saved_classifier(tmp_path):
-    classifier = perturb(fcn.vgg_narrow(num_classes=5, input_size=64))
-    classifier.save(tmp_path / "classifier.keras")
-    path = tmp_path / "classifier.keras"
+    classifier, path = fcn.vgg_narrow(num_classes=5, input_size=64), tmp_path / "classifier.keras"
+    perturb(classifier).save(path)
     model = fcn.build_fcn("fcn32s", NUM_CLASSES, backbone="vgg_narrow", weights=path)
     assert layers_that_differ(model, classifier) == {"score_fr"}
 
@@ -172,15 +169,11 @@ def test_unusable_argument_is_refused(refusal, arguments, says):
     assert says in refusal(fcn.build_fcn, **{**usable, **arguments})
 
 
-def test_saved_model_that_is_no_vgg_is_refused(refusal, tmp_path):
-    image = keras.Input((32, 32, 3))
+def test_a_model_that_is_no_vgg_is_refused_as_weights_and_as_initial(refusal, tmp_path):
+    image, path = keras.Input((32, 32, 3)), tmp_path / "other.keras"
     x = keras.layers.Flatten()(keras.layers.Conv2D(2, 3)(image))
-    path = tmp_path / "other.keras"
-    keras.Model(image, keras.layers.Dense(2)(x)).save(path)
-    assert str(path) in refusal(fcn.build_fcn, "fcn32s", 3, backbone="vgg_narrow", weights=path)
-
-
-def test_initial_model_over_another_backbone_is_refused(refusal):
-    other = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 1)])
+    other = keras.Model(image, keras.layers.Dense(2)(x))
+    other.save(path)
+    assert str(path) in refusal(fcn.build_fcn, "fcn32s", 3, "vgg_narrow", weights=path)
     message = refusal(fcn.build_fcn, "fcn8s", 3, "vgg_narrow", weights=None, initial=other)
     assert "same backbone" in message

@@ -30,10 +30,8 @@ def paper_trunk():
         x = pools[f"pool{block}"] = layers.MaxPooling2D(2, name=f"pool{block}")(x)
     x = layers.Conv2D(1, 7, name="fc6")(x)
     x = layers.Conv2D(1, 1, name="fc7")(x)
-    score_fr = layers.Conv2D(1, 1, name="score_fr")(x)
-    score_pool4 = layers.Conv2D(1, 1, name="score_pool4")(pools["pool4"])
-    score_pool3 = layers.Conv2D(1, 1, name="score_pool3")(pools["pool3"])
-    return image, score_fr, score_pool4, score_pool3
+    scored = {"score_fr": x, "score_pool4": pools["pool4"], "score_pool3": pools["pool3"]}
+    return image, *(layers.Conv2D(1, 1, name=name)(maps) for name, maps in scored.items())
 
 
 def upscored(x, kernel, factor, name):
@@ -237,15 +235,9 @@ def test_a_layer_that_is_applied_twice_widens_the_field_twice_and_has_none_of_it
 
 
 def small_classifier():
-    return keras.Sequential(
-        [
-            keras.Input((16, 16, 3)),
-            layers.Conv2D(4, (5, 3), strides=2, name="conv"),
-            layers.Flatten(name="flatten"),
-            layers.Dense(5, name="dense"),
-        ],
-        name="small",
-    )
+    conv = layers.Conv2D(4, (5, 3), strides=2, name="conv")
+    head = layers.Flatten(name="flatten"), layers.Dense(5, name="dense")
+    return keras.Sequential([keras.Input((16, 16, 3)), conv, *head])
 
 
 def test_a_layer_may_be_given_by_name_or_itself_in_a_sequential_or_functional_model():
@@ -259,14 +251,10 @@ def test_a_layer_may_be_given_by_name_or_itself_in_a_sequential_or_functional_mo
     assert fcn.receptive_field(sequential, conv, axis=1).size == 3
 
 
-def test_the_input_sees_one_pixel():
+def test_the_input_sees_one_pixel_and_a_model_without_an_input_is_refused(refusal):
     field = fcn.receptive_field(keras.Model(*pooled_image()), "image")
     assert (field.size, field.stride, field.offset) == (1, 1, 0)
-
-
-def test_a_model_without_an_input_is_refused(refusal):
-    model = keras.Sequential([layers.Conv2D(2, 3, name="first")])
-    for each in (model, None, "fcn8s"):
+    for each in (keras.Sequential([layers.Conv2D(2, 3, name="first")]), None, "fcn8s"):
         assert "has no input yet" in refusal(fcn.receptive_field, each, "first")
 
 
@@ -276,26 +264,21 @@ def test_only_height_and_width_are_axes(refusal, axis):
         assert "axis" in refusal(call, small_classifier(), "conv", axis=axis)
 
 
-def test_layer_that_is_not_in_the_model_is_refused(refusal):
-    stranger = layers.Conv2D(1, 3, name="stranger")
+def test_a_layer_that_is_not_in_the_model_is_refused(refusal):
+    model, stranger = small_classifier(), layers.Conv2D(1, 3, name="stranger")
     stranger(keras.Input((8, 8, 3)))
-    message = refusal(fcn.receptive_field, small_classifier(), "nowhere")
-    assert "conv, flatten, dense." in message
-    assert "no layer 'stranger'" in refusal(fcn.receptive_field, small_classifier(), stranger)
-
-
-def test_an_operation_that_is_no_layer_is_not_passed_over(refusal):
-    image, x = pooled_image()
-    model = keras.Model(image, layers.Conv2D(1, 3, name="last")(keras.ops.flip(x, axis=1)))
-    assert "(Flip) has no receptive field" in refusal(fcn.receptive_field, model, "last")
+    assert "conv, flatten, dense." in refusal(fcn.receptive_field, model, "nowhere")
+    assert "no layer 'stranger'" in refusal(fcn.receptive_field, model, stranger)
 
 
 def test_a_layer_without_a_field_of_a_fixed_size_is_refused_with_those_behind_it(refusal):
     for name in ("flatten", "dense"):
         assert "'flatten' (Flatten)" in refusal(fcn.receptive_field, small_classifier(), name)
-    image = keras.Input((8, 8, 3))
-    model = keras.Model(image, layers.GlobalAveragePooling2D(name="pool")(image))
-    assert "'pool'" in refusal(fcn.receptive_field, model, "pool")
+    image, x = pooled_image()
+    pooled, last = layers.GlobalAveragePooling2D(name="pool"), layers.Conv2D(1, 3, name="last")
+    assert "'pool'" in refusal(fcn.receptive_field, keras.Model(image, pooled(x)), "pool")
+    flipped = keras.Model(image, last(keras.ops.flip(x, axis=1)))  # not by a layer
+    assert "(Flip) has no receptive field" in refusal(fcn.receptive_field, flipped, "last")
 
 
 def test_maps_of_different_strides_cannot_be_cropped_or_merged(refusal):
@@ -303,8 +286,7 @@ def test_maps_of_different_strides_cannot_be_cropped_or_merged(refusal):
     fine = layers.Conv2D(1, 3, padding="same", name="fine")(image)
     coarse = layers.MaxPooling2D(2, name="coarse")(fine)
     model = keras.Model(image, [fine, coarse])
-    assert "upsample" in refusal(fcn.crop_offset, model, "coarse")
-    assert "upsample" in refusal(fcn.crop_offset, model, "coarse", onto="fine")
+    for onto in ({}, {"onto": "fine"}):
+        assert "upsample" in refusal(fcn.crop_offset, model, "coarse", **onto)
     merged = layers.Add(name="merged")([layers.Conv2D(1, 1)(image), layers.Conv2D(1, 1, 2)(image)])
-    model = keras.Model(image, merged)
-    assert "different strides" in refusal(fcn.receptive_field, model, "merged")
+    assert "different strides" in refusal(fcn.receptive_field, keras.Model(image, merged), "merged")

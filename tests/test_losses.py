@@ -37,14 +37,12 @@ def random_batch(seed=0, void=0.3, shape=(2, 5, 6)):
 def test_loss_equals_that_of_keras(seed, void, how):
     label, logits = random_batch(seed, void)
     weights = np.random.default_rng(seed).random(label.shape)
-    theirs = keras.losses.SparseCategoricalCrossentropy(
-        from_logits=True, ignore_class=VOID, reduction=REDUCTIONS[how]
-    )
+    options = {"from_logits": True, "ignore_class": VOID, "reduction": REDUCTIONS[how]}
+    theirs = keras.losses.SparseCategoricalCrossentropy(**options)
     ours = CrossEntropy(reduction=REDUCTIONS[how])
     for more in ({}, {"sample_weight": weights}):
-        assert float(ours(label, logits, **more)) == pytest.approx(
-            float(theirs(label, logits, **more)), rel=1e-5
-        )
+        expected = float(theirs(label, logits, **more))
+        assert float(ours(label, logits, **more)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_gradient_is_softmax_minus_truth_on_labelled_pixels_and_zero_on_void(loss):
@@ -76,18 +74,6 @@ def test_batch_of_void_moves_nothing_and_has_only_the_index_to_lack(loss, one, e
     assert (gradient == 0).all()
 
 
-@settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 1000), below=st.integers(0, 9), right=st.integers(0, 9))
-def test_padding_with_void_changes_nothing(seed, below, right):
-    label, logits = random_batch(seed)
-    padding = ((0, 0), (0, below), (0, right))
-    padded_label = np.pad(label, padding, constant_values=VOID)
-    padded_logits = np.pad(logits, (*padding, (0, 0)), constant_values=50.0)
-    for one in (CrossEntropy(), CrossEntropy(1.0)):
-        padded = float(one(padded_label, padded_logits))
-        assert padded == pytest.approx(float(one(label, logits)), rel=1e-5)
-
-
 def jaccard_by_hand(label, logits):
     """Mean over the classes that the labels have of soft intersection over union."""
     probability = np.exp(logits.astype(np.float64))
@@ -101,17 +87,22 @@ def jaccard_by_hand(label, logits):
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 1000), void=st.floats(0, 0.9), factor=st.floats(0.1, 3))
-def test_what_the_soft_jaccard_index_lacks_is_added_to_the_cross_entropy(seed, void, factor):
+@given(
+    seed=st.integers(0, 1000),
+    void=st.floats(0, 0.9),
+    factor=st.floats(0.1, 3),
+    how=st.sampled_from(["mean", "sum"]),
+)
+def test_what_the_soft_jaccard_index_lacks_is_added_to_the_cross_entropy(seed, void, factor, how):
     label, logits = random_batch(seed, void)
     label[label == seed % NUM_CLASSES] = VOID  # a class that the batch lacks does not count
     weights = np.random.default_rng(seed).random(label.shape)
-    ours, plain = CrossEntropy(factor), CrossEntropy()
+    ours, plain = (CrossEntropy(each, reduction=REDUCTIONS[how]) for each in (factor, 0))
     for more in ({}, {"sample_weight": weights}):
         added = float(ours(label, logits, **more)) - float(plain(label, logits, **more))
         if (label != VOID).any():
             expected = factor * (1 - jaccard_by_hand(label, logits))
-            assert added == pytest.approx(expected, abs=1e-4)
+            assert added == pytest.approx(expected, abs=1e-4 if how == "mean" else 1e-3)
 
 
 def test_the_soft_jaccard_index_of_certain_answers_is_mean_iou():
@@ -121,14 +112,6 @@ def test_the_soft_jaccard_index_of_certain_answers_is_mean_iou():
     certain = 1e3 * np.eye(NUM_CLASSES, dtype=np.float32)[logits.argmax(-1)]
     lacking = float(CrossEntropy(1.0)(label, certain) - CrossEntropy()(label, certain))
     assert 1 - lacking == pytest.approx(float(metric.result()), abs=1e-3)
-
-
-@pytest.mark.parametrize("how", ["mean", "sum"])
-def test_the_soft_jaccard_index_is_added_whatever_the_reduction(how):
-    label, logits = random_batch()
-    ones = (CrossEntropy(factor, reduction=REDUCTIONS[how]) for factor in (0, 0.5))
-    plain, both = (float(one(label, logits)) for one in ones)
-    assert both - plain == pytest.approx((1 - jaccard_by_hand(label, logits)) / 2, abs=1e-3)
 
 
 def test_class_weights_are_powers_of_the_frequency_with_mean_one():

@@ -12,6 +12,7 @@ import fcn_tutorial as fcn
 from fcn_tutorial.metrics import constant_baseline
 
 VOID = 255
+NAMES = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
 
 
 @st.composite
@@ -24,7 +25,7 @@ def maps(draw):
     label, prediction = rng.choice(used, shape), rng.integers(0, num_classes, shape)
     label[rng.random(shape) < draw(st.sampled_from([0, 0.3]))] = VOID
     prediction[label == VOID] = draw(st.sampled_from([0, 99, VOID]))  # which does not count
-    dtypes = st.sampled_from([np.uint8, np.int32, np.int64])
+    dtypes = st.sampled_from([np.uint8, np.int32, np.int64, np.uint64])
     return label.astype(draw(dtypes)), prediction.astype(draw(dtypes)), num_classes
 
 
@@ -38,16 +39,9 @@ def test_confusion_matrix_equals_scikit_learn_on_labelled_pixels(drawn):
     assert confusion.dtype == np.int64
     assert confusion.sum() == counted.sum()
     if counted.any():
-        expected = sk.confusion_matrix(
-            label[counted], prediction[counted], labels=range(num_classes)
-        )
+        pairs = label[counted], prediction[counted]
+        expected = sk.confusion_matrix(*pairs, labels=range(num_classes))
         np.testing.assert_array_equal(confusion, expected)
-
-
-@pytest.mark.parametrize("dtypes", [(np.uint8, np.uint64), (np.uint64, np.uint8)])
-def test_counts_do_not_depend_on_the_types_of_the_maps(dtypes):
-    label, prediction = (np.arange(21, dtype=dtype) for dtype in dtypes)
-    np.testing.assert_array_equal(fcn.confusion_matrix(label, prediction, 21), np.eye(21))
 
 
 def test_void_may_be_another_id():
@@ -63,11 +57,10 @@ def test_scores_equal_scikit_learn(drawn):
     counted = label != VOID
     truth, guess = label[counted], prediction[counted]
     scores = fcn.scores(fcn.confusion_matrix(label, prediction, num_classes))
-    names = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
-    assert {type(getattr(scores, name)) for name in names} == {float}
+    assert {type(getattr(scores, name)) for name in NAMES} == {float}
     if not counted.any():
         return
-    present = np.union1d(truth, guess)
+    present = np.union1d(truth, guess).astype(int)
     iou = sk.jaccard_score(truth, guess, labels=present, average=None)
     recall = sk.recall_score(truth, guess, labels=np.unique(truth), average="macro")
     assert scores.pixel_accuracy == pytest.approx(sk.accuracy_score(truth, guess))
@@ -83,8 +76,7 @@ def test_scores_equal_scikit_learn(drawn):
 def test_scores_of_only_void_are_nan():
     label = np.full((4, 4), VOID, np.uint8)
     scores = fcn.scores(fcn.confusion_matrix(label, np.zeros_like(label), 3))
-    names = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
-    assert all(np.isnan(getattr(scores, name)) for name in names)
+    assert all(np.isnan(getattr(scores, name)) for name in NAMES)
     assert np.isnan(scores.iou).all()
 
 
@@ -134,9 +126,8 @@ def test_beat_baseline_prints_both_and_refuses_a_model_that_is_no_better(capsys)
 )
 def test_trimap_holds_the_pixels_nearer_than_width_to_a_pixel_at_a_border(label, width):
     cross = ndimage.generate_binary_structure(2, 1)
-    highest, lowest = (
-        f(label, footprint=cross) for f in (ndimage.maximum_filter, ndimage.minimum_filter)
-    )
+    highest = ndimage.maximum_filter(label, footprint=cross)
+    lowest = ndimage.minimum_filter(label, footprint=cross)
     expected = np.zeros(label.shape, bool)
     if (highest != lowest).any():
         expected = ndimage.distance_transform_edt(highest == lowest) < width

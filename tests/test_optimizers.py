@@ -17,12 +17,10 @@ def moves(**changes):
     """{layer/weight: (before, after)} of a first step in which all gradients are 1."""
     model = fcn.build_fcn("fcn8s", 6, "vgg_narrow", None)
     optimizer = build_optimizer(replace(RECIPE, **changes), model, steps_per_epoch=2)
-    before = [weight.numpy() for weight in model.trainable_weights]
-    ones = [keras.ops.ones(weight.shape) for weight in model.trainable_weights]
-    optimizer.apply(ones, model.trainable_weights)
-    after = [weight.numpy() for weight in model.trainable_weights]
-    paths = [weight.path for weight in model.trainable_weights]
-    return {p: (b, a) for p, b, a in zip(paths, before, after, strict=True)}
+    weights = model.trainable_weights
+    before = [weight.numpy() for weight in weights]
+    optimizer.apply([keras.ops.ones(weight.shape) for weight in weights], weights)
+    return {w.path: (b, w.numpy()) for w, b in zip(weights, before, strict=True)}
 
 
 @pytest.mark.parametrize(("optimizer", "fraction"), [("adamw", 0), ("adam", 0.05)])

@@ -24,14 +24,12 @@ MAPS = {
 def test_maps_of_the_named_backbones_are_the_papers_and_lie_on_the_grid_of_upsampling(backbone):
     network = find_backbone(backbone).network(None)
     found = taps(network)
-    assert [found[stride].layer for stride in (8, 16, 32)] == MAPS[backbone]
-    assert [found[stride].upsampling() for stride in (8, 16, 32)] == [(8, 0), (16, 0), (32, 0)]
-    for stride in (8, 16, 32):
-        fields = [fcn.receptive_field(network, found[stride].layer, axis) for axis in (0, 1)]
-        assert {(field.stride, field.offset) for field in fields} == {
-            (stride, float(found[stride].offset))
-        }
-        assert abs(fields[0].offset - (stride - 1) / 2) <= stride / 4
+    for stride, name in zip((8, 16, 32), MAPS[backbone], strict=True):
+        assert (found[stride].layer, found[stride].upsampling()) == (name, (stride, 0))
+        for axis in (0, 1):
+            field = fcn.receptive_field(network, name, axis)
+            assert (field.stride, field.offset) == (stride, found[stride].offset)
+            assert abs(field.offset - (stride - 1) / 2) <= stride / 4
 
 
 def block(x, name, stride=1):
@@ -57,10 +55,8 @@ def residual(gate=False):
 
 def test_a_block_ends_where_branches_meet_and_with_the_activation_behind():
     found = taps(residual())
-    assert [found[stride].layer for stride in (8, 16, 32)] == [
-        *("stage3b_out", "stage4b_out", "stage5b_out")
-    ]
-    assert [found[stride].offset for stride in (8, 16, 32)] == [0, 0, 0]
+    for stride, name in ((8, "stage3b_out"), (16, "stage4b_out"), (32, "stage5b_out")):
+        assert (found[stride].layer, found[stride].offset) == (name, 0)
 
 
 def test_maps_that_begin_at_the_first_pixel_are_upsampled_from_there():

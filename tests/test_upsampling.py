@@ -24,13 +24,6 @@ def release_kernel(size):
     return (1 - abs(og[0] - center) / factor) * (1 - abs(og[1] - center) / factor)
 
 
-def cropped(maps, factor, like):
-    """Crop a transposed convolution's output to factor times the size of its input."""
-    before = (len(fcn.bilinear_kernel(factor)) - factor) // 2
-    height, width = factor * like.shape[1], factor * like.shape[2]
-    return convert_to_numpy(maps)[:, before : before + height, before : before + width]
-
-
 @pytest.mark.parametrize("factor", FACTORS)
 def test_kernel_is_the_reference_releases(factor):
     kernel = fcn.bilinear_kernel(factor)
@@ -138,21 +131,14 @@ def test_gradient_in_16_bits_is_right_where_xla_compiles_it():
 @pytest.mark.parametrize("factor", [1, 2, 3, 4, 5, 8])
 def test_the_two_layers_are_equal_away_from_the_border(factor):
     maps = rng.normal(size=(2, 6, 5, 3)).astype(np.float32)
-    transposed = fcn.transposed_convolution(factor, num_classes=3)(maps)
+    transposed = convert_to_numpy(fcn.transposed_convolution(factor, num_classes=3)(maps))
     size = len(fcn.bilinear_kernel(factor))
     assert transposed.shape == (2, 5 * factor + size, 4 * factor + size, 3)
+    before = (size - factor) // 2
+    cropped = transposed[:, before:, before:][:, : 6 * factor, : 5 * factor]
     inside = np.s_[:, factor:-factor, factor:-factor]
     ours = convert_to_numpy(fcn.BilinearUpsampling(factor)(maps))
-    np.testing.assert_allclose(cropped(transposed, factor, maps)[inside], ours[inside], atol=1e-5)
-
-
-@pytest.mark.parametrize("factor", [2, 3, 8])
-def test_transposed_convolution_fades_at_the_border(factor):
-    maps = np.ones((1, 4, 4, 1), np.float32)
-    faded = cropped(fcn.transposed_convolution(factor, 1)(maps), factor, maps)[0, :, :, 0]
-    edge = np.concatenate([faded[0], faded[-1], faded[:, 0], faded[:, -1]])
-    assert (edge < 0.95).all()
-    np.testing.assert_allclose(faded[factor:-factor, factor:-factor], 1, atol=1e-6)
+    np.testing.assert_allclose(cropped[inside], ours[inside], atol=1e-5)
 
 
 def test_transposed_convolution_keeps_classes_apart_and_is_frozen():
@@ -170,9 +156,8 @@ def test_a_bilinear_kernel_of_another_type():
     initializer = BilinearInitializer(2)
     kernel = convert_to_numpy(initializer((4, 4, 2, 3), dtype="float16"))
     assert kernel.dtype == np.float16
-    np.testing.assert_array_equal(
-        kernel, fcn.bilinear_kernel(2)[..., None, None] * np.eye(2, 3, dtype=np.float32)
-    )
+    expected = fcn.bilinear_kernel(2)[..., None, None] * np.eye(2, 3)
+    np.testing.assert_array_equal(kernel, expected)
     assert convert_to_numpy(initializer((4, 4, 1, 1))).dtype == np.float32
 
 
