@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import quick
-from folders import CLASSES, NAMES, example, labelme, save
+from folders import CLASSES, NAMES, example, save
 
 import fcn_tutorial as fcn
 from fcn_tutorial import callbacks
-from fcn_tutorial.data.catalog import splits_of
 from fcn_tutorial.losses import class_weights
 from fcn_tutorial.prepared import fitted, summary
 from fcn_tutorial.training import compiled_model
@@ -23,31 +22,8 @@ PAIRS = [example(number) for number in range(6)]
 
 
 @pytest.mark.slow
-def test_polygons_go_from_convert_to_export_by_command_line(tmp_path, command_line):
-    labelme(tmp_path / "json")
-    photos, run = tmp_path / "photos", tmp_path / "run"
-    QUICK.save(tmp_path / "quick.toml")
-    network, labels = tmp_path / "net.tflite", tmp_path / "labels"
-    for command in (
-        ("data", "convert", tmp_path / "json", "--output", photos),
-        ("data", "check", photos),
-        ("data", "records", photos, "--output", tmp_path / "records"),
-        ("train", tmp_path / "quick.toml", "--data", photos, "--output", run),
-        ("evaluate", run, "--predictions", labels),
-        ("export", run, "--output", network, "--size", 64),
-    ):
-        code, _, error = command_line(*command)
-        assert code == 0, (command, error)
-    split = splits_of(photos)[-1]
-    names = fcn.load_dataset(photos, split).names
-    assert (tmp_path / "run" / f"scores-photos-{split}.json").is_file()
-    assert all((labels / f"{name}.png").is_file() for name in names)
-    assert json.loads(network.with_name("net.tflite.json").read_text())["classes"] == list(CLASSES)
-    assert fcn.load_run(run).recipe.dataset == str(photos)
-
-
-@pytest.mark.slow
 def test_the_readme_says_what_to_type_in_ten_lines(tmp_path, command_line, monkeypatch):
+    """And the run can be evaluated and exported."""
     readme = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
     section = re.search(r"^## Your own pictures\n(.*?)^## ", readme, re.M | re.S)[1].strip()
     assert len(section.splitlines()) <= 10
@@ -58,12 +34,17 @@ def test_the_readme_says_what_to_type_in_ten_lines(tmp_path, command_line, monke
         save(Path("pictures/masks", f"{name}.png"), label)
     Path("pictures/classes.txt").write_text("\n".join(CLASSES))
     save(Path("new.jpg"), example(0)[0])
-    for line in re.findall(r"fcn-tutorial (.*)", section):
+    lines = re.findall(r"fcn-tutorial (.*)", section)
+    lines += ["data records pictures --output records", "evaluate runs/own --predictions labels"]
+    for line in [*lines, "export runs/own --output net.tflite --size 64"]:
         short = ["--epochs", "1", "--set", "steps_per_epoch=1"] if line[:5] == "train" else []
         code, _, error = command_line(*shlex.split(line.strip("`.")), *short)
         assert code == 0, (line, error)
-    written = "inspect.png", "runs/own/report-pictures-test.html", "predictions/new-overlay.png"
-    assert all(Path(name).is_file() for name in written)
+    written = ["inspect.png", "runs/own/report-pictures-test.html", "predictions/new-overlay.png"]
+    written += [f"labels/{name}.png" for name in fcn.load_dataset("pictures/", "test").names]
+    assert all(Path(name).is_file() for name in [*written, "runs/own/scores-pictures-test.json"])
+    assert json.loads(Path("net.tflite.json").read_text())["classes"] == list(CLASSES)
+    assert fcn.load_run("runs/own").recipe.dataset == "pictures"
 
 
 @pytest.mark.slow
