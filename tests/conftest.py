@@ -21,23 +21,14 @@ settings.register_profile("mutants", max_examples=20, derandomize=True, database
 settings.load_profile("small")
 
 
-# Files whose tests train, convert or dilate networks.
-SLOW = {
-    "test_callbacks.py",
-    "test_devices.py",
-    "test_dilated.py",
-    "test_export.py",
-    "test_fast.py",
-    "test_features.py",
-    "test_runs.py",
-    "test_training.py",
-}
+# Modules whose tests train, convert or dilate networks.
+SLOW = {"callbacks", "devices", "dilated", "export", "fast", "features", "runs", "training"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.name in SLOW:
+        if item.path.stem.removeprefix("test_") in SLOW:
             item.add_marker(pytest.mark.slow)
     # Processes are given the files in this order; those of the thorough tests take longest.
     items.sort(key=lambda item: item.path.parent.name != "thorough")

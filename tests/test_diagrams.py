@@ -118,9 +118,8 @@ def test_a_network_shows_the_sizes_of_its_maps():
 
 def test_a_network_shows_strides_and_offsets(fcn8s):
     drawn = words(diagrams.network(fcn8s, offsets=True))
-    assert [word for word in drawn if word.startswith("stride")] == [
-        f"stride {stride}" for stride in (1, 2, 4, 8, 16, 32)
-    ]
+    strides = [word for word in drawn if word.startswith("stride")]
+    assert strides == [f"stride {stride}" for stride in (1, 2, 4, 8, 16, 32)]
     for name in ("score_pool3", "score_pool4", "score_fr", "fuse_pool4", "logits"):
         offset = fcn.receptive_field(fcn8s, name).offset
         assert drawn[drawn.index(name) + 1] == f"offset {offset:g}"
@@ -137,9 +136,8 @@ def test_branches_and_joined_maps_have_their_boxes():
     drawn = words(diagrams.network(keras.Model(image, layers.Concatenate()(pair)), 32))
     assert drawn[drawn.index("joined") + 1] == "32 × 32 × 4"
     drawn = words(diagrams.network(u_net(), 32))
-    assert [drawn[drawn.index(name) + 1] for name in ("wide", "deep", "scores")] == [
-        *("32 × 32 × 4", "16 × 16 × 5", "32 × 32 × 6")
-    ]
+    sizes = [drawn[drawn.index(name) + 1] for name in ("wide", "deep", "scores")]
+    assert sizes == ["32 × 32 × 4", "16 × 16 × 5", "32 × 32 × 6"]
 
 
 def test_what_scales_or_adds_to_a_map_of_its_own_makes_no_other_one():
@@ -149,9 +147,8 @@ def test_what_scales_or_adds_to_a_map_of_its_own_makes_no_other_one():
     x = layers.Multiply(name="scaled")([x, layers.Conv2D(4, 1)(gate)])
     x = layers.Add(name="residual")([x, layers.Conv2D(4, 1)(x)])
     drawn = words(diagrams.network(keras.Model(image, fcn.BilinearUpsampling(2)(x)), 8))
-    assert [word for word in drawn if " × " in word] == [
-        *("8 × 8 × 3", "4 × 4 × 4", "8 × 8 × 4", "8 × 8")
-    ]
+    sizes = [word for word in drawn if " × " in word]
+    assert sizes == ["8 × 8 × 3", "4 × 4 × 4", "8 × 8 × 4", "8 × 8"]
     assert "residual" in drawn and "scaled" not in drawn
 
 

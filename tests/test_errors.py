@@ -28,9 +28,6 @@ def test_a_path_cannot_break_its_sentence_or_write_to_the_terminal():
 def test_what_is_not_a_whole_number_in_range_is_refused(value):
     with pytest.raises(InputError, match=r"count.*1.*8.*got"):
         check_whole("count", value, 1, 8)
-
-
-def test_a_whole_number_comes_back_as_an_int():
     assert type(check_whole("count", np.int64(3), 1)) is int
     assert check_whole("count", 10**9, 1) == 10**9
 

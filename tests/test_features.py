@@ -12,19 +12,16 @@ from fcn_tutorial import features
 from fcn_tutorial.devices import precision
 from fcn_tutorial.optimizers import freeze
 
-SEEN = {"weights": "shapes", "crop_size": 96, "dropout": 0.0}
+SEEN = {"weights": "shapes", "crop_size": 96, "dropout": 0.0, "learning_rate": 1e-2}
 FIXED = replace(QUICK, variant="fcn8s", limit=3, freeze="fc7", freeze_normalization=True, **SEEN)
-FIXED = replace(FIXED, learning_rate=1e-2)
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """(the run that computes everything again, the one that keeps the features)."""
     folder = tmp_path_factory.mktemp("features")
-    return tuple(
-        fcn.train(replace(FIXED, keep_features=keep), folder / f"{keep}", verbose=0)
-        for keep in (False, True)
-    )
+    recipes = replace(FIXED, keep_features=False), replace(FIXED, keep_features=True)
+    return [fcn.train(r, folder / f"{r.keep_features}", verbose=0) for r in recipes]
 
 
 def frozen(variant, last="fc7"):

@@ -11,17 +11,15 @@ import fcn_tutorial as fcn
 from fcn_tutorial.training import compiled_model
 
 
-def test_import_loads_no_framework():
-    code = "import sys, fcn_tutorial; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"tensorflow", "keras", "torch", "jax"} & set(done.stdout.split())
+def output_of(code, folder):
+    """What Python prints that runs some code in a folder."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    path = tmp_path_factory.mktemp("saved") / "best.keras"
-    fcn.build_fcn("dilated16", 3, "vgg_narrow", enlarge=2).save(path)
-    return path
+def test_import_loads_no_framework(tmp_path):
+    loaded = output_of("import sys, fcn_tutorial; print(*sys.modules)", tmp_path).split()
+    assert not {"tensorflow", "keras", "torch", "jax"} & set(loaded)
 
 
 @pytest.mark.parametrize(
@@ -32,10 +30,10 @@ def saved(tmp_path_factory):
     ],
 )
 @pytest.mark.slow
-def test_keras_opens_our_models_after_the_import_in_a_fresh_process(saved, imports):
-    code = f"{imports}; print(keras.models.load_model({str(saved)!r}).output_shape)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "(None, None, None, 3)"
+def test_keras_opens_our_models_after_the_import_in_a_fresh_process(tmp_path, imports):
+    fcn.build_fcn("dilated16", 3, "vgg_narrow", enlarge=2).save(tmp_path / "best.keras")
+    code = f"{imports}; print(keras.models.load_model('best.keras').output_shape)"
+    assert output_of(code, tmp_path).strip() == "(None, None, None, 3)"
 
 
 @pytest.mark.slow
@@ -52,10 +50,8 @@ def test_keras_opens_a_compiled_model_and_trains_it_on_as_before(tmp_path):
         "losses = [model.train_on_batch(*numpy.load('batch.npz').values())[0] for _ in range(3)]; "
         "print(*losses, *sorted(model.optimizer.rates.values()))"
     )
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    found = [float(number) for number in output_of(code, tmp_path).split()]
     losses = [model.train_on_batch(images, labels)[0] for _ in range(3)]
-    found = [float(number) for number in done.stdout.split()]
     assert found == pytest.approx([*losses, *sorted(model.optimizer.rates.values())], rel=1e-3)
 
 

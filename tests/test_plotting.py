@@ -97,9 +97,8 @@ def test_figures_show_what_they_are_given(tmp_path):
     plotting.plot_iou({"model": fcn.scores(confusion)}, dataset.classes)
     plotting.plot_confusion(confusion, dataset.classes)
     drawn = figures()
-    assert len(drawn) == 6 and all(
-        figure.get_size_inches()[0] <= plotting.WIDTH for figure in drawn
-    )
+    assert len(drawn) == 6
+    assert all(figure.get_size_inches()[0] <= plotting.WIDTH for figure in drawn)
     assert [axis.get_title() for axis in drawn[1].axes] == ["image", "label", "mine"]
     np.testing.assert_array_equal(drawn[3].axes[0].lines[0].get_xydata(), [[1, 20], [2, 40]])
     plotting.draw_legend(dataset.classes, dataset.palette, tmp_path / "legend.png")

@@ -21,9 +21,8 @@ from studies.common import STUDIES
 
 PHOTOS = sorted(Path(__file__).parent.parent.glob("studies/*/photos/*.jpg"))
 CLASSIFIER = Path(os.environ.get("FCN_WEIGHTS", "")) / "efficientnet_lite0.keras"
-needs_photographs = pytest.mark.skipif(
-    not CLASSIFIER.is_file(), reason="needs efficientnet_lite0.keras in the folder FCN_WEIGHTS"
-)
+REASON = "needs efficientnet_lite0.keras in the folder FCN_WEIGHTS"
+needs_classifier = pytest.mark.skipif(not CLASSIFIER.is_file(), reason=REASON)
 
 
 def test_together_they_are_small():
@@ -119,7 +118,7 @@ def test_the_network_for_streets_scores_as_its_study_says():
 
 
 @pytest.mark.slow
-@needs_photographs
+@needs_classifier
 def test_the_classifier_is_nearly_the_one_in_32_bits():
     """On random crops of photographs that it was not fitted to."""
     rng, crops = np.random.default_rng(0), []

@@ -93,10 +93,8 @@ def test_an_unknown_recipe_is_answered_with_its_like_and_where_all_are(refusal):
 
 def test_the_mean_recipe_is_the_heavy_one_in_other_units():
     for variant in ("fcn32s", "fcn16s", "fcn8s", "fcn16s_at_once", "fcn8s_at_once"):
-        heavy, mean = (
-            fcn.Recipe.load(f"paper_{name}_{variant}", loss="sum", initial="")
-            for name in ("heavy", "mean")
-        )
+        names = f"paper_heavy_{variant}", f"paper_mean_{variant}"
+        heavy, mean = (fcn.Recipe.load(name, loss="sum", initial="") for name in names)
         pixels = 500 * 375
         assert mean.learning_rate == pytest.approx(pixels * heavy.learning_rate, rel=1e-3)
         assert mean.weight_decay == pytest.approx(heavy.weight_decay / pixels, rel=1e-3)

@@ -34,9 +34,8 @@ def test_versions_data_and_revision_are_recorded(run):
     assert around["python"] == ".".join(map(str, sys.version_info[:3]))
     assert around["data"].keys() == {"shapes train", "shapes val"}
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in around["data"].values())
-    assert (
-        around["usable_cpus"] == len(os.sched_getaffinity(0)) and around["precision"] == "float32"
-    )
+    assert around["usable_cpus"] == len(os.sched_getaffinity(0))
+    assert around["precision"] == "float32"
     assert around["settings"]["OMP_NUM_THREADS"] == os.environ.get("OMP_NUM_THREADS")
     assert around["threads"] == 2 * [0] and around["computes_on"] in ("cpu", "gpu")
     checkout = Path(__file__).parents[1]
@@ -136,19 +135,16 @@ def test_a_broken_file_of_a_run_is_named(run, tmp_path, refusal, name):
     assert str(path) in refusal(fcn.load_run, tmp_path / "run")
 
 
-@pytest.mark.parametrize("content", ["epoch,loss,val_mean_iou\n", None])
-def test_a_finished_run_without_its_history_is_refused(run, tmp_path, refusal, content):
-    path = shutil.copytree(run, tmp_path / "run") / "history.csv"
-    path.unlink() if content is None else path.write_text(content)
-    message = refusal(fcn.train, QUICK, tmp_path / "run", verbose=0)
-    assert str(path) in message and "another folder" in message
-
-
-def test_a_broken_checkpoint_is_named_before_training_resumes(run, tmp_path, refusal):
-    shutil.copytree(run, tmp_path / "run")
-    (tmp_path / "run" / "checkpoints" / "last.weights.h5").write_bytes(b"no weights")
-    message = refusal(fcn.train, QUICK, tmp_path / "run", verbose=0)
-    assert "last.weights.h5 cannot be loaded" in message and "delete it" in message
+def test_a_finished_run_without_its_history_or_checkpoint_is_refused(run, tmp_path, refusal):
+    folder = shutil.copytree(run, tmp_path / "run")
+    history, checkpoint = folder / "history.csv", folder / "checkpoints" / "last.weights.h5"
+    for spoil in (lambda: history.write_text("epoch,loss,val_mean_iou\n"), history.unlink):
+        spoil()
+        message = refusal(fcn.train, QUICK, folder, verbose=0)
+        assert str(history) in message and "another folder" in message
+    checkpoint.write_bytes(b"no weights")
+    message = refusal(fcn.train, QUICK, folder, verbose=0)
+    assert f"{checkpoint} cannot be loaded" in message and "delete it" in message
 
 
 def test_an_unknown_run_of_record_is_answered_with_the_known_ones(refusal):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import fcn_tutorial as fcn
+from fcn_tutorial.data.pairs import Pairs
 from studies.gpu import pack, train
 
 
@@ -29,13 +30,9 @@ def test_a_pack_gives_back_every_label_of_images_that_are_small_enough(scenes, t
 
 
 def test_padding_adds_nothing_but_void(scenes):
-    class Two(list):
-        name, split, classes, palette = "two", "val", ("a",), scenes[0].palette
-        names = ("low", "wide")
-
-    low, wide = scenes[1][0], tuple(each[:40] for each in scenes[1][0])
-    padded = train.Padded(Two([low, wide]))
-    for (image, label), (larger, ids) in zip([low, wide], padded, strict=True):
+    pairs = [scenes[1][0], tuple(each[:40] for each in scenes[1][0])]
+    padded = train.Padded(Pairs(pairs, "val", scenes[1].classes))
+    for (image, label), (larger, ids) in zip(pairs, padded, strict=True):
         height, width = label.shape
         assert larger.shape == (96, 96, 3) and np.array_equal(ids[:height, :width], label)
         assert np.array_equal(larger[:height, :width], image) and (ids[height:] == 255).all()

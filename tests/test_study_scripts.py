@@ -22,11 +22,8 @@ from studies.voc_efficientnet import steps
 
 
 def test_plans_are_what_the_tables_hold():
-    tables = {
-        "seeds": seeds.PLAN,
-        "beyond": [(n, s) for s in beyond.SEEDS for n in beyond.NETWORKS],
-    }
-    for study, plan in tables.items():
+    of_beyond = [(name, seed) for seed in beyond.SEEDS for name in beyond.NETWORKS]
+    for study, plan in (("seeds", seeds.PLAN), ("beyond", of_beyond)):
         rows = common.read_rows(common.STUDIES / study / "table.csv")
         assert {tuple(row.values())[:2] for row in rows} == {(n, str(s)) for n, s in plan}
     for name in short.plan():
