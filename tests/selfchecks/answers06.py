@@ -18,10 +18,7 @@ def without_steps(layers):
 
 
 def dilation_in_the_stride(layers):
-    size, step = 1, 1
-    for kernel, stride, dilation in layers:
-        size, step = size + (kernel - 1) * dilation * step, step * stride * dilation
-    return size, step
+    return composed([(kernel, stride * dilation, dilation) for kernel, stride, dilation in layers])
 
 
 def sampled_at(place):

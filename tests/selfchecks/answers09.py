@@ -6,12 +6,11 @@ def dice(confusion):
 
 
 def iou(confusion):
-    found = np.diag(confusion)
-    return found / (confusion.sum(axis=0) + confusion.sum(axis=1) - found)
+    return dice(confusion) / (2 - dice(confusion))
 
 
-def unpaired(a, b):
-    squares = [np.var(each, ddof=1) / len(each) for each in (a, b)]
+def unpaired(a, b, ddof=1):
+    squares = [np.var(each, ddof=ddof) / len(each) for each in (a, b)]
     return np.mean(a) - np.mean(b), sum(squares) ** 0.5
 
 
@@ -28,12 +27,8 @@ def added(a, b):
     return np.mean(a) - np.mean(b), sum(np.std(each, ddof=1) / len(each) ** 0.5 for each in (a, b))
 
 
-def without_ddof(a, b):
-    return np.mean(a) - np.mean(b), sum(np.var(each) / len(each) for each in (a, b)) ** 0.5
-
-
 RIGHT = {"9.1": [dice], "9.2": [unpaired]}
 WRONG = {
     "9.1": [iou, lambda confusion: dice(confusion).mean(), 0.8],
-    "9.2": [paired, spread, added, without_ddof, lambda a, b: (0.1, 0.1)],
+    "9.2": [paired, spread, added, lambda a, b: unpaired(a, b, ddof=0), lambda a, b: (0.1, 0.1)],
 }

@@ -10,24 +10,16 @@ def dilated_row(row, kernel, rate, mode="constant"):
     return padded[places[:, None] + offsets] @ kernel
 
 
+def by(scale, weights):
+    return np.round(weights / scale).astype("int8"), scale
+
+
 def quantize(weights):
-    scale = np.abs(weights).max() / 127 or 1.0
-    return np.round(weights / scale).astype("int8"), scale
-
-
-def dividing_by_zero(weights):
-    scale = np.abs(weights).max() / 127
-    return np.round(weights / scale).astype("int8"), scale
+    return by(np.abs(weights).max() / 127 or 1.0, weights)
 
 
 def scale_of_zero(weights):
-    scale = np.abs(weights).max() / 127
-    return np.round(weights / (scale or 1)).astype("int8"), scale
-
-
-def overflowing(weights):
-    scale = np.abs(weights).max() / 128 or 1.0
-    return np.round(weights / scale).astype("int8"), scale
+    return quantize(weights)[0], np.abs(weights).max() / 127
 
 
 RIGHT = {"10.1": [dilated_row], "10.2": [(15, 7)], "10.3": [quantize]}
@@ -40,10 +32,10 @@ WRONG = {
     ],
     "10.2": [(7, 15), (15, 9), (13, 7)],
     "10.3": [
-        dividing_by_zero,
+        lambda weights: by(np.abs(weights).max() / 127, weights),  # divides by zero
         scale_of_zero,
-        overflowing,
-        lambda weights: (np.round(weights / 0.5).astype("int8"), 0.5),
+        lambda weights: by(np.abs(weights).max() / 128 or 1.0, weights),  # overflows
+        lambda weights: by(0.5, weights),
         lambda weights: (weights, 1.0),
     ],
 }

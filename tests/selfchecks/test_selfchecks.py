@@ -80,12 +80,9 @@ def test_an_answer_of_another_kind_is_told_what_is_asked_for(exercise, answer, s
     assert said in hint(exercise, answer)
 
 
-def test_no_answer_yet_and_no_such_exercise(capsys, refusal):
+def test_no_answer_yet_no_such_exercise_and_a_number_for_its_name(capsys, refusal):
     fcn.check("7.1", ...)
     assert "in place of the three dots" in capsys.readouterr().out
     assert "99.1" in refusal(fcn.check, "99.1", 3)
-
-
-def test_the_number_of_an_exercise_may_be_a_number(capsys):
     fcn.check(7.1, None)
     assert "Exercise 7.1: not yet" in capsys.readouterr().out
