@@ -5,7 +5,7 @@ A checkpoint always holds the plain model, whatever trains it.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from fcn_tutorial import runs
 from fcn_tutorial.data.dataset import Dataset
 from fcn_tutorial.devices import OneDevice, one_device
 from fcn_tutorial.errors import InputError
-from fcn_tutorial.files import cannot_write, make_folder, write_whole
+from fcn_tutorial.files import ROOM, write_whole
 from fcn_tutorial.inference import evaluate
 from fcn_tutorial.recipe import Recipe
 from fcn_tutorial.weights import finalize, save_state
@@ -119,7 +119,6 @@ class RunFolder(keras.callbacks.Callback):
         logs |= {"val_mean_iou": result.mean_iou, "val_pixel_accuracy": result.pixel_accuracy}
         best = max((row["val_mean_iou"] for row in self.history), default=-1.0)
         self.history.append({"epoch": epoch, **{k: float(v) for k, v in logs.items()}})
-        make_folder(self.folder / "checkpoints")
         path = self.folder / "checkpoints" / "best.keras"
         if self.recipe.keep == "last" or result.mean_iou > best or not path.exists():
             write_whole(path, self.bare.save)
@@ -130,16 +129,14 @@ class RunFolder(keras.callbacks.Callback):
 @contextmanager
 def averaged(model: keras.Model) -> Iterator[None]:
     """Within it, the weights that learn are their running averages, if the optimizer has them."""
-    current = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
-    model.optimizer.finalize_variable_values(model.trainable_weights)
-    for weight in model.trainable_weights:
-        # On JAX it would share the average's memory, which predicting uses up.
-        weight.assign(keras.ops.convert_to_numpy(weight))
-    try:
+    with ExitStack() as afterwards:
+        for weight in model.trainable_weights:
+            afterwards.callback(weight.assign, keras.ops.convert_to_numpy(weight))
+        model.optimizer.finalize_variable_values(model.trainable_weights)
+        for weight in model.trainable_weights:
+            # On JAX it would share the average's memory, which predicting uses up.
+            weight.assign(keras.ops.convert_to_numpy(weight))
         yield
-    finally:
-        for weight, value in zip(model.trainable_weights, current, strict=True):
-            weight.assign(value)
 
 
 def why_stopped(error: Exception, recipe: Recipe) -> Exception:
@@ -147,7 +144,7 @@ def why_stopped(error: Exception, recipe: Recipe) -> Exception:
     # TensorFlow has one error for both, and names the file in its text.
     if written := re.search(r"(\S*/tensorboard/?\S*); ([^[\n]+)", str(error)):
         path, reason = written.groups()
-        return cannot_write(path, OSError(reason))
+        return InputError(f"{path} cannot be written ({reason}): {ROOM}.")
     full = type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError")
     if not full and "RESOURCE_EXHAUSTED" not in str(error):
         return error

@@ -44,11 +44,10 @@ def warn(sentence: str) -> None:
 
 def shown(value: Any) -> str:
     """A value as messages show it: its `repr`, or the first 40 characters of a longer one."""
-    try:
+    with suppress(ValueError):  # Python writes integers of up to 4,300 digits
         text = repr(value).replace("\n", "")  # as of arrays
-    except ValueError:  # Python writes integers of up to 4,300 digits
-        return f"{type(value).__name__} of too many digits"
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+        return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return f"{type(value).__name__} of too many digits"
 
 
 def check_choice(field: str, value: Any, known: Iterable[object]) -> None:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from fcn_tutorial.data.dataset import Dataset
 from fcn_tutorial.data.pipeline import Batches
 from fcn_tutorial.errors import InputError
-from fcn_tutorial.files import make_folder, write_whole
+from fcn_tutorial.files import write_whole
 
 
 class KeptFeatures:
@@ -48,7 +48,6 @@ class KeptFeatures:
         name = hashlib.blake2b(np.array(image.shape).tobytes() + image.tobytes(), digest_size=16)
         path = self.folder / f"{name.hexdigest()}.npz"
         if not path.is_file():
-            make_folder(self.folder)
             found = keras.tree.flatten(self.trunk.predict_on_batch(image[None]))
             # NumPy's files know no bfloat16.
             maps = [np.asarray(each)[0].astype(np.float32) for each in found]

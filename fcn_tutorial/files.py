@@ -7,19 +7,20 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from fcn_tutorial.errors import InputError, explained, reason_of
+from fcn_tutorial.errors import InputError, explained
 
 Item = TypeVar("Item")
 
-UNFINISHED = re.compile(r"unfinished-[0-9a-f]{16}-.+")  # the name of a file still being written
-
+# What to do where a file cannot be written.
+ROOM = "free some space or choose another folder, and start again; what was written before is kept"
 LARGEST = 2**24  # bytes of a text file that is read
+UNFINISHED = re.compile(r"unfinished-[0-9a-f]{16}-.+")  # the name of a file still being written
 
 
 def read_small(path: str | os.PathLike, parse: Callable[[str], Any], advice: str) -> Any:
@@ -30,11 +31,9 @@ def read_small(path: str | os.PathLike, parse: Callable[[str], Any], advice: str
     with explained(f"{path} cannot be loaded", advice):
         if not os.path.isfile(path):  # a pipe or a device would be read without end
             raise ValueError("it is missing or not a regular file")
-        with open(path, "rb") as file:
-            content = file.read(LARGEST + 1)
-        if len(content) > LARGEST:
+        if os.path.getsize(path) > LARGEST:
             raise ValueError(f"it has more than {LARGEST:,} bytes")
-        return parse(content.decode())
+        return parse(Path(path).read_text(encoding="utf-8"))
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -45,53 +44,39 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def write_whole(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
     """Write a file completely or not at all: under another name first, then renamed.
 
-    `write` is called with the path to write to, an empty file in the same folder. A link is
-    replaced, not followed. InputError if it fails; what was there before stays, and nothing of the
-    new file.
+    `write` is called with the path to write to, an empty file in the same folder, which is made
+    where it is missing. A link is replaced, not followed. InputError if it fails; what was there
+    before stays, and nothing of the new file.
     """
     path = Path(path)
+    make_folder(path.parent)
     # Nobody can guess the name, so nobody can have left a link there that writing would follow.
     temporary = path.with_name(f"unfinished-{secrets.token_hex(8)}-{path.name}")
     try:
-        temporary.open("xb").close()
-        write(temporary)
-        with temporary.open("rb+") as file:
-            # Before it replaces the old file, it must be on the disk.
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:
         # Pillow, Keras and HDF5 each wrap what the disk said in an error of their own.
-        raise cannot_write(path, error) from error
+        with explained(f"{path} cannot be written", ROOM):
+            temporary.open("xb").close()
+            write(temporary)
+            with temporary.open("rb+") as file:
+                # Before it replaces the old file, it must be on the disk.
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
-def cannot_write(path: str | os.PathLike, error: Exception) -> InputError:
-    """The InputError that says why a file could not be written, for the caller to raise."""
-    return InputError(
-        f"{path} cannot be written ({reason_of(error)}): free some space or choose another "
-        "folder, and start again; what was written before is kept."
-    )
-
-
 @contextmanager
 def quiet() -> Iterator[None]:
     """Hide what libraries in C write to standard error, in the main thread only."""
-    if threading.current_thread() is not threading.main_thread():
+    with ExitStack() as afterwards:
+        if threading.current_thread() is threading.main_thread():
+            sys.stderr.flush()
+            terminal, nowhere = os.dup(2), afterwards.enter_context(open(os.devnull, "w"))
+            afterwards.callback(os.close, terminal)
+            afterwards.callback(os.dup2, terminal, 2)
+            os.dup2(nowhere.fileno(), 2)
         yield
-        return
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
 
 
 def in_threads(function: Callable[[Item], Any], items: Sequence[Item]) -> Iterator[Any]:
@@ -119,27 +104,25 @@ def held(
     """
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     make_folder(folder)
-    lock = FileLock(folder / name)
+    path, lock = folder / name, FileLock(folder / name)
+    with explained(f"{path} cannot be written", ROOM, (OSError, NotImplementedError)):
+        if path.is_symlink():  # opening the lock would empty what the link leads to
+            path.unlink()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            what = f"{folder} is being {doing} by another process"
+            raise InputError(f"{what}: wait for it, or choose another folder.") from error
     try:
-        if (folder / name).is_symlink():  # opening the lock would empty what the link leads to
-            (folder / name).unlink()
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise InputError(
-            f"{folder} is being {doing} by another process: wait for it, or choose another folder."
-        ) from error
-    except (OSError, NotImplementedError) as error:
-        raise cannot_write(folder / name, error) from error
-    try:
-        for path in (*folder.glob("unfinished-*"), *folder.glob("*/unfinished-*")):
-            if UNFINISHED.fullmatch(path.name):
+        for left in (*folder.glob("unfinished-*"), *folder.glob("*/unfinished-*")):
+            if UNFINISHED.fullmatch(left.name):
                 with suppress(OSError):
-                    path.unlink()
+                    left.unlink()
         yield
     finally:
         if not stays():
             with suppress(OSError):  # other files are there
-                (folder / name).unlink()
+                path.unlink()
                 for each in made:
                     each.rmdir()
         lock.release()

@@ -66,9 +66,7 @@ def _label_writer(folder, palette):
     def write(name, label):
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise InputError(f"example {name!r} would be written outside {folder}: rename it.")
-        path = folder / f"{name}.png"
-        make_folder(path.parent)
-        write_label(path, label, palette)
+        write_label(folder / f"{name}.png", label, palette)
 
     return write
 
@@ -93,8 +91,7 @@ def _check_members(path, how):
     with suppress(InputError):  # any other file is overwritten
         theirs = read_small(path, lambda text: json.loads(text).get("members", []), "")
     if theirs != ours:
-        names = ", ".join(map(str, theirs if isinstance(theirs, list) else [theirs]))
-        raise InputError(f"{path} holds the scores of {names}: move it first.")
+        raise InputError(f"{path} holds the scores of {', '.join(theirs)}: move it first.")
 
 
 def _print_scores(result, classes):

@@ -140,7 +140,6 @@ def _write(files, label_of, run, folder, only_labels=False):
             unread += 1
             continue
         label = label_of(image)
-        make_folder((folder / name).parent)
         write_label(folder / f"{name}{kinds[0]}.png", label, run.palette)
         if not only_labels:
             picture = plotting.overlay(image, label, run.palette)

@@ -25,7 +25,7 @@ from fcn_tutorial.data.layouts import SUFFIXES, find
 from fcn_tutorial.data.masks import MOST_CLASSES, VOID_NAMES, read_mask
 from fcn_tutorial.data.voc import voc_palette
 from fcn_tutorial.errors import InputError, check_file, explained
-from fcn_tutorial.files import make_folder, write_text, write_whole
+from fcn_tutorial.files import write_text, write_whole
 from fcn_tutorial.tables import counted
 
 BACKGROUND = "background"
@@ -68,7 +68,6 @@ def convert(
 
 def _write(examples: Iterator[Example], palette: np.ndarray, source: Path, output: Path) -> int:
     """Write images and masks into `output`; returns how many of each."""
-    make_folder(output)
     count = 0
     for name, content, label in examples:
         image, mask = output / "images" / name, (output / "masks" / name).with_suffix(".png")
@@ -76,8 +75,6 @@ def _write(examples: Iterator[Example], palette: np.ndarray, source: Path, outpu
             raise InputError(
                 f"{source} has two labels for {name}: rename an image, or merge the two files."
             )
-        make_folder(image.parent)
-        make_folder(mask.parent)
         write_whole(image, partial(Path.write_bytes, data=content))
         write_label(mask, label, palette)
         count += 1
@@ -242,9 +239,8 @@ def _from_coco(top: Path, files: Sequence[Path]) -> Converted:
 def _coco_image(path: Path, name: str) -> Path:
     here, above = path.parent, path.parent.parent
     places = [here, here / "images", above, above / "images"]
-    found = [place / name for place in places if (place / name).is_file()]
-    if not found:
-        check_file(places[0] / name, "image", f"{path} names it, so put it there or into images/")
+    found = [place / name for place in places if (place / name).is_file()] or [here / name]
+    check_file(found[0], "image", f"{path} names it, so put it there or into images/")
     return found[0].resolve()
 
 
