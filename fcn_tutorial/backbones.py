@@ -20,7 +20,7 @@ from fcn_tutorial import trunks
 from fcn_tutorial.errors import InputError, check_file, shown
 from fcn_tutorial.layers import VGGPreprocessing
 from fcn_tutorial.surgery import convolutionize
-from fcn_tutorial.weights import SHIPPED, Weights, load_model, pretrained, restored
+from fcn_tutorial.weights import SHIPPED, Weights, cloned, load_model, pretrained, restored
 
 VGG16_FILES = {"imagenet": "vgg16_weights_tf_dim_ordering_tf_kernels.h5"}
 WIDTHS = (8, 16, 32, 64, 128)  # channels of the narrow VGG's blocks
@@ -72,13 +72,7 @@ def vgg16(weights: Weights = "imagenet") -> keras.Model:
         x = VGGPreprocessing(name="preprocessing")(image)
         source = keras.applications.VGG16(weights=file, input_tensor=x)
     names = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
-
-    def renamed(layer):
-        config = layer.get_config()
-        return type(layer).from_config({**config, "name": names.get(layer.name, layer.name)})
-
-    clone = keras.models.clone_model(source, clone_function=renamed)
-    clone.set_weights(source.get_weights())
+    clone = cloned(source, lambda layer: {"name": names.get(layer.name, layer.name)})
     return keras.Model(clone.inputs[0], clone.outputs[0], name="vgg16")
 
 

@@ -14,6 +14,7 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib import util
 from io import BytesIO
 from pathlib import Path
@@ -22,8 +23,8 @@ import keras
 import numpy as np
 
 from fcn_tutorial.errors import InputError, check_choice, check_whole
-from fcn_tutorial.files import make_folder, write_text, write_whole
-from fcn_tutorial.weights import finalize
+from fcn_tutorial.files import write_text, write_whole
+from fcn_tutorial.weights import cloned
 
 # By the end of the file's name; the first is the default.
 PRECISIONS = {".tflite": ("int8", "float16", "float32"), ".onnx": ("float32",)}
@@ -85,11 +86,11 @@ def export(
             f"the network has {model.output_shape[-1]} classes, but there are {len(classes)} names "
             f"and {len(palette)} colours: give one of each for every class."
         )
-    model = _in_32_bits(model)
+    # Neither format supports 16-bit computation.
+    copy = cloned(model, lambda layer: {"dtype": "float32"})
+    network = keras.Model(copy.inputs, {"logits": copy.outputs[0]})
     signature = [keras.InputSpec(shape=(*shape, 3), dtype="float32", name="image")]
-    convert, describe = CONVERTERS[file.suffix]
-    content = describe(convert(model, signature, precision), legend)
-    make_folder(file.parent)
+    content = CONVERTERS[file.suffix](network, signature, precision, legend)
     write_whole(file, lambda temporary: temporary.write_bytes(content))
     for place, text in texts.items():
         write_text(place, text)
@@ -128,68 +129,44 @@ def _checked(path, size, precision):
     return path, (1, *sides), precision
 
 
-def _in_32_bits(model):
-    """The same network with all layers in 32 bits: neither format supports 16-bit computation."""
-
-    def clone(layer):
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
-
-    copy = keras.models.clone_model(model, clone_function=clone)
-    copy.set_weights(model.get_weights())
-    finalize(copy.layers)
-    return keras.Model(copy.inputs, {"logits": copy.outputs[0]})
-
-
-def _onnx(model, signature, precision):
-    """The bytes of the file."""
+def _onnx(model, signature, precision, legend):
+    """The bytes of the file, with the classes and palette of a legend among its metadata."""
     if util.find_spec("tf2onnx") is None:
         raise InputError("the package that writes ONNX is missing: pip install tf2onnx.")
+    import onnx
+
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # NumPy's, about how Keras calls tf2onnx
         file = Path(folder) / "network.onnx"
         model.export(file, format="onnx", input_signature=signature, verbose=False)
-        return file.read_bytes()
-
-
-def _litert(model, signature, precision):
-    """The bytes of the file."""
-    import tensorflow as tf
-
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel("ERROR")  # it would report every temporary file
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            model.export(folder, input_signature=signature, verbose=False)
-            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-            if precision != "float32":
-                converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            if precision == "float16":
-                converter.target_spec.supported_types = [tf.float16]
-            return converter.convert()
-    finally:
-        logger.setLevel(level)
-
-
-def _with_entries(content, legend):
-    """An ONNX file with the classes and palette of a legend among its metadata."""
-    import onnx
-
-    entries = {key: json.dumps(legend[key]) for key in ("classes", "palette")}
+        content = file.read_bytes()
     described = onnx.ModelProto()
+    entries = {key: json.dumps(legend[key]) for key in ("classes", "palette")}
     onnx.helper.set_model_props(described, entries)
     # Messages of this kind are merged by joining their bytes; nothing of the network is decoded.
     return content + described.SerializeToString()
 
 
-def _with_files(content, legend):
-    """A LiteRT file with labels.txt, a class a line, and legend.json zipped behind the network."""
-    file, names = BytesIO(content), "\n".join(legend["classes"])
+def _litert(model, signature, precision, legend):
+    """The bytes of the file; labels.txt, a class a line, and legend.json are zipped behind it."""
+    import tensorflow as tf
+
+    logger = tf.get_logger()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as afterwards:
+        afterwards.callback(logger.setLevel, logger.level)
+        logger.setLevel("ERROR")  # it would report every temporary file
+        model.export(folder, input_signature=signature, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        if precision != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if precision == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        file = BytesIO(converter.convert())
     with zipfile.ZipFile(file, "a") as archive:
         # At a fixed time, so that the same network makes the same file.
-        archive.writestr(zipfile.ZipInfo("labels.txt"), f"{names}\n")
+        archive.writestr(zipfile.ZipInfo("labels.txt"), "\n".join([*legend["classes"], ""]))
         archive.writestr(zipfile.ZipInfo("legend.json"), json.dumps(legend, indent=1))
     return file.getvalue()
 
 
-CONVERTERS = {".tflite": (_litert, _with_files), ".onnx": (_onnx, _with_entries)}
+CONVERTERS = {".tflite": _litert, ".onnx": _onnx}

@@ -13,7 +13,7 @@ import numpy as np
 from keras import layers
 
 from fcn_tutorial.errors import InputError, check_choice, check_whole, shown
-from fcn_tutorial.weights import finalize
+from fcn_tutorial.weights import cloned, finalize
 
 # They treat the numbers of a flattened map by their places or all at once, before the first Dense.
 _NORMALIZING = (layers.BatchNormalization, layers.LayerNormalization, layers.Softmax)
@@ -57,9 +57,7 @@ def convolutionize(classifier: keras.Model, padding: str = "same") -> keras.Mode
             x = dense_to_convolution(layer, x, grid, padding)
             grid = (1, 1)
         else:
-            copy = type(layer).from_config(layer.get_config())
-            x = copy(x)
-            copy.set_weights(layer.get_weights())
+            x = apply_copy(layer, x)
     return keras.Model(trunk.input, x, name=f"{classifier.name}_convolutional")
 
 
@@ -88,6 +86,15 @@ def top_classes(network: keras.Model, image: Any, count: int = 3) -> list[tuple[
     probabilities = keras.ops.convert_to_numpy(centre)
     best = np.argsort(-probabilities, kind="stable")[:count]
     return [(int(index), float(probabilities[index])) for index in best]
+
+
+def apply_copy(layer: layers.Layer, x: Any, **changes: Any) -> Any:
+    """Apply a copy of a layer to a symbolic map: its weights, and its settings save `changes`."""
+    copy = type(layer).from_config({**layer.get_config(), **changes})
+    y = copy(x)
+    copy.set_weights(layer.get_weights())
+    finalize([copy])
+    return y
 
 
 def dense_to_convolution(
@@ -128,8 +135,7 @@ def dense_kernel(matrix: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
 
 def any_size(model: keras.Model, sides: tuple = (None, None)) -> keras.Model:
     """Copy a functional or sequential model for another size, and take models inside it apart."""
-    copy = keras.models.clone_model(keras.Model(model.inputs[0], model.outputs[0]))
-    copy.set_weights(model.get_weights())
+    copy = cloned(keras.Model(model.inputs[0], model.outputs[0]))
     image = keras.Input((*sides, model.inputs[0].shape[-1]), name="image")
     network = keras.Model(image, applied(copy, image), name=model.name)
     while any(isinstance(layer, keras.Model) for layer in network.layers):
@@ -137,10 +143,7 @@ def any_size(model: keras.Model, sides: tuple = (None, None)) -> keras.Model:
             network, clone_function=lambda layer: layer, call_function=_opened
         )
     # Once more, so that each layer is applied once, and its `output` lies in this network.
-    weights, network = network.get_weights(), keras.models.clone_model(network)
-    network.set_weights(weights)
-    finalize(network.layers)
-    return network
+    return cloned(network)
 
 
 def _opened(layer, *inputs, **options):

@@ -16,9 +16,9 @@ from keras import layers
 
 from fcn_tutorial.errors import InputError, check_choice
 from fcn_tutorial.layers import VGGPreprocessing
-from fcn_tutorial.surgery import any_size, applied
+from fcn_tutorial.surgery import any_size, applied, apply_copy
 from fcn_tutorial.taps import tap
-from fcn_tutorial.weights import finalize, load_model, restored
+from fcn_tutorial.weights import cloned, load_model, restored
 
 COARSEST = 32
 # Two strided layers of MobileNet and two of EfficientNet-Lite0 pad at the top left. Padding always
@@ -83,12 +83,7 @@ def trunk_of(model: keras.Model, preprocessing: str | layers.Layer | None = None
 
 def _prepared(image, preprocessing):
     if isinstance(preprocessing, layers.Layer):
-        config = {**preprocessing.get_config(), "name": "preprocessing"}
-        layer = type(preprocessing).from_config(config)
-        prepared = layer(image)
-        layer.set_weights(preprocessing.get_weights())
-        finalize([layer])
-        return prepared
+        return apply_copy(preprocessing, image, name="preprocessing")
     if preprocessing is None:
         return layers.Identity(name="preprocessing")(image)
     check_choice("preprocessing", preprocessing, PREPROCESSING)
@@ -124,11 +119,9 @@ def mobilenet(file: str | None) -> keras.Model:
     published = keras.Model(image, network.get_layer("conv_pw_12_relu").output)
 
     def turned(layer):
-        corner = {"padding": ((1, 0), (1, 0))} if layer.name in TURNED else {}
-        return type(layer).from_config({**layer.get_config(), **corner})
+        return {"padding": ((1, 0), (1, 0))} if layer.name in TURNED else {}
 
-    trunk = keras.models.clone_model(published, clone_function=turned)
-    trunk.set_weights(published.get_weights())
+    trunk = cloned(published, turned)
     x = trunk.output
     for name, size in (("fc6", 3), ("fc7", 1)):
         x = layers.Conv2D(256, size, padding="same", activation="relu", name=name)(x)

@@ -6,7 +6,7 @@ wrong becomes one sentence with the path.
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,18 @@ def finalize(layers: Iterable[keras.layers.Layer]) -> None:
     for layer in layers:
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
+
+
+def cloned(model: keras.Model, change: Callable[..., dict] = lambda layer: {}) -> keras.Model:
+    """A copy of a model and its weights; `change` gives what changes of a layer's configuration."""
+
+    def clone(layer):
+        return type(layer).from_config({**layer.get_config(), **change(layer)})
+
+    copy = keras.models.clone_model(model, clone_function=clone)
+    copy.set_weights(model.get_weights())
+    finalize(copy.layers)
+    return copy
 
 
 def store(model: keras.Model, path: str | os.PathLike, bits: int = 16) -> None:
