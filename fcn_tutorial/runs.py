@@ -16,6 +16,7 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ import keras
 import numpy as np
 
 import fcn_tutorial.fcn  # noqa: F401 - a model that is opened has its layers
-from fcn_tutorial.data.dataset import Dataset
+from fcn_tutorial.data.dataset import Dataset, legend_of
 from fcn_tutorial.devices import device_names
 from fcn_tutorial.errors import InputError, check_choice
 from fcn_tutorial.files import read_small, write_text
@@ -84,8 +85,7 @@ def load_run(folder: str | Path) -> Run:
     network = SHIPPED / f"{folder}.json" if ours else folder / "network.json"
     if network.is_file():
         model, facts = load_network(network)
-        palette = np.array(facts["palette"], np.uint8)
-        return Run(folder, facts["recipe"], model, tuple(facts["classes"]), palette, [])
+        return Run(folder, facts["recipe"], model, *legend_of(facts), [])
     recipe_file, best = folder / "recipe.toml", folder / "checkpoints" / "best.keras"
     if not folder.exists():
         raise InputError(
@@ -96,8 +96,7 @@ def load_run(folder: str | Path) -> Run:
         if not os.path.isfile(path):
             raise InputError(f"{folder} is not a finished run: {path} is missing; train it first.")
     recipe = Recipe.load(recipe_file)
-    classes, palette = read_legend(folder)
-    return Run(folder, recipe, load_model(best), classes, palette, read_history(folder))
+    return Run(folder, recipe, load_model(best), *read_legend(folder), read_history(folder))
 
 
 @dataclass(frozen=True)
@@ -136,18 +135,12 @@ def run_of_record(name: str) -> Record:
     folder, run = known[name]
     rows = [row for row in read_table(folder / "table.csv") if row["run"] == run]
     changes = tomllib.loads(f"changes = {{{rows[0]['changes']}}}")["changes"]
-    history = [row for row in read_table(folder / "history.csv") if row.pop("run") == run]
+    table = read_table(folder / "history.csv")
+    history = [{**row, "epoch": int(row["epoch"])} for row in table if row.pop("run") == run]
     confusions = json.loads((folder / "confusions.json").read_text())
-    return Record(
-        name=name,
-        folder=folder,
-        recipe=Recipe.load(folder / "recipe.toml", **changes),
-        classes=read_legend(folder)[0],
-        history=[{**row, "epoch": int(row["epoch"])} for row in history],
-        scores={
-            row["scores"]: scores(np.array(confusions[f"{run}/{row['scores']}"])) for row in rows
-        },
-    )
+    found = {row["scores"]: scores(np.array(confusions[f"{run}/{row['scores']}"])) for row in rows}
+    recipe = Recipe.load(folder / "recipe.toml", **changes)
+    return Record(name, folder, recipe, read_legend(folder)[0], history, found)
 
 
 def _runs_of_record() -> dict[str, tuple[Path, str]]:
@@ -168,21 +161,15 @@ def read_table(path: Path) -> list[dict]:
 
 
 def _number(text: str) -> float | str:
-    try:
+    with suppress(ValueError):
         return text if "_" in text else float(text)  # 2008_002536 is an image, not a number
-    except ValueError:
-        return text
+    return text
 
 
 def read_legend(folder: Path) -> tuple[tuple[str, ...], np.ndarray]:
     """The names of a run's classes and its palette, uint8 (C, 3), from classes.json."""
-
-    def parse(text: str) -> tuple[tuple[str, ...], np.ndarray]:
-        legend = json.loads(text)
-        classes = tuple(map(str, legend["classes"]))
-        return classes, np.array(legend["palette"], np.uint8).reshape(len(classes), 3)
-
-    return read_small(folder / "classes.json", parse, ADVICE)
+    path = folder / "classes.json"
+    return read_small(path, lambda text: legend_of(json.loads(text)), ADVICE)
 
 
 def read_history(folder: Path, epochs: int = 0) -> list[dict]:
@@ -277,9 +264,8 @@ def describe(folder: Path, recipe: Recipe, dataset: Dataset, around: dict, done:
     if around.items() <= before.items():
         around = before
     else:
-        earlier = before.pop("earlier", [])
-        around = {**around, "from_epoch": done + 1}
-        around["earlier"] = [*earlier, before] if before else []
+        earlier = [*before.pop("earlier", []), before] if before else []
+        around = {**around, "from_epoch": done + 1, "earlier": earlier}
     write_text(folder / "environment.json", json.dumps(around, indent=1) + "\n")
 
 
@@ -341,10 +327,9 @@ def _threads() -> list[int] | None:
 
 def _version(package: str) -> str | None:
     """Version of an installed package; None where it is not installed."""
-    try:
+    with suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return None
 
 
 def _revision(folder: Path) -> str | None:
@@ -352,15 +337,13 @@ def _revision(folder: Path) -> str | None:
 
     Only where the folder itself is a checkout: an installed library may lie inside somebody else's.
     """
-    if not (folder / ".git").exists():
-        return None
     command = ["git", "--no-optional-locks", "-C", str(folder), "describe", "--always"]
     command += ["--abbrev=12", "--exclude=*", "--dirty=+changes"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+    if (folder / ".git").exists():
+        with suppress(OSError, subprocess.SubprocessError):
+            done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+            return done.stdout.strip()
+    return None
 
 
 def fingerprint(dataset: Dataset) -> str:

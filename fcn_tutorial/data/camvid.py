@@ -23,17 +23,8 @@ CLASSES, PALETTE = tuple(COLORS), list(COLORS.values())
 class CamVid(ImageFiles):
     """One split of CamVid."""
 
-    name, void = "camvid", 11
-    classes = CLASSES
+    classes, void = CLASSES, 11
     palette = np.array(PALETTE, np.uint8)
-
-    def __init__(self, split: str, folder: Path):
-        self.split, self.folder = split, folder
-        # A line of the list holds the paths of an image and of its label.
-        lines = read_lines(folder / f"{split}.txt")
-        self.names = tuple(PurePosixPath(line.split()[0]).stem for line in lines)
-        images, labels = folder / split, folder / f"{split}annot"
-        self.files = {n: (images / f"{n}.png", labels / f"{n}.png") for n in self.names}
 
 
 def load(split: str, root: Path) -> CamVid:
@@ -43,4 +34,9 @@ def load(split: str, root: Path) -> CamVid:
     """
     check_choice("split of camvid", split, SPLITS)
     check_lists(root, [("camvid", "CamVid", f"{split}.txt")])
-    return CamVid(split, root / "CamVid")
+    folder = root / "CamVid"
+    # A line of the list holds the paths of an image and of its label.
+    names = [PurePosixPath(line.split()[0]).stem for line in read_lines(folder / f"{split}.txt")]
+    images, labels = folder / split, folder / f"{split}annot"
+    files = {name: (images / f"{name}.png", labels / f"{name}.png") for name in names}
+    return CamVid("camvid", split, files)

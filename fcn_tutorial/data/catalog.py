@@ -6,7 +6,7 @@ downloaded.
 
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class Archive:
     """A published file that holds a data set."""
 
     file: str  # its name on this machine
-    urls: tuple[str, ...]  # mirrors, tried in this order
+    urls: Sequence[str]  # mirrors, tried in this order
     folder: str  # what it holds, below the data root once it is unpacked
     size: int | None = None  # of the file, in bytes; None where it is not published
     md5: str | None = None  # of the file; None where gzip's own checksum must do
@@ -38,12 +38,8 @@ class Source:
     archives: tuple[str, ...] = ()  # keys of ARCHIVES; what `fetch` downloads for it
 
 
-ARCHIVES = {
-    name: Archive(**{**values, "urls": tuple(values["urls"])})
-    for name, values in tomllib.loads(
-        Path(__file__).with_name("archives.toml").read_text(encoding="utf-8")
-    ).items()
-}
+PUBLISHED = tomllib.loads(Path(__file__).with_name("archives.toml").read_text(encoding="utf-8"))
+ARCHIVES = {name: Archive(**values) for name, values in PUBLISHED.items()}
 BOTH = "voc2012", "sbd"
 SOURCES = {
     "shapes": Source(shapes.load, {"train": None, "val": None, "test": None}),

@@ -7,6 +7,7 @@ import filecmp
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,12 @@ def color_table(palette: Any) -> np.ndarray:
     table = np.full((256, 3), VOID_COLOR, np.uint8)
     table[: len(colors)] = colors
     return table
+
+
+def legend_of(facts: dict[str, Any]) -> tuple[tuple[str, ...], np.ndarray]:
+    """The classes and the palette, uint8 (C, 3), in what a JSON file holds; any error if broken."""
+    classes = tuple(map(str, facts["classes"]))
+    return classes, np.array(facts["palette"], np.uint8).reshape(len(classes), 3)
 
 
 def data_root(root: str | os.PathLike | None = None) -> Path:
@@ -125,11 +132,16 @@ def check_lists(root: Path, lists: Iterable[tuple[str, str, str]]) -> None:
         raise InputError(f"{what} missing: {remedy(root, folders)}.")
 
 
+def lines_of(path: Path, errors: str = "replace") -> list[str]:
+    """The lines of a text file that are not empty; `errors` as for `open`."""
+    text = path.read_text(encoding="utf-8-sig", errors=errors)
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
 def read_lines(path: Path) -> list[str]:
     """The lines of a list of examples, without empty ones; InputError where there are none."""
     # A list that is not text names images that are missing, which says what is wrong.
-    text = path.read_text(encoding="utf-8", errors="replace")
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    lines = lines_of(path)
     if not lines:
         raise InputError(f"the list {path} is empty: restore it from the published data set.")
     return lines
@@ -145,21 +157,15 @@ def shared_examples(one: Dataset, other: Dataset) -> list[str]:
     shared = overlap(one.names, other.names)
     if one.names_are_published and other.names_are_published:
         return shared
-    first, second = (dict(zip(each.names, range(len(each)), strict=True)) for each in (one, other))
-    return [
-        name
-        for name in shared
-        if _same_picture(one.image_file(first[name]), other.image_file(second[name]))
-    ]
+    files = [{name: of.image_file(i) for i, name in enumerate(of.names)} for of in (one, other)]
+    return [name for name in shared if _same_picture(*(each[name] for each in files))]
 
 
 def _same_picture(file: Path | None, other: Path | None) -> bool:
-    if file is None or other is None:  # the name is all there is to go by
-        return True
-    try:
-        return os.path.samefile(file, other) or filecmp.cmp(file, other, shallow=False)
-    except OSError:  # which reading them explains
-        return True
+    if file and other:
+        with suppress(OSError):  # which reading them explains
+            return os.path.samefile(file, other) or filecmp.cmp(file, other, shallow=False)
+    return True  # the name is all there is to go by
 
 
 def check_disjoint(training: Dataset, validation: Dataset) -> None:

@@ -96,8 +96,8 @@ def download(archive: Archive, folder: Path, progress: bool = True) -> Path:
             try:
                 _complete(url, archive, part, progress)
                 break
-            except _Useless as error:
-                reasons.append(f"{url}: {error}")
+            except (_Useless, *ODD) as error:
+                reasons.append(f"{url}: {reason_of(error)}")
         else:
             raise InputError(
                 f"{archive.file} cannot be downloaded ({'; '.join(reasons)}): try again later."
@@ -119,8 +119,6 @@ def _complete(url, archive, part, progress):
             break
         except CUT as error:
             reason = reason_of(error)
-        except ODD as error:
-            raise _Useless(reason_of(error)) from error
         if not part.exists():  # it was longer than the file
             furthest = 0
         # A mirror that cannot resume starts over: only a longer part than ever is progress.
@@ -214,15 +212,11 @@ def _check_content(name, root, content, path, progress):
     """Raise InputError unless the data set below `root`, unpacked from `path`, is as published."""
     try:
         found = content_digest(name, root, progress)
+        reason = f"its images and labels have the SHA-256 sum {found}, not {content}"
     except InputError as error:
-        raise InputError(
-            f"{path} is not as published: delete it and fetch again ({error})"
-        ) from error
+        found, reason = "", str(error).rstrip(".")
     if found != content:
-        raise InputError(
-            f"{path} is not as published (its images and labels have the SHA-256 sum {found}, not "
-            f"{content}): delete it and fetch again."
-        )
+        raise InputError(f"{path} is not as published ({reason}): delete it and fetch again.")
 
 
 def content_digest(name: str, root: str | os.PathLike | None = None, progress: bool = True) -> str:

@@ -49,10 +49,9 @@ class Folder(ImageFiles):
     names_are_published = False
 
     def __init__(self, folder: str, split: str, files: Files, table: Table, notes: Sequence[str]):
-        self.source, self.split, self.notes = folder, split, tuple(notes)
-        self.name = Path(folder).resolve().name
+        super().__init__(Path(folder).resolve().name, split, files)
+        self.source, self.notes = folder, tuple(notes)
         self.classes, self.palette, self.table = table.classes, table.palette, table
-        self.names, self.files = tuple(files), files
 
     def read_label(self, index: int) -> np.ndarray:
         return masks.read_mask(self.label_file(index), self.table)
@@ -170,11 +169,9 @@ def _table(layout: Layout, settings: dict, folder: Any) -> tuple[Table, list[str
     values: set[int] = set()
     for each in in_threads(_values, files):
         values |= each
-        if table and not values <= masks.BINARY:
-            return table, []
-        if len(values) > MOST_VALUES:
+        if len(values) > MOST_VALUES or (table and not values <= masks.BINARY):
             break
-    if table and VOID not in values:
+    if table and (VOID not in values or not values <= masks.BINARY):
         return table, []
     lossy = next(filter(masks.is_lossy, files), None)
     if lossy and not values <= masks.BINARY:

@@ -135,8 +135,11 @@ def read_image_of(
 class ImageFiles(Dataset):
     """A data set of files; reads image and label from disk on access."""
 
-    files: Files
     void = VOID  # in the files of the labels
+
+    def __init__(self, name: str, split: str, files: Files):
+        self.name, self.split = name, split
+        self.names, self.files = tuple(files), files
 
     def image_file(self, index: int) -> Path:
         return self.files[self.names[operator.index(index)]][0]
@@ -253,19 +256,16 @@ def _decoded(source, where, read):
         check_file(source, "image", LOST)
         where = where or source
     # Broken files make Pillow raise OSError, SyntaxError, ValueError and more.
-    with explained(f"image {where} cannot be read", "replace it"):
-        try:
-            # A file that Pillow opens itself it may map, and then turns a TIFF's pixels wrongly.
-            with (
-                BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as stream,
-                Image.open(stream, formats=FORMATS) as image,
-            ):
-                if image.width * image.height > LARGEST:
-                    raise Image.DecompressionBombError
-                if getattr(image, "is_animated", False) and image.format != "MPO":
-                    warn(f"image {where} has several frames: only the first is read.")
-                return read(image, where)
-        except Image.DecompressionBombError as error:
-            raise InputError(
-                f"image {where} has more than {LARGEST:,} pixels: cut it up or make it smaller."
-            ) from error
+    bomb, advice = (Image.DecompressionBombError,), "cut it up or make it smaller"
+    with (
+        explained(f"image {where} cannot be read", "replace it"),
+        explained(f"image {where} has more than {LARGEST:,} pixels", advice, bomb),
+        # A file that Pillow opens itself it may map, and then turns a TIFF's pixels wrongly.
+        BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as stream,
+        Image.open(stream, formats=FORMATS) as image,
+    ):
+        if image.width * image.height > LARGEST:
+            raise Image.DecompressionBombError(f"it has {image.width} x {image.height}")
+        if getattr(image, "is_animated", False) and image.format != "MPO":
+            warn(f"image {where} has several frames: only the first is read.")
+        return read(image, where)

@@ -81,10 +81,8 @@ def _faults(examples, index):
         together = str(error)
     image, label = examples.image_file(index), examples.label_file(index)
     faults = []
-    for path, read in (
-        (image, lambda: read_image(image)),
-        (label, lambda: examples.read_label(index)),
-    ):
+    readers = {image: lambda: read_image(image), label: lambda: examples.read_label(index)}
+    for path, read in readers.items():
         try:
             read()
         except InputError as error:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from fcn_tutorial.data.dataset import Files
+from fcn_tutorial.data.dataset import Files, lines_of
 from fcn_tutorial.data.masks import TABLES
 from fcn_tutorial.errors import InputError, shown
 from fcn_tutorial.tables import counted
@@ -91,8 +91,7 @@ def _voc(folder: Path) -> Layout | None:
     if not (images.is_dir() and masks.is_dir()):
         return None
     layout = _matched("VOC", _pictures(images), _pictures(masks))
-    layout.splits = _listed(layout, folder, folder.glob("ImageSets/Segmentation/*.txt"))
-    return layout
+    return _listed(layout, folder, folder.glob("ImageSets/Segmentation/*.txt"))
 
 
 def _camvid(folder: Path) -> Layout | None:
@@ -105,7 +104,7 @@ def _camvid(folder: Path) -> Layout | None:
     files = {_key(path.relative_to(folder).as_posix()): path for path in folder.rglob("*.*")}
     for path in both or lists:
         names = layout.splits.setdefault(split_name(path.stem), [])
-        for line in _lines(path):
+        for line in lines_of(path):
             image, mask = _pair_of(line, files, path)
             name = image.relative_to(folder).with_suffix("").as_posix()
             layout.pairs[name] = image, mask
@@ -146,8 +145,7 @@ def _plain(folder: Path) -> Layout | None:
     parts = [(path.name, _halves(path)) for path in sorted(folder.iterdir()) if _is_split(path)]
     halves, inside = _halves(folder), list[str]()
     if halves:
-        folders = [path for path in sorted(halves[0].iterdir()) if path.is_dir()]
-        inside = [path.name for path in folders if _is_split(path)]
+        inside = [path.name for path in sorted(halves[0].glob("*/")) if _is_split(path)]
         parts += [(name, (halves[0] / name, halves[1] / name)) for name in inside]
     whole = Layout("plain", {})
     for name, part in parts:
@@ -157,14 +155,10 @@ def _plain(folder: Path) -> Layout | None:
         return whole if whole.splits else None
     images = _pictures(halves[0])
     if not whole.splits:
-        whole = _matched("plain", images, _pictures(halves[1]))
         lists = [path for path in folder.glob("*.txt") if _is_split(path)]
-        whole.splits = _listed(whole, folder, lists)
-        return whole
+        return _listed(_matched("plain", images, _pictures(halves[1])), folder, lists)
     loose = [path for name, path in images.values() if name.partition("/")[0] not in inside]
-    if loose:
-        count = counted(len(loose), "image")
-        whole.notes.append(f"Left out: {count} in no folder of a split, such as {loose[0]}.")
+    whole.notes += _left_out(loose, "image", "in no folder of a split")
     return whole
 
 
@@ -220,16 +214,18 @@ def _matched(kind: str, images: Pictures, masks: Pictures, before: str = "") -> 
         if of.setdefault(key, path) != path:
             raise InputError(f"{of[key]} and {path} are masks of the same image: remove one.")
     pairs = {before + name: (path, of[key]) for key, (name, path) in images.items() if key in of}
-    lone = {
-        ("image", "mask"): [path for key, (_, path) in images.items() if key not in of],
-        ("mask", "image"): [path for key, path in of.items() if key not in images],
-    }
-    notes = [
-        f"Left out: {counted(len(paths), what)} without {other}, such as {paths[0]}."
-        for (what, other), paths in lone.items()
-        if paths
-    ]
+    without_mask = [path for key, (_, path) in images.items() if key not in of]
+    without_image = [path for key, path in of.items() if key not in images]
+    notes = _left_out(without_mask, "image", "without mask")
+    notes += _left_out(without_image, "mask", "without image")
     return Layout(kind, pairs, notes=notes)
+
+
+def _left_out(paths: list[Path], what: str, why: str) -> list[str]:
+    """What to tell the reader of pictures that are not used; [] where there are none."""
+    if not paths:
+        return []
+    return [f"Left out: {counted(len(paths), what)} {why}, such as {paths[0]}."]
 
 
 def _add(whole: Layout, name: str, images: Pictures, masks: Pictures) -> None:
@@ -243,13 +239,12 @@ def _add(whole: Layout, name: str, images: Pictures, masks: Pictures) -> None:
     whole.notes += part.notes
 
 
-def _listed(layout: Layout, folder: Path, lists: Iterable[Path]) -> dict[str, list[str]]:
-    """The names in lists of names; each line may have a folder before the name, or a suffix."""
+def _listed(layout: Layout, folder: Path, lists: Iterable[Path]) -> Layout:
+    """Split by lists of names; each line may have a folder before the name, or a suffix."""
     keys = {_key(name): name for name in layout.pairs}
-    found: dict[str, list[str]] = {}
     for path in sorted(lists):
-        names = found.setdefault(split_name(path.stem), [])
-        for line in _lines(path):
+        names = layout.splits.setdefault(split_name(path.stem), [])
+        for line in lines_of(path):
             name = next((keys[key] for key in _keys_of(line) if key in keys), None)
             if name is None:
                 raise InputError(
@@ -257,7 +252,7 @@ def _listed(layout: Layout, folder: Path, lists: Iterable[Path]) -> dict[str, li
                     "add them, or correct the list."
                 )
             names.append(name)
-    return found
+    return layout
 
 
 def _keys_of(line: str) -> Iterator[str]:
@@ -270,8 +265,3 @@ def _ends(path: str) -> Iterator[str]:
     """What a path is compared by; its first folders may be those of another machine."""
     parts = PurePosixPath(path.replace("\\", "/")).parts
     return (_key("/".join(parts[start:])) for start in range(len(parts)))
-
-
-def _lines(path: Path) -> list[str]:
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    return [line.strip() for line in text.splitlines() if line.strip()]

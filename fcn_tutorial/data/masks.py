@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fcn_tutorial.data.dataset import VOID, VOID_COLOR
+from fcn_tutorial.data.dataset import VOID, VOID_COLOR, lines_of
 from fcn_tutorial.data.images import read_as
 from fcn_tutorial.data.voc import voc_palette
 from fcn_tutorial.errors import InputError, explained, shown
@@ -135,11 +135,9 @@ def _labels(pixels, ids, colors, is_palette, table, where):
     readings = [(colors, table.colors), (ids, table.ids)]
     if is_palette and table.numbered:  # its colours are only how a viewer shows the ids
         readings.reverse()
-    there = [(values, known) for values, known in readings if values is not None]
-    for values, known in there:
+    for values, known in [each for each in readings if each[0] is not None]:
         if known.keys() >= set(values.values()):
             return {value: known[each] for value, each in values.items()}
-    values, known = there[-1]
     wrong = [value for value, each in values.items() if each not in known]
     code, *rest = dict.fromkeys(values[value] for value in wrong)
     first = f"id {code}" if known is table.ids else f"colour #{code:06x}"
@@ -256,6 +254,4 @@ def read_table(path: Path, void: Iterable[int] = ()) -> Table:
     """Read a table of classes from a file whose name is in TABLES; InputError if it is broken."""
     parse, numbered = TABLES[path.name]
     with explained(f"the table of classes {path} cannot be read", "correct it"):
-        text = path.read_text(encoding="utf-8-sig")
-        rows = parse([line.strip() for line in text.splitlines() if line.strip()])
-        return Table(rows, path, void, numbered)
+        return Table(parse(lines_of(path, errors="strict")), path, void, numbered)

@@ -1,6 +1,5 @@
 """Any sequence of (image, label) as a data set, each example checked when it is read."""
 
-import operator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -62,7 +61,7 @@ class Pairs(Dataset):
         return self.pairs.read_label(index) if files else super().read_label(index)
 
     def __getitem__(self, index):
-        index = range(len(self))[operator.index(index)]
+        index = range(len(self))[index]
         where = f"{self.names[index]!r} of {self.name} ({self.split})"
         with explained(f"example {where} cannot be read", "give a pair (image, label) of arrays"):
             image, label = self.pairs[index]

@@ -170,7 +170,13 @@ def batches(
     Raises:
         InputError: the data set is empty or a setting makes no sense; later, an example is broken.
     """
-    _check(dataset, batch_size, crop_size, scale, seed)
+    check_examples(dataset)
+    check_whole("batch_size", batch_size, 1)
+    check_whole("crop_size", crop_size, 1)
+    check_whole("seed", seed, 0)
+    two = np.shape(scale) == (2,) and np.asarray(scale).dtype.kind in "iuf"
+    if not two or not 0 < scale[0] <= scale[1] < np.inf:
+        raise InputError(f"scale must be [smallest, largest], both above 0, got {shown(scale)}.")
     share = batch_size // part[1]
     changes = partial(augment, crop_size=crop_size, scale=scale, flip=flip, color=color)
 
@@ -208,13 +214,3 @@ def _index(position: int, length: int, seed: int) -> int:
 @lru_cache(maxsize=4)
 def _order(length: int, seed: int, number: int) -> np.ndarray:
     return np.random.default_rng((seed, ORDER, number)).permutation(length)
-
-
-def _check(dataset, batch_size, crop_size, scale, seed):
-    check_examples(dataset)
-    check_whole("batch_size", batch_size, 1)
-    check_whole("crop_size", crop_size, 1)
-    check_whole("seed", seed, 0)
-    two = np.shape(scale) == (2,) and np.asarray(scale).dtype.kind in "iuf"
-    if not two or not 0 < scale[0] <= scale[1] < np.inf:
-        raise InputError(f"scale must be [smallest, largest], both above 0, got {shown(scale)}.")

@@ -8,7 +8,6 @@ example starts. Whatever reads TFRecords can read the shards. Writing and readin
 
 import json
 import multiprocessing
-import operator
 import os
 import zlib
 from concurrent.futures import ProcessPoolExecutor
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from fcn_tutorial.data.dataset import VOID, Dataset, check_examples
+from fcn_tutorial.data.dataset import VOID, Dataset, check_examples, legend_of
 from fcn_tutorial.data.images import check_sizes, encode_png, read_image, read_label
 from fcn_tutorial.errors import InputError, check_file, check_whole, explained
 from fcn_tutorial.files import held, write_text, write_whole
@@ -38,14 +37,11 @@ class Records(Dataset):
 
     def __init__(self, folder: Path, index: dict[str, Any]):
         self.name, self.split = str(index["name"]), str(index["split"])
-        self.classes = tuple(map(str, index["classes"]))
-        self.palette = np.array(index["palette"], np.uint8).reshape(len(self.classes), 3)
+        self.classes, self.palette = legend_of(index)
         self.shards = [folder / file for file in index["shards"]]
         rows = index["examples"]
         self.names = tuple(str(row["name"]) for row in rows)
-        self.places = [
-            (self.shards[row["shard"]], int(row["offset"]), int(row["crc32"])) for row in rows
-        ]
+        self.places = [(self.shards[row["shard"]], row["offset"], row["crc32"]) for row in rows]
 
     def stamp(self, index: int) -> str:
         """The CRC-32 of the example's bytes, as the index has it."""
@@ -64,7 +60,7 @@ class Records(Dataset):
 
     def _encoded(self, index):
         """The bytes of an example's image and label, and what errors call it."""
-        index = range(len(self))[operator.index(index)]
+        index = range(len(self))[index]
         path, offset, crc = self.places[index]
         where = f"{self.names[index]!r} in {path}"
         tf = _tensorflow()

@@ -68,16 +68,11 @@ def survey(name: str | os.PathLike, root: str | os.PathLike | None = None) -> Su
         raise InputError(faults[0])
     counts = np.stack([each.counts for each in good])
     classes = next(iter(splits.values())).classes
+    count, sizes = len(classes), Counter(each.size for each in good)
     images, pixels = (counts > 0).sum(axis=0), counts.sum(axis=0)
-    most = {c: good[int(counts[:, c].argmax())] for c in range(len(classes)) if images[c]}
-    found = Survey(
-        splits,
-        Counter(each.size for each in good),
-        pixels[: len(classes)],
-        images[: len(classes)],
-        int(pixels[VOID]),
-        {c: (each.split, each.index) for c, each in most.items()},
-    )
+    most = {c: good[int(counts[:, c].argmax())] for c in range(count) if images[c]}
+    largest = {c: (each.split, each.index) for c, each in most.items()}
+    found = Survey(splits, sizes, pixels[:count], images[:count], int(pixels[VOID]), largest)
     found.warnings += [*faults, *_odd_masks(good, classes), *_odd_classes(found, good)]
     parts = [[each for each in good if each.split == split] for split in splits]
     for one, other in combinations(filter(None, parts), 2):

@@ -9,6 +9,7 @@ import gzip
 import shutil
 import tarfile
 import zlib
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from fcn_tutorial.errors import InputError, explained
@@ -27,13 +28,11 @@ BROKEN = (
 def gzip_is_complete(path: Path, ceiling: int) -> bool:
     """Whether a gzip file of at most `ceiling` bytes can be read to its end, its checksum."""
     left = GROWTH * ceiling
-    try:
-        with gzip.open(path) as file:
-            while left >= 0 and (chunk := file.read(2**20)):
-                left -= len(chunk)
-    except BROKEN:
-        return False
-    return left >= 0
+    with suppress(*BROKEN), gzip.open(path) as file:
+        while left >= 0 and (chunk := file.read(2**20)):
+            left -= len(chunk)
+        return left >= 0
+    return False
 
 
 class _Rationed:

@@ -46,10 +46,6 @@ class VOC(ImageFiles):
     classes = CLASSES
     palette = voc_palette(len(CLASSES))
 
-    def __init__(self, name: str, split: str, files: Files):
-        self.name, self.split = name, split
-        self.names, self.files = tuple(files), files
-
 
 def load(split: str, root: Path) -> VOC:
     """Open "train", "val", "trainval", "seg11valid", or another list in ImageSets/Segmentation.
