@@ -1,5 +1,6 @@
 """`fcn-tutorial classify`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,26 +20,16 @@ def classify(photos: Annotated[list[Path], Argument(help="Image files.")]) -> No
     for photo in photos:
         check_file(photo, "image", "give the path of an image file")
     with quiet_import():
+        from PIL import Image, ImageOps
+        from scipy.special import softmax
+
         from fcn_tutorial.data.images import read_image
         from fcn_tutorial.pretrained import imagenet_classes, load_trained
-    images = np.stack([_middle(read_image(photo)) for photo in photos])
+    middle = partial(ImageOps.fit, size=(CROPPED, CROPPED), bleed=(1 - CROPPED / RESIZED) / 2)
+    images = np.stack([np.asarray(middle(Image.fromarray(read_image(photo)))) for photo in photos])
     with quiet():
         logits = load_trained("efficientnet_lite0").predict(images, verbose=0).astype(float)
     names = imagenet_classes()
-    for photo, scores in zip(photos, logits, strict=True):
-        probabilities = np.exp(scores - scores.max())
-        probabilities /= probabilities.sum()
+    for photo, probabilities in zip(photos, softmax(logits, axis=-1), strict=True):
         best = np.argsort(-probabilities, kind="stable")[:3]
         print(f"{photo}: {', '.join(f'{names[i]} {percent(probabilities[i])}' for i in best)}")
-
-
-def _middle(photo: np.ndarray) -> np.ndarray:
-    """The square in the middle of a photo whose shorter side is resized, uint8 (224, 224, 3)."""
-    from PIL import Image
-
-    height, width = photo.shape[:2]
-    side = min(height, width) * CROPPED / RESIZED
-    left, top = (width - side) / 2, (height - side) / 2
-    box = (left, top, left + side, top + side)
-    resized = Image.fromarray(photo).resize((CROPPED,) * 2, Image.Resampling.BICUBIC, box)
-    return np.asarray(resized)
