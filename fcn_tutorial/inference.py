@@ -189,10 +189,9 @@ def evaluate(
     for images, labels in _runs_of_one_size(pairs):
         predictions = _labels(model, images, scales, flip)
         confusion += confusion_matrix(labels, predictions, len(dataset.classes))
-        for prediction in predictions.astype(np.uint8):
-            name = next(names)
-            if keep is not None:
-                keep(name, prediction)
+        if keep is not None:
+            for prediction in predictions.astype(np.uint8):
+                keep(next(names), prediction)
     if np.count_nonzero(confusion.sum(axis=1)) < 2:
         warn(
             f"the labels of {dataset.name} ({dataset.split}) show fewer than two classes besides "

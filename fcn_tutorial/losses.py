@@ -157,9 +157,8 @@ def class_weights(
 
 def _by_frequency(dataset: Any, power: float) -> np.ndarray:
     """As `class_weights` without factors, for a power above 0."""
-    counts = np.zeros(256, np.int64)
-    for index in range(len(dataset)):
-        counts += np.bincount(dataset.read_label(index).ravel(), minlength=256)
+    labels = map(dataset.read_label, range(len(dataset)))
+    counts = np.sum([np.bincount(label.ravel(), minlength=256) for label in labels], axis=0)
     counts = counts[: len(dataset.classes)]
     share = counts / counts.sum()
     weights = np.where(counts, np.maximum(share, 1e-12) ** -power, 0)

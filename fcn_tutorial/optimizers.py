@@ -17,6 +17,8 @@ from fcn_tutorial.recipe import Recipe
 
 NOT_DECAYED = ("bias", "gamma", "beta")
 
+ByPath = Mapping[str, float] | None  # a number for some variables, by their path
+
 
 def poly(done):
     """Share of the learning rate, 1 to 0, when the share `done` (0..1) of the steps is taken."""
@@ -64,13 +66,7 @@ class Discriminative(keras.optimizers.Optimizer):
     its gradient}.
     """
 
-    def __init__(
-        self,
-        *args: Any,
-        rates: Mapping[str, float] | None = None,
-        l2: Mapping[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *args: Any, rates: ByPath = None, l2: ByPath = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rates, self.l2 = rates or {}, l2 or {}
 

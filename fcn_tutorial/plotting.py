@@ -4,7 +4,7 @@ Colours come from the data set's palette. Figures have a white background, so th
 on dark pages too. A notebook gets them with twice the pixels, for sharp screens, in small files.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from itertools import cycle
@@ -97,14 +97,7 @@ def overlay(
 
 
 @contextmanager
-def _figure(
-    width: float,
-    height: float,
-    rows: int = 1,
-    columns: int = 1,
-    below: float = 0.0,
-    path: Path | None = None,
-) -> Iterator[tuple[Any, Any]]:
+def _figure(width, height, rows=1, columns=1, below=0.0, path=None):
     """A figure in the book's style and its axes, with `below` inches to spare.
 
     At the end it is shown or, where a path is given, written as a PNG file.
@@ -284,8 +277,7 @@ def _plot(axis, lines, x_label, y_label):
 def plot_iou(results: Mapping[str, Scores], classes: Sequence[str]) -> None:
     """Bars of IoU for each class; `results` maps a name to `Scores`."""
     height = (0.16 * len(results) + 0.15) * len(classes) + 0.8
-    places = np.arange(len(classes))
-    thickness = 0.8 / len(results)
+    places, thickness = np.arange(len(classes)), 0.8 / len(results)
     with _figure(GRAPH, height) as (_, [axis]):
         for row, (name, result) in enumerate(results.items()):
             offset = (row - (len(results) - 1) / 2) * thickness

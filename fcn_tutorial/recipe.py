@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, create_model
 
-from fcn_tutorial.errors import InputError, explained, shown
+from fcn_tutorial.errors import InputError, shown
 from fcn_tutorial.files import read_small, write_text
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -171,9 +171,7 @@ def _read_recipe(source: str | os.PathLike, extended: tuple[Path, ...] = ()) -> 
     place = path.resolve()
     if place in extended:
         raise InputError(f"recipe {path} extends itself: remove the cycle.")
-    text = read_small(path, str, "make it a text file in UTF-8 that you may read")
-    with explained(f"recipe {path} is not valid TOML", "correct it"):
-        values = tomllib.loads(text)
+    values = read_small(path, tomllib.loads, "make it a valid TOML file that you may read")
     base = values.pop("extends", None)
     if base is None:
         return values

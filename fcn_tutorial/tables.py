@@ -13,10 +13,8 @@ class Table:
 
     def __init__(self, rows: list[list[str]], columns: list[str]) -> None:
         self.rows, self.columns = rows, columns
-        self.numbers = [
-            any(row[i] for row in rows) and all(_is_number(row[i]) for row in rows)
-            for i in range(len(columns))
-        ]
+        across = list(zip(*rows, strict=True)) or [()] * len(columns)
+        self.numbers = [any(cells) and all(map(_is_number, cells)) for cells in across]
 
     def __repr__(self) -> str:
         lines = [self.columns, *self.rows]
@@ -25,16 +23,14 @@ class Table:
         return "\n".join(text.rstrip() for text in texts)
 
     def _repr_html_(self) -> str:
+        scopes = ["row", *[""] * (len(self.columns) - 1)]
         head = "".join(_cell(*each, "col") for each in zip(self.columns, self.numbers, strict=True))
-        body = "\n".join(f"<tr>{self._row(row)}</tr>" for row in self.rows)
+        rows = ("".join(map(_cell, row, self.numbers, scopes)) for row in self.rows)
+        body = "\n".join(f"<tr>{row}</tr>" for row in rows)
         return (
             f'<table class="table">\n<thead><tr>{head}</tr></thead>\n'
             f"<tbody>\n{body}\n</tbody>\n</table>"
         )
-
-    def _row(self, row: list[str]) -> str:
-        first, *others = zip(row, self.numbers, strict=True)
-        return _cell(*first, "row") + "".join(_cell(*each) for each in others)
 
 
 def table(rows: Iterable[Sequence[Any]], columns: Sequence[str], number: str = ".1%") -> Table:
@@ -89,7 +85,6 @@ def _aligned(text: str, width: int, number: bool) -> str:
 
 def _cell(text: str, number: bool, scope: str = "") -> str:
     """A cell in HTML; one with a scope, "row" or "col", is a title."""
-    tag = "th" if scope else "td"
-    where = f' scope="{scope}"' if scope else ""
+    tag, where = ("th", f' scope="{scope}"') if scope else ("td", "")
     side = "right" if number else "left"
     return f'<{tag}{where} style="text-align:{side}">{escape(text)}</{tag}>'
