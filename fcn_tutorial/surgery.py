@@ -46,8 +46,10 @@ def convolutionize(classifier: keras.Model, padding: str = "same") -> keras.Mode
     check_choice("padding", padding, ("same", "valid"))
     if not getattr(classifier, "inputs", None):
         raise InputError(f"{shown(classifier)} has no input yet: give a model with keras.Input.")
-    neck, head = _split(classifier)
-    trunk = any_size(keras.Model(classifier.inputs[0], neck.input))
+    # A layer of a loaded Sequential model is applied more than once; in a copy, once.
+    once = cloned(keras.Model(classifier.inputs, classifier.outputs, name=classifier.name))
+    neck, head = _split(once)
+    trunk = any_size(keras.Model(once.inputs[0], neck.input))
     x, grid = trunk.output, neck.input.shape[1:3]
     if isinstance(neck, layers.GlobalAveragePooling2D):
         x = layers.AveragePooling2D(grid, 1, padding, name=neck.name)(x)

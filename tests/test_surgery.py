@@ -129,6 +129,16 @@ def test_layers_keep_their_names_activations_and_weights(head):
             assert network.get_layer(layer.name).activation is layer.activation
 
 
+@pytest.mark.parametrize("neck", NECKS)
+def test_a_sequential_classifier_from_a_file_is_convolutionized(neck, tmp_path):
+    classifier = classifier_of("sequential", (2, 3), "one", 0, neck)
+    classifier.save(tmp_path / "classifier.keras")
+    loaded = keras.models.load_model(tmp_path / "classifier.keras")
+    ours, theirs = (fcn.convolutionize(each) for each in (loaded, classifier))
+    image = image_of(1, 6, 7, 3)
+    assert_close(ours(image), theirs(image))
+
+
 def test_an_average_keeps_its_name_and_the_maps_grid():
     classifier = classifier_of("functional", (3, 5), "one", 0, layers.GlobalAveragePooling2D)
     (name,) = (la.name for la in classifier.layers if "global_average" in la.name)
