@@ -7,7 +7,7 @@ several processes, on one machine or on more, that JAX's own runtime brings toge
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from typing import Any
 
@@ -147,10 +147,12 @@ def mixed_policy() -> str:
 @contextmanager
 def precision(mixed: bool) -> Iterator[None]:
     """Within it, new layers compute in 16 bits if `mixed`, else in 32."""
-    with ExitStack() as afterwards:
-        afterwards.callback(keras.config.set_dtype_policy, keras.config.dtype_policy())
-        keras.config.set_dtype_policy(mixed_policy() if mixed else "float32")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(mixed_policy() if mixed else "float32")
+    try:
         yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _check_number(names: Sequence[str], count: int) -> None:
@@ -188,8 +190,9 @@ def devices(count: int, batch_size: int) -> OneDevice:
 @contextmanager
 def one_device() -> Iterator[None]:
     """Within it, a model computes on its own, whatever the training around it shares."""
-    place = keras.distribution.set_distribution
-    with ExitStack() as afterwards:
-        afterwards.callback(place, keras.distribution.distribution())
-        place(None)
+    shared = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
         yield
+    finally:
+        keras.distribution.set_distribution(shared)
