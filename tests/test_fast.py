@@ -14,9 +14,10 @@ import pytest
 from any_backbone import sequential
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quick import QUICK
+from quick import QUICK, made_run
 
 from fcn_tutorial import fast
+from fcn_tutorial.data.catalog import load_dataset
 from fcn_tutorial.fcn import build_fcn
 from fcn_tutorial.training import compiled_model
 
@@ -292,3 +293,20 @@ def test_without_fast_everything_is_as_keras_and_losses_have_it(monkeypatch):
     model = compiled_model(replace(RECIPE, fast=False), 6, steps_per_epoch=2)
     assert not any("call" in vars(layer) for layer in model.layers)
     assert "update_step" not in vars(model.optimizer)
+
+
+WITHOUT_FAST = """
+import sys
+sys.modules["fcn_tutorial.fast"] = None  # importing it raises
+import fcn_tutorial as fcn
+run = fcn.load_run(sys.argv[1])
+print(fcn.evaluate(run.model, fcn.load_dataset("shapes", "val", count=2)).confusion.sum())
+"""
+
+
+def test_a_run_is_loaded_where_this_module_cannot_be_imported(tmp_path):
+    model, dataset = compiled_model(RECIPE, 6, steps_per_epoch=2), load_dataset("shapes")
+    made_run(tmp_path / "run", model, RECIPE, dataset)
+    command = [sys.executable, "-c", WITHOUT_FAST, tmp_path / "run"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and int(done.stdout) > 0, done.stderr
