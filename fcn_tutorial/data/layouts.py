@@ -153,12 +153,18 @@ def _plain(folder: Path) -> Layout | None:
             _add(whole, name, *map(_pictures, part))
     if not halves:
         return whole if whole.splits else None
-    images = _pictures(halves[0])
+    images, masks = (
+        {k: each for k, each in _pictures(half).items() if each[0].partition("/")[0] not in inside}
+        for half in halves
+    )
     if not whole.splits:
         lists = [path for path in folder.glob("*.txt") if _is_split(path)]
-        return _listed(_matched("plain", images, _pictures(halves[1])), folder, lists)
-    loose = [path for name, path in images.values() if name.partition("/")[0] not in inside]
-    whole.notes += _left_out(loose, "image", "in no folder of a split")
+        return _listed(_matched("plain", images, masks), folder, lists)
+    if whole.splits.keys() & {"train", "trainval"}:
+        loose = [path for _, path in images.values()]
+        whole.notes += _left_out(loose, "image", "in no folder of a split")
+    elif images:
+        _add(whole, "train", images, masks)
     return whole
 
 

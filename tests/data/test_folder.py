@@ -249,6 +249,16 @@ def test_what_lies_around_and_inside_images_is_read_and_loose_images_are_said(tm
     assert "have the same name" in refusal(splits_of, tmp_path)
 
 
+@pytest.mark.parametrize("val", ["val/{}/b.png", "{}/val/b.png"])
+def test_beside_a_folder_for_validation_the_others_are_for_training(tmp_path, val):
+    for number, place in enumerate(("{}/a.png", val)):
+        for half, array in zip(("images", "masks"), example(number), strict=True):
+            save(tmp_path / place.format(half), array)
+    assert splits_of(tmp_path) == ("train", "val")
+    for number, split in enumerate(("train", "val")):
+        np.testing.assert_array_equal(fcn.load_dataset(tmp_path, split)[0][1], example(number)[1])
+
+
 def test_a_layouts_own_table_comes_before_those_of_others(tmp_path):
     LAYOUTS["plain"](tmp_path)
     write(tmp_path / "labelmap.txt", "background:0,0,0::\nother:1,1,1::")
