@@ -57,11 +57,6 @@ def test_what_cannot_be_drawn_is_refused(refusal, tmp_path, changes, named):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_overlay_of_nothing_is_empty_whatever_it_was_an_array_of():
-    image, label = np.zeros((3, 0, 3), "U2"), np.zeros((3, 0), np.uint8)
-    assert fcn.overlay(image, label, PALETTE).shape == (3, 0, 3)
-
-
 def test_rows_of_a_tall_image_are_all_blended():
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (1100, 3, 3), np.uint8)

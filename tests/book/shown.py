@@ -89,41 +89,15 @@ def constructs(text):
     return dict(ROW.findall(text))
 
 
-SWAPS = {
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Add,
-    ast.Div: ast.Mult,
-    ast.FloorDiv: ast.Mult,
-    ast.Mod: ast.Mult,
-    ast.Pow: ast.Mult,
-    ast.BitOr: ast.BitAnd,
-    ast.USub: ast.UAdd,
-    ast.Invert: ast.Not,
-    ast.Lt: ast.LtE,
-    ast.Gt: ast.GtE,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-}
+OTHER = {"+": "-", "-": "+", "*": "+", "/": "*", "//": "*", "%": "*", "**": "*", "|": "&", "~": "-"}
+OTHER |= {"<": "<=", ">": ">=", "==": "!=", "!=": "==", "Add": "Subtract"}  # Add is Keras's layer
+OPERATOR = re.compile(r"(?<= )[-+*/%|<>=!]{1,2}(?= )|-(?=\d)|~|\bAdd\b")
 
 
 def mutants(function):
     """Copies of a function, in each of which one operator is another one."""
     source = ast.unparse(Bare().visit(ast.parse(ast.unparse(function))))
-    for index, node in enumerate(ast.walk(ast.parse(source))):
-        for field, swapped in swaps(node):
-            tree = ast.parse(source)
-            setattr(list(ast.walk(tree))[index], field, swapped)
-            yield tree.body[0]
-
-
-def swaps(node):
-    """(field, its other value) of each operator that is a field of a syntax tree's node."""
-    if isinstance(node, ast.Attribute) and node.attr == "Add":  # Keras's layer
-        yield "attr", "Subtract"
-    for field in ("op", "ops"):
-        value = getattr(node, field, None)
-        if isinstance(value, list):
-            yield field, [SWAPS[type(each)]() for each in value]
-        elif type(value) in SWAPS:
-            yield field, SWAPS[type(value)]()
+    for found in OPERATOR.finditer(source):
+        if found[0] in OTHER:
+            other = source[: found.start()] + OTHER[found[0]] + source[found.end() :]
+            yield ast.parse(other).body[0]

@@ -239,31 +239,26 @@ def test_the_parts_of_two_different_archives_do_not_make_one(camvid_at, publishe
     assert server.ranges == [f"bytes={len(other)}-", None]
 
 
-def repacked(content):
-    stream = io.BytesIO()
-    Image.open(io.BytesIO(content)).save(stream, "PNG", compress_level=0)
-    return stream.getvalue()
-
-
-def altered(content):
-    """The PNG with one pixel another; it is as valid as before."""
+def redrawn(content, change=1, **options):
+    """The PNG in other bytes, one pixel `change` more than before; it is as valid."""
     pixels = np.array(Image.open(io.BytesIO(content)))
-    pixels.flat[7] = (int(pixels.flat[7]) + 1) % 11
+    pixels.flat[7] = (int(pixels.flat[7]) + change) % 12
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG")
+    Image.fromarray(pixels).save(stream, "PNG", **options)
     return stream.getvalue()
 
 
 def test_camvid_is_known_by_its_pixels_not_by_its_bytes(camvid_at, published, tmp_path):
     label = "valannot/val1.png"
-    assert repacked(published[label]) != published[label]
-    _, archives = camvid_at(published | {label: repacked(published[label])})
+    repacked = redrawn(published[label], 0, compress_level=0)
+    assert repacked != published[label]
+    _, archives = camvid_at(published | {label: repacked})
     assert fetch("camvid", tmp_path / "root", archives, progress=False).is_dir()
 
 
 ALTERED = {
-    "one pixel of an image": lambda f: {"train/train3.png": altered(f["train/train3.png"])},
-    "one id of a label": lambda f: {"valannot/val1.png": altered(f["valannot/val1.png"])},
+    "one pixel of an image": lambda f: {"train/train3.png": redrawn(f["train/train3.png"])},
+    "one id of a label": lambda f: {"valannot/val1.png": redrawn(f["valannot/val1.png"])},
     "a shorter list": lambda f: {"val.txt": b"".join(f["val.txt"].splitlines(True)[:-1])},
     "no list": lambda f: {"val.txt": None},
     "an image gone": lambda f: {"test/test2.png": None},

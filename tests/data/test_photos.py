@@ -51,7 +51,3 @@ def test_another_split_is_refused_with_what_to_do(refusal):
     message = refusal(fcn.load_dataset, "photos")
     assert "all, val" in message and '"photos/"' in message
     assert fcn.load_dataset("photos", "val").names == DATASET.names
-
-
-def test_they_stay_small():
-    assert sum(file.stat().st_size for file in photos.FOLDER.iterdir()) < 2**20

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from folders import CLASSES, NAMES, example, plain, save, voc
+from folders import CLASSES, NAMES, example, plain, save
 
 import fcn_tutorial as fcn
 from fcn_tutorial.data.catalog import splits_of
@@ -114,13 +114,6 @@ def test_classes_that_training_does_not_see_are_one_line(photos):
     for name in fcn.load_dataset(photos, "train").names:
         save(photos / "masks" / f"{name}.PNG", np.zeros((40, 48), np.uint8))
     assert "No image of train shows leaf, stem." in survey(photos).warnings
-
-
-def test_duplicates_are_counted_in_the_plural(tmp_path):
-    voc(tmp_path)
-    for name in NAMES:
-        save(tmp_path / "JPEGImages" / f"{name}.png", noise(0))
-    assert "4 images of val look like one of train" in "".join(survey(tmp_path).warnings)
 
 
 def test_inspect_prints_a_table_and_writes_a_contact_sheet(photos, command_line, tmp_path):
