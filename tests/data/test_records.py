@@ -80,7 +80,7 @@ class Deadly(CamVid):
 
 @pytest.mark.slow
 def test_a_process_that_is_killed_is_named(camvid, tmp_path, refusal):
-    deadly = Deadly(camvid.split, camvid.folder)
+    deadly = Deadly(camvid.name, camvid.split, camvid.files)
     message = refusal(write_records, deadly, tmp_path / "out", 3, processes=2)
     assert "was killed" in message and "fewer processes" in message
 
