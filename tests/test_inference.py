@@ -62,7 +62,7 @@ def test_segment_warns_of_an_image_whose_white_is_one(model):
     with pytest.warns(InputWarning, match="multiply the image by 255"):
         fcn.segment(model, image)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", InputWarning)
         for right in (np.zeros((4, 5, 3)), np.ones((4, 5, 3), np.uint8), 255 * image):
             fcn.segment(model, right)
 
@@ -118,7 +118,7 @@ def test_labels_of_one_class_are_scored_with_a_warning(model):
     with pytest.warns(InputWarning, match=r"noise \(val\)"):
         fcn.evaluate(model, Given((IMAGE, np.where(LABEL == 1, 255, LABEL).astype(np.uint8))))
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", InputWarning)
         fcn.evaluate(model, Given((IMAGE, LABEL)))
 
 

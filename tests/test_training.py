@@ -63,7 +63,7 @@ def test_mixed_precision_on_a_processor_is_bfloat16_and_learns_the_same(monkeypa
     assert devices.mixed_policy() == "mixed_float16"
     monkeypatch.setattr(devices, "on_gpu", lambda: False)
     assert devices.mixed_policy() == "mixed_bfloat16"
-    image, label = (array[None, 32:64, 32:64] for array in fcn.load_dataset("shapes", "train")[0])
+    image, label = (array[None] for array in fcn.load_dataset("shapes", "train")[0])
     losses = {}
     for mixed in (False, True):
         recipe = replace(QUICK, mixed_precision=mixed, learning_rate=1e-3, dropout=0.0)
