@@ -73,6 +73,11 @@ VOC = [
     ("the same, averaged over both", "voc_efficientnet_fcn8s", "-flip-scales0.75,1,1.25"),
     ("FCN-8s with another seed", "voc_efficientnet_fcn8s_seed1", ""),
     ("the first, trained on for as long, on larger crops", "voc_efficientnet_fcn8s_longer", ""),
+    (
+        "FCN-8s in 3,100 steps, not 1,900, its first blocks frozen",
+        "voc_efficientnet_fcn8s_3100",
+        "",
+    ),
 ]
 HELD_OUT, VALIDATION = "scores-voc2012_trainaug-held_out_300", "scores-voc2012-val_2007_2008"
 # Of the ledger's tables of photographs: what a column or row is called, the run or network, copies.
