@@ -81,8 +81,8 @@ def _faults(examples, index):
         together = str(error)
     image, label = examples.image_file(index), examples.label_file(index)
     faults = []
-    readers = {image: lambda: read_image(image), label: lambda: examples.read_label(index)}
-    for path, read in readers.items():
+    readers = [(image, lambda: read_image(image)), (label, lambda: examples.read_label(index))]
+    for path, read in readers:
         try:
             read()
         except InputError as error:
